@@ -1,0 +1,192 @@
+"""A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
+
+    checkpoint-<epoch>-<sha256>.safetensors   all that training needs to go on; its name vouches for its content
+    generator.safetensors                     ready to sample from
+    discriminator.safetensors
+    history.safetensors                       (epochs, steps, 4): the columns of training.COLUMNS
+    run.json                                  written last: config, digests, versions, machine, time
+
+Every file is written whole or not at all, and verified before it is used. No pickle is read or written.
+"""
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from . import data
+from .config import TrainConfig
+from .models import build
+from .system import ROOT, LabError, pick_device, sha256, write_atomic
+from .training import COLUMNS, TrainState, train, trained_generator
+
+FORMAT = 1
+KEEP = 2  # checkpoints: the newest, and one to fall back on
+RUNS = ROOT / "data" / "runs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, verified."""
+
+    folder: Path
+    config: TrainConfig
+    manifest: dict
+    history: Tensor  # (epochs, steps, 4)
+
+    def generator(self, device: str = "cpu") -> nn.Module:
+        """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""
+        return self._network(0, "generator", device)
+
+    def discriminator(self, device: str = "cpu") -> nn.Module:
+        """The trained discriminator in eval mode."""
+        return self._network(1, "discriminator", device)
+
+    def column(self, name: str) -> Tensor:
+        """One column of the history, (epochs, steps): loss_d, loss_g, d_real or d_fake."""
+        return self.history[..., COLUMNS.index(name)]
+
+    def _network(self, index: int, name: str, device: str) -> nn.Module:
+        network = build(self.config)[index]
+        network.load_state_dict(_read(self.folder / f"{name}.safetensors", self.manifest["files"][f"{name}.safetensors"]))
+        return network.to(device).eval()
+
+
+def run_folder(config: TrainConfig, root: Path | None = None) -> Path:
+    """Where the run of ``config`` lives."""
+    return (root or RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+
+
+def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = None, images: Tensor | None = None) -> Run:
+    """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
+
+    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept.
+
+    Raises:
+        LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
+    """
+    folder = run_folder(config, root)
+    if (folder / "run.json").exists():
+        return load_run(folder, config)
+    device = pick_device(device)
+    images = data.load("train", device)[0] if images is None else images.to(device)
+    if config.examples > len(images):
+        raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
+    state = TrainState(config, device)
+    resume(state, folder)
+    try:
+        train(state, images, on_epoch=lambda state: checkpoint(state, folder))
+    except KeyboardInterrupt:
+        raise LabError(
+            f"interrupted: {config.model} has {state.epoch} of {config.epochs} epochs in {folder};"
+            " run the same cell or command again to go on from there"
+        ) from None
+    return finish(state, folder, sha256(images.cpu().numpy().tobytes()))
+
+
+def checkpoint(state: TrainState, folder: Path) -> None:
+    """Save ``state``; the two newest checkpoints are kept."""
+    note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "config": json.dumps(state.config.to_dict())}
+    content = safetensors.torch.save(state.tensors(), note)
+    write_atomic(folder / f"checkpoint-{state.epoch:05d}-{sha256(content)[:16]}.safetensors", content)
+    for old in _checkpoints(folder)[KEEP:]:
+        old.unlink(missing_ok=True)
+
+
+def resume(state: TrainState, folder: Path) -> None:
+    """Put ``state`` where the newest sound checkpoint in ``folder`` left off; a damaged one is named and set aside."""
+    for stale in folder.glob(".*.part"):
+        stale.unlink(missing_ok=True)
+    for path in _checkpoints(folder):
+        content = path.read_bytes()
+        if sha256(content)[:16] != path.stem.split("-")[2]:
+            print(f"{path} is damaged: set aside as *.corrupt, going on from the one before")
+            path.rename(path.with_suffix(".corrupt"))
+            continue
+        with safetensors.safe_open(path, "pt") as f:
+            note = f.metadata()
+        if json.loads(note["config"]) != state.config.to_dict():
+            raise LabError(f"{path} belongs to another config: delete {folder} to train again")
+        state.restore(safetensors.torch.load(content), int(note["epoch"]), float(note["seconds"]))
+        return
+
+
+def finish(state: TrainState, folder: Path, data_digest: str) -> Run:
+    """Write the networks and the history, then the manifest, which makes the run a finished one."""
+    contents = {
+        "generator.safetensors": trained_generator(state).state_dict(),
+        "discriminator.safetensors": state.d.state_dict(),
+        "history.safetensors": {"history": state.history},
+    }
+    files = {}
+    for name, tensors in contents.items():
+        content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()})
+        write_atomic(folder / name, content)
+        files[name] = sha256(content)
+    manifest = {
+        "format": FORMAT,
+        "config": state.config.to_dict(),
+        "files": files,
+        "images_sha256": data_digest,
+        "seconds": round(state.seconds, 1),
+        "machine": machine(state.device),
+    }
+    write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
+    for old in _checkpoints(folder)[1:]:
+        old.unlink(missing_ok=True)
+    return load_run(folder, state.config)
+
+
+def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
+    """The finished run in ``folder``; with ``config``, it must be that config's.
+
+    Raises:
+        LabError: a file is missing or damaged, of another format, or the run is another config's.
+    """
+    path = folder / "run.json"
+    try:
+        manifest = json.loads(path.read_bytes())
+        found = TrainConfig(**manifest["config"])
+        files = manifest["files"]
+    except FileNotFoundError:
+        raise LabError(f"{folder} holds no finished run: train it first, for instance with 'make report'") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{path} is damaged ({error}): delete the folder to train again") from None
+    if manifest.get("format") != FORMAT:
+        raise LabError(f"{path} has format {manifest.get('format')}, this labkit reads {FORMAT}: delete the folder to train again")
+    if config and found != config:
+        changed = [f"{k} is {v!r}" for k, v in found.to_dict().items() if v != config.to_dict()[k]]
+        raise LabError(f"{path} belongs to another config ({', '.join(changed)}): delete the folder to train again")
+    history = _read(folder / "history.safetensors", files["history.safetensors"])["history"]
+    return Run(folder, found, manifest, history)
+
+
+def machine(device: str) -> dict:
+    """What the promise of equal bits depends on."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The newest first."""
+    return sorted(folder.glob("checkpoint-*.safetensors"), reverse=True)
+
+
+def _read(path: Path, digest: str) -> dict[str, Tensor]:
+    """The tensors in ``path``, if its SHA-256 is ``digest``."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise LabError(f"{path} cannot be read ({error.strerror}): delete its folder to train again") from None
+    if sha256(content) != digest:
+        raise LabError(f"{path} is damaged (sha256 differs from run.json): delete its folder to train again")
+    return safetensors.torch.load(content)

@@ -1,0 +1,101 @@
+"""What touches the machine: one error class, atomic files, digests, progress bars, the device."""
+
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent  # the project: notebooks/, data/, figures/, build/
+
+
+class LabError(Exception):
+    """A fault that the reader can mend. Its text is one line: what is wrong, where, what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython calls this in place of a traceback: a notebook shows the one line."""
+        return [f"labkit: {self}"]
+
+
+def headless() -> bool:
+    """True while the report runner executes a notebook: nobody is there to move a slider."""
+    return bool(os.environ.get("LABKIT_HEADLESS"))
+
+
+def progress(**options):
+    """A tqdm bar: a widget in a live notebook, text in a terminal and in the report runner's log."""
+    if headless():
+        from tqdm import tqdm
+
+        return tqdm(file=sys.stderr, mininterval=2, ncols=100, **options)
+    from tqdm.auto import tqdm
+
+    return tqdm(mininterval=0.5, **options)
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest of ``content``."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write ``content`` to ``path`` whole or not at all: a neighbour file, fsync, rename.
+
+    Raises:
+        LabError: the disk is full, read-only or not ours; what stood at ``path`` still stands.
+    """
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as f:
+            part = Path(f.name)
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        part.chmod(0o644)
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        if part:
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise LabError(write_fault(path, len(content), error)) from error
+        raise
+    return path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_fault(path: Path, size: int, error: OSError) -> str:
+    """One line for an OSError met while writing ``size`` bytes to ``path``."""
+    remedy = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EDQUOT: "your disk quota is used up: free some space",
+        errno.EFBIG: "the file-size limit is reached (see ulimit -f)",
+        errno.EROFS: "the disk is read-only: work in a copy of the project on a disk that can be written",
+        errno.EACCES: "permission denied: work in a copy of the project that you own",
+        errno.EPERM: "permission denied: work in a copy of the project that you own",
+    }.get(error.errno, error.strerror or str(error))
+    return f"cannot write {path} ({size / 1e6:.1f} MB): {remedy}; what was there before is untouched"
+
+
+def pick_device(name: str = "auto") -> str:
+    """``auto`` is the GPU when torch sees one, else the CPU; ``cpu``, ``cuda`` and ``cuda:1`` mean themselves."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = str(name).partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+        raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise LabError(f"device = {name!r} is not here (torch sees {torch.cuda.device_count()} GPUs): use auto or cpu")
+    return name

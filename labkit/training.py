@@ -1,0 +1,183 @@
+"""Two step functions, and the loop that calls them; the same for both GANs.
+
+The losses are the non-saturating GAN losses (Goodfellow et al. 2014), as means over the batch:
+
+    D   BCE(D(x), 1) + BCE(D(G(z)), 0)      2 ln 2 = 1.386 when D cannot tell real from fake
+    G   BCE(D(G(z)), 1)                       ln 2 = 0.693
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from .config import TrainConfig
+from .data import to_unit
+from .models import build
+from .system import LabError, progress, sha256
+
+COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, mean D(x), mean D(G(z))
+REPORT_EVERY = 50  # steps between two looks at the losses; each look makes a GPU wait
+
+
+def d_step(d: nn.Module, opt: torch.optim.Optimizer, x_real: Tensor, x_fake: Tensor, smoothing: float = 0.0) -> Tensor:
+    """One step of the discriminator on images (n, 1, 28, 28). Returns (3,): its loss, mean D(x), mean D(G(z))."""
+    real, fake = d.logits(x_real), d.logits(x_fake.detach())  # (n, 1) each
+    loss = bce(real, torch.full_like(real, 1 - smoothing)) + bce(fake, torch.zeros_like(fake))
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return torch.stack([loss, real.sigmoid().mean(), fake.sigmoid().mean()]).detach()
+
+
+def g_step(d: nn.Module, opt: torch.optim.Optimizer, x_real: Tensor, x_fake: Tensor, matching: float = 0.0) -> Tensor:
+    """One step of the generator that drew ``x_fake`` (n, 1, 28, 28). Returns its loss, a scalar.
+
+    ``matching`` weighs feature matching (Salimans et al. 2016): the squared distance of D's mean features.
+    """
+    fake = d.logits(x_fake)  # (n, 1)
+    loss = bce(fake, torch.ones_like(fake))
+    if matching:
+        loss = loss + matching * (d.embed(x_real).mean(0).detach() - d.embed(x_fake).mean(0)).square().mean()
+    opt.zero_grad()
+    loss.backward(inputs=[p for group in opt.param_groups for p in group["params"]])  # no gradients for D
+    opt.step()
+    return loss.detach()
+
+
+class TrainState:
+    """All that a training run is at the end of an epoch: networks, optimisers, average, history.
+
+    Random numbers are not part of it: batch order, noise and dropout of an epoch are a function of
+    (seed, epoch), so nothing that happens between two epochs can disturb them.
+    """
+
+    def __init__(self, config: TrainConfig, device: str = "cpu"):
+        self.config, self.device = config, device
+        self.epoch, self.seconds = 0, 0.0
+        with seeded(config.seed, "init"):
+            g, d = build(config)
+        self.g, self.d = g.to(device), d.to(device)
+        adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
+        self.opt_g = torch.optim.Adam(self.g.parameters(), **adam)
+        self.opt_d = torch.optim.Adam(self.d.parameters(), **adam)
+        self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
+        self.history = torch.zeros(config.epochs, self.steps, len(COLUMNS))
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch; a last batch that is not full is left out."""
+        return self.config.examples // self.config.batch
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state as a flat dictionary, for a file."""
+        parts = {"g": self.g.state_dict(), "d": self.d.state_dict()}
+        if self.average:
+            parts["average"] = self.average.state_dict()
+        for name, opt in (("opt_g", self.opt_g), ("opt_d", self.opt_d)):
+            parts[name] = {f"{i}.{k}": v for i, entry in opt.state_dict()["state"].items() for k, v in entry.items()}
+        flat = {f"{part}.{k}": v.cpu().contiguous() for part, entries in parts.items() for k, v in entries.items()}
+        return flat | {"history": self.history[: self.epoch].clone()}
+
+    def restore(self, tensors: dict[str, Tensor], epoch: int, seconds: float) -> None:
+        """Take over what `tensors` gave."""
+
+        def part(name):
+            return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+        self.g.load_state_dict(part("g"))
+        self.d.load_state_dict(part("d"))
+        if self.average:
+            self.average.load_state_dict(part("average"))
+        for name, opt in (("opt_g", self.opt_g), ("opt_d", self.opt_d)):
+            entries: dict[int, dict] = {}
+            for key, value in part(name).items():
+                index, field = key.split(".")
+                entries.setdefault(int(index), {})[field] = value
+            opt.load_state_dict({"state": entries, "param_groups": opt.state_dict()["param_groups"]})
+        self.history[:epoch] = tensors["history"]
+        self.epoch, self.seconds = epoch, seconds
+
+
+def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], None] = lambda state: None) -> None:
+    """Train ``state`` to the end of its config on ``images``, uint8 (N, 28, 28), on the state's device.
+
+    ``on_epoch(state)`` is called after every epoch; whatever it draws or measures does not change the training.
+
+    Raises:
+        LabError: a loss is not finite.
+    """
+    config, g, d = state.config, state.g.train(), state.d.train()
+    bar = progress(total=config.epochs * state.steps, initial=state.epoch * state.steps, unit="step")
+    with bar:
+        for epoch in range(state.epoch, config.epochs):
+            bar.set_description(f"{config.model} epoch {epoch + 1}/{config.epochs}")
+            start = time.perf_counter()
+            log = torch.zeros(state.steps, len(COLUMNS), device=state.device)
+            with seeded(config.seed, "epoch", epoch):
+                order = torch.randperm(config.examples)[: state.steps * config.batch].to(state.device)
+                for step, index in enumerate(order.view(state.steps, config.batch)):
+                    x_real = to_unit(images[index])  # (n, 1, 28, 28)
+                    x_fake = g(torch.randn(config.batch, config.latent_dim, device=state.device))  # (n, 1, 28, 28)
+                    log[step, [0, 2, 3]] = d_step(d, state.opt_d, x_real, x_fake, config.label_smoothing)
+                    log[step, 1] = g_step(d, state.opt_g, x_real, x_fake, config.feature_matching)
+                    if state.average:
+                        state.average.update_parameters(g)
+                    if (step + 1) % REPORT_EVERY == 0 or step + 1 == state.steps:
+                        _report(bar, log, epoch, step, config)
+            state.history[epoch] = log.cpu()
+            state.epoch, state.seconds = epoch + 1, state.seconds + time.perf_counter() - start
+            on_epoch(state)
+
+
+def _report(bar, log: Tensor, epoch: int, step: int, config: TrainConfig) -> None:
+    """Show the losses, and stop if one is not finite."""
+    done = step % REPORT_EVERY + 1
+    loss_d, loss_g = log[step + 1 - done : step + 1, :2].mean(0).tolist()
+    if not (abs(loss_d) + abs(loss_g) < float("inf")):  # also true for nan
+        raise LabError(
+            f"{config.model}: loss of D = {loss_d}, of G = {loss_g} near epoch {epoch + 1}, step {step + 1}"
+            f" (lr = {config.lr}): training has diverged and stopped, earlier epochs are kept; try a smaller lr"
+        )
+    bar.set_postfix_str(f"D {loss_d:.3f}, G {loss_g:.3f}", refresh=False)
+    bar.update(done)
+
+
+def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
+    """The generator to sample from: averaged if the config asks for it, BatchNorm statistics re-estimated, eval mode."""
+    g = copy.deepcopy(state.average.module if state.average else state.g)
+    return reestimate_batchnorm(g, state.config.latent_dim, state.config.seed, n)
+
+
+@torch.no_grad()
+def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_000, batch: int = 100) -> nn.Module:
+    """Replace the running statistics of every BatchNorm in ``g`` by means over ``n`` latent vectors.
+
+    Running statistics trail the weights by some tens of batches, and an average of weights has none of its
+    own. Dropout is off, as it will be when sampling. Returns ``g`` in eval mode.
+    """
+    norms = [m for m in g.eval().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [m.momentum for m in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative mean
+        norm.train()
+    with seeded(seed, "batchnorm"):
+        for _ in range(n // batch):
+            g(torch.randn(batch, latent_dim).to(next(g.parameters()).device))
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
+    return g.eval()
+
+
+@contextmanager
+def seeded(*stream):
+    """Random numbers of torch that depend on ``stream`` alone; the caller's own go on as if nothing had happened."""
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(int(sha256(repr(stream).encode())[:15], 16))
+        yield
