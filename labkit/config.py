@@ -56,6 +56,15 @@ class TrainConfig:
         changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
         return sha256(json.dumps(changed, sort_keys=True).encode())[:8]
 
+    def _repr_markdown_(self) -> str:
+        """A notebook shows a config as a table, with what differs from the default in bold."""
+        rows = ["| setting | value | unit | why |", "|---|---|---|---|"]
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            shown = f"{value}" if value == f.default else f"**{value}**"
+            rows.append(f"| `{f.name}` | {shown} | {f.metadata['unit']} | {f.metadata['why']} |")
+        return "\n".join(rows)
+
 
 def _checked(field, value):
     """``value`` in the field's own type, or a LabError that names field, value and what is allowed."""

@@ -1,0 +1,261 @@
+"""One function per figure of the report: arrays in, matplotlib `Figure` out; `publish` saves and shows it."""
+
+import base64
+import html
+import io
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from PIL import Image
+from torch import Tensor
+
+from .models import Layer
+from .system import ROOT, LabError, write_atomic
+
+matplotlib.style.use(Path(__file__).with_name("report.mplstyle"))
+
+# Number: file name, caption. The one home of figure numbers; notebooks, report and README use them.
+FIGURES = {
+    1: ("vanilla_structure", "Vanilla GAN: (a) generator, (b) discriminator. Output shape and parameters of each layer."),
+    2: ("vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training."),
+    3: ("vanilla_latents", "Eight latent vectors of our own, what the vanilla GAN makes of them, and the nearest real images."),
+    4: ("vanilla_dim05", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    5: ("vanilla_dim20", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    6: ("vanilla_dim40", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    7: ("vanilla_dim60", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    8: ("vanilla_dim80", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    9: ("dcgan_generator", "DCGAN generator. Output shape and parameters of each layer."),
+    10: ("dcgan_discriminator", "DCGAN discriminator. Output shape and parameters of each layer."),
+    11: ("dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training."),
+    12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
+    13: ("dcgan_dims", "DCGAN: five dimensions of z, each set to three values: fifteen edits of the same eight vectors."),
+    14: ("train_mode", "The same edit of one vector, sampled in eval mode and in train mode."),
+}
+BLUE, ORANGE = "#0072B2", "#D55E00"
+SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
+
+
+@dataclass(frozen=True)
+class Published:
+    """A saved figure; a notebook shows it with its caption."""
+
+    png: Path
+    caption: str
+
+    def _repr_html_(self) -> str:
+        data, text = base64.b64encode(self.png.read_bytes()).decode(), html.escape(self.caption)
+        return (
+            f'<figure style="margin:1em 0"><img style="max-width:100%" alt="{text}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{text}</figcaption></figure>"
+        )
+
+
+def publish(figure: Figure, number: int, profile: str, note: str = "") -> Published:
+    """Save figure ``number`` as PNG and SVG under figures/<profile>/ and return it for display with its caption.
+
+    The report runner collects figures elsewhere first (LABKIT_FIGURES), to publish all of them or none.
+    """
+    if number not in FIGURES:
+        raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
+    slug, caption = FIGURES[number]
+    folder = Path(os.environ.get("LABKIT_FIGURES") or ROOT / "figures" / profile)
+    for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, metadata=metadata)
+        path = write_atomic(folder / f"fig{number:02d}_{slug}.{kind}", content.getvalue())
+    return Published(path, f"Figure {number}. {caption} {note}".strip())
+
+
+def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
+    """Figures 1, 9, 10: for each (title, input shape, layers of `models.describe`) a column of boxes."""
+    rows = max(sum(layer.part != "shortcut" for layer in layers) + 2 for _, _, layers in panels)
+    widths = [2 if any(layer.part == "shortcut" for layer in layers) else 1 for _, _, layers in panels]
+    figure = Figure(figsize=(4.3 * sum(widths), 0.34 * rows + 0.6))
+    axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
+    for ax, width, (title, shape, layers) in zip(axes, widths, panels):
+        ax.set_title(f"{title}: {sum(layer.parameters for layer in layers):,} parameters")
+        ax.set(xlim=(0, width), ylim=(-rows, 1.0))
+        ax.axis("off")
+        for x, text in ((0.74, "output"), (0.93, "parameters")):
+            ax.text(x, 0.7, text, ha="right", va="center", fontsize=8, color="0.35")
+        _column(ax, shape, layers)
+    return figure
+
+
+_KINDS = {"Linear": "#cfe3f2", "Conv2d": "#cfe3f2", "BatchNorm": "#fbe3cf", "Upsample": "#d3ede3", "input": "#dddddd"}
+
+
+def _column(ax, shape: tuple[int, ...], layers: list[Layer]) -> None:
+    """Boxes from top to bottom; the part `shortcut` stands beside `main` and is added to it before `output`."""
+
+    def box(x, y, label, shape, parameters=0):
+        colour = next((c for kind, c in _KINDS.items() if label.startswith(kind)), "#f6f6f6")
+        outline = FancyBboxPatch((x + 0.01, y - 0.4), 0.94, 0.8, boxstyle="round,pad=0,rounding_size=0.015", fc=colour, ec="0.6")
+        ax.add_patch(outline)
+        text = dict(va="center", fontsize=8.5)
+        ax.text(x + 0.03, y, label, **text)
+        ax.text(x + 0.74, y, "\u00d7".join(map(str, shape)), ha="right", **text)
+        ax.text(x + 0.93, y, f"{parameters:,}" if parameters else "", ha="right", color="0.35", **text)
+
+    def arrow(*points):
+        ax.plot(*zip(*points), color="0.3", lw=1.2)
+        ax.annotate("", points[-1], points[-2], arrowprops={"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0})
+
+    box(0, 0, "input", shape)
+    side = [layer for layer in layers if layer.part == "shortcut"]
+    y = 0
+    for layer in layers:
+        if layer.part == "shortcut":
+            continue
+        y -= 1
+        if layer.part == "output" and side:  # the sum of both branches feeds the output
+            top = y // 2
+            arrow((0.95, 0), (1.5, 0), (1.5, top + 0.4))
+            for i, branch in enumerate(side):
+                box(1.02, top - i, branch.label, branch.shape, branch.parameters)
+            arrow((1.5, top - len(side) + 0.6), (1.5, y), (0.51, y))
+            arrow((0.48, y + 0.6), (0.48, y - 0.6))
+            ax.text(0.48, y, "+", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "ec": "0.3"})
+            side = []
+            y -= 1
+        box(0, y, layer.label, layer.shape, layer.parameters)
+
+
+def loss_curves(history: Tensor, title: str) -> Figure:
+    """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
+
+    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an epoch.
+    """
+    epochs, steps, _ = history.shape
+    few = epochs <= 20
+    window = max(1, steps // 10) if few else steps
+    values = history.flatten(0, 1).numpy()  # (epochs * steps, 4)
+    windows = values[: len(values) // window * window].reshape(-1, window, values.shape[1]).mean(1)
+
+    figure = Figure(figsize=(11, 4.2))
+    left, right = figure.subplots(1, 2)
+    for ax, column, colour, marker, label in (
+        (left, 0, BLUE, "o", "D"),
+        (left, 1, ORANGE, "s", "G"),
+        (right, 2, BLUE, "o", "D(x)"),
+        (right, 3, ORANGE, "s", "D(G(z))"),
+    ):
+        ax.plot((np.arange(len(values)) + 0.5) / steps, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True)
+        ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
+        means = history[..., column].mean(1).numpy()
+        ax.plot(np.arange(epochs) + 0.5, means, marker, color=colour, mec="white", ms=8 if few else 4, label=label)
+    for ax, level, text in (
+        (left, 2 * np.log(2), "D at equilibrium: 2 ln 2 = 1.386"),
+        (left, np.log(2), "G at equilibrium: ln 2 = 0.693"),
+        (right, 0.5, "D cannot tell: 0.5"),
+    ):
+        ax.axhline(level, color="0.2", ls="--", lw=1)
+        halo = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
+        ax.annotate(text, (0.99, level), (0, 5), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=9, bbox=halo)
+    left.set(title=f"{title}: loss", ylabel="mean over the batch", ylim=(0, 1.15 * max(1.45, np.quantile(values[:, :2], 0.999))))
+    right.set(title=f"{title}: answer of D", ylabel="mean probability of being real", ylim=(0, 1))
+    for ax in (left, right):
+        ax.set(xlabel="epoch", xlim=(0, epochs))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
+    return figure
+
+
+def montage(images: Tensor, gap: int = 2) -> np.ndarray:
+    """Images (rows, columns, h, w) as one array, ``gap`` pixels of nan between them."""
+    rows, columns, h, w = images.shape
+    sheet = np.full((rows, h + gap, columns, w + gap), np.nan, dtype=np.float32)
+    sheet[:, :h, :, :w] = images.permute(0, 2, 1, 3).numpy()
+    return sheet.reshape(rows * (h + gap), columns * (w + gap))[:-gap, :-gap]
+
+
+def _sheet(ax, images: Tensor, rows: list[str], title: str = "", top: list[str] = (), limit: float = 1.0, cmap: str = "gray"):
+    """Images (rows, columns, h, w) in one axes, with a label per row and, on request, per column."""
+    h, w = images.shape[2] + 2, images.shape[3] + 2
+    shown = ax.imshow(montage(images), cmap=cmap, vmin=-limit, vmax=limit)
+    ax.set_yticks(np.arange(len(rows)) * h + h / 2 - 1.5, rows)
+    ax.set_xticks(np.arange(len(top)) * w + w / 2 - 1.5, top)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return shown
+
+
+def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, real: Tensor) -> Figure:
+    """Figure 3: vectors z (n, latent_dim), images G(z), nearest real images with their distance (n,), real images.
+
+    Images are (n, 1, 28, 28). A vector is drawn row by row: z[0] top left, z[9] top right, z[99] bottom right.
+    """
+    n, side = len(z), math.ceil(z.shape[1] ** 0.5)
+    cells = torch.full((n, side * side), torch.nan)
+    cells[:, : z.shape[1]] = z
+    cells = cells.view(1, n, side, side).repeat_interleave(3, 2).repeat_interleave(3, 3)  # (1, n, 30, 30) for 100
+    figure = Figure(figsize=(11, 6.2))
+    axes = figure.subplots(4, 1)
+    shown = _sheet(axes[0], cells, ["z, 100 numbers\nin rows of ten" if side == 10 else "z"], top=[f"z{i + 1}" for i in range(n)], limit=3, cmap=SIGNED)
+    figure.colorbar(shown, ax=axes[0], ticks=[-3, 0, 3], pad=0.01, extend="both")
+    _sheet(axes[1], images.transpose(0, 1), ["G(z)"])
+    _sheet(axes[2], nearest.transpose(0, 1), ["nearest of\n60,000 real"], top=[f"{d:.0f} grey levels" for d in distance])
+    _sheet(axes[3], real.transpose(0, 1), ["eight real\nimages"])
+    return figure
+
+
+def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[float]) -> Figure:
+    """Figures 4-8 and 13: base (n, 1, 28, 28) above its edits, and beside them edit minus base.
+
+    ``edited`` is (len(dims), len(values), n, 1, 28, 28): z[dim] = value in every vector. At the right of a row
+    stands its mean absolute change in grey levels (of 255).
+    """
+    edited = edited.flatten(0, 1)  # (rows, n, 1, 28, 28)
+    labels = [f"z[{dim}] = {value:g}".replace("-", "\u2212") for dim in dims for value in values]
+    rows, n = edited.shape[:2]
+    change = edited - base  # (rows, n, 1, 28, 28)
+    figure = Figure(figsize=(11.5, 0.6 * (rows + 1) + 0.5))
+    left, right = figure.subplots(1, 2)
+    _sheet(left, torch.cat([base[None], edited])[:, :, 0], ["base", *labels], f"z[{dims[0]}] set" if len(dims) == 1 else "one dimension set")
+    blank = torch.full_like(base[None], torch.nan)
+    shown = _sheet(right, torch.cat([blank, change])[:, :, 0], [], "edit minus base, and mean |change|", cmap=SIGNED)
+    for row, amount in enumerate(change.abs().mean((1, 2, 3, 4)) * 127.5, start=1):
+        right.text(n * 30 + 2, row * 30 + 13.5, f"{amount:.1f}", va="center", fontsize=9)
+    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.07, extend="both")
+    bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
+    bar.set_label("grey levels")
+    return figure
+
+
+def samples(rows: dict[str, Tensor]) -> Figure:
+    """Figure 12: a row of images (n, 1, 28, 28) per label."""
+    figure = Figure(figsize=(9, 1.1 * len(rows) + 0.1))
+    _sheet(figure.subplots(), torch.stack([images[:, 0] for images in rows.values()]), list(rows))
+    return figure
+
+
+def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
+    """Figure 14: per mode, images (n, 1, 28, 28) before and after an edit of the first vector alone, and the change."""
+    figure = Figure(figsize=(11.5, 2.5))
+    axes = figure.subplots(2, len(before), squeeze=False, height_ratios=[2.07, 1])
+    for (top, bottom), mode in zip(axes.T, before):
+        change = after[mode] - before[mode]  # (n, 1, 28, 28)
+        moved = int((change.abs().amax((1, 2, 3)) > 0.5 / 127.5).sum())  # by half a grey level somewhere
+        title = f"{mode} mode: one vector edited, {moved} of {len(change)} images moved"
+        _sheet(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
+        _sheet(bottom, change.transpose(0, 1), ["change"], limit=0.5, cmap=SIGNED)
+    return figure
+
+
+def png(images: Tensor, scale: int = 4) -> bytes:
+    """Images (n, 1, 28, 28) side by side as a PNG file, every pixel ``scale`` wide: for a live view."""
+    grey = ((montage(images.transpose(0, 1)) + 1) * 127.5).round()
+    sheet = np.nan_to_num(grey, nan=255).clip(0, 255).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
+    content = io.BytesIO()
+    Image.fromarray(sheet).save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,111 @@
+"""Pure functions on latent vectors z, float32 (n, latent_dim), and on images, float32 (n, 1, 28, 28) in [-1, 1]."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .system import LabError
+from .training import seeded
+
+
+def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
+    """``n`` vectors from N(0, I), (n, latent_dim), that depend on ``seed`` alone."""
+    with seeded(seed, "latents"):
+        return torch.randn(n, latent_dim)
+
+
+@torch.inference_mode()
+def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
+    """Images G(z), (n, 1, 28, 28) on the CPU: one image per z, whatever else is in the batch.
+
+    The generator is put in eval mode, so that BatchNorm uses its stored statistics and dropout is off. In
+    train mode every image would depend on the seven others. Memory is bounded by ``chunk``.
+    """
+    was_training, device = g.training, next(g.parameters()).device
+    g.eval()
+    try:
+        return torch.cat([g(part.to(device)).float().cpu() for part in z.split(chunk)])
+    finally:
+        g.train(was_training)
+
+
+def check_edits(dims: list[int], values: list[float], latent_dim: int) -> None:
+    """Accept ``dims`` that are columns of z, counted from 0, and ``values`` that are finite numbers.
+
+    Raises:
+        LabError: the first that is not, by name and value.
+    """
+    for name, entries in (("dims", dims), ("values", values)):
+        if type(entries) not in (list, tuple) or not entries:
+            raise LabError(f"{name} = {entries!r}: give a list with at least one number")
+    for dim in dims:
+        if type(dim) is not int or not 0 <= dim < latent_dim:
+            raise LabError(f"dims = {dims}: {dim!r} is not a dimension of z: they are numbered 0 to {latent_dim - 1}")
+    for value in values:
+        if type(value) not in (int, float) or not math.isfinite(value):
+            raise LabError(f"values = {values}: {value!r} is not a finite number: use numbers like -3, 0, 3")
+
+
+def perturb(z: Tensor, dim: int, value: float) -> Tensor:
+    """A copy of ``z`` with column ``dim`` set to ``value``."""
+    check_edits([dim], [value], z.shape[1])
+    out = z.clone()
+    out[:, dim] = value
+    return out
+
+
+def perturb_along(z: Tensor, direction: Tensor, value: float) -> Tensor:
+    """A copy of ``z`` whose coordinate along ``direction``, (latent_dim,), is ``value``; `perturb` for any axis."""
+    unit = direction / direction.norm()
+    return z + (value - z @ unit).unsqueeze(1) * unit
+
+
+def perturbation_grid(z: Tensor, dims: list[int], values: list[float]) -> Tensor:
+    """Every dimension at every value, for every vector: (len(dims), len(values), n, latent_dim)."""
+    return torch.stack([torch.stack([perturb(z, dim, value) for value in values]) for dim in dims])
+
+
+def random_directions(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
+    """``n`` unit vectors, (n, latent_dim), uniform on the sphere: the null for "dimension k codes ..."."""
+    return torch.nn.functional.normalize(latents(n, latent_dim, seed), dim=1)
+
+
+def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """``steps`` vectors from ``start`` to ``end``, (steps, latent_dim), along the great circle (slerp, Shoemake 1985).
+
+    The norm goes evenly from one end's to the other's, so that no step leaves the shell where N(0, I) lives.
+    """
+    t = torch.linspace(0, 1, steps).unsqueeze(1)
+    a, b = start / start.norm(), end / end.norm()
+    angle = torch.arccos((a @ b).clamp(-1, 1))
+    if angle.sin() < 1e-4:  # (anti)parallel: there is no one great circle
+        return start + t * (end - start)
+    on_sphere = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / angle.sin()
+    return on_sphere * ((1 - t) * start.norm() + t * end.norm())
+
+
+def mean_change(images: Tensor, others: Tensor) -> Tensor:
+    """Mean absolute difference per image in grey levels (of 255), over the last three axes."""
+    return (images - others).abs().mean((-3, -2, -1)) * 127.5
+
+
+def roughness(images: Tensor) -> Tensor:
+    """Mean absolute step between neighbouring pixels per image, (n,), in grey levels: noise has more, blur less."""
+    across, down = images.diff(dim=-1).abs(), images.diff(dim=-2).abs()
+    return (across.mean((1, 2, 3)) + down.mean((1, 2, 3))) / 2 * 127.5
+
+
+def diversity(images: Tensor) -> Tensor:
+    """Mean absolute difference per pixel between two images of the set, a scalar in grey levels."""
+    flat, n = images.flatten(1), len(images)
+    return torch.cdist(flat, flat, p=1).sum() / (n * (n - 1)) / flat.shape[1] * 127.5
+
+
+def nearest(images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """For each of ``images`` (n, 1, 28, 28) the nearest of ``reference`` (m, 1, 28, 28): index (n,), distance (n,).
+
+    The distance is the root mean square difference per pixel in grey levels (of 255).
+    """
+    distance, index = torch.cdist(images.flatten(1), reference.flatten(1)).min(1)
+    return index, distance / 28 * 127.5

@@ -1,0 +1,272 @@
+"""Execute the notebooks, decide whether they succeeded, publish the report: all of it or nothing.
+
+`make report` runs this module. Notebooks run in a staging folder, in order, each in a fresh kernel of this very
+interpreter; then the report is rendered, and only a complete one takes the place of the last.
+"""
+
+import argparse
+import fcntl
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+from . import data
+from .config import MODELS, TrainConfig, config_for, default_profile
+from .figures import FIGURES
+from .latent import check_edits
+from .runs import load_run, run_folder
+from .system import ROOT, LabError, pick_device, write_atomic
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+BUILD = ROOT / "build"
+TITLE = "What a GAN learns from ten thousand shirts"
+LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def make_report(profile: str, device: str = "auto", settings: dict | None = None, notebooks: list[Path] = NOTEBOOKS) -> Path:
+    """Run ``notebooks`` with ``settings``, publish build/<profile>/report.html and figures/<profile>/.
+
+    ``settings`` are parameters of the notebooks or fields of TrainConfig. Returns the path of the HTML report.
+
+    Raises:
+        LabError: bad settings, or a notebook failed; the last good report is as it was.
+    """
+    parameters = check_settings(profile, device, dict(settings or {}), notebooks)
+    data.ensure(data.data_folder())
+    with exclusive(BUILD / f".{profile}.lock"):
+        start, stage = time.perf_counter(), BUILD / f".{profile}.staging"
+        shutil.rmtree(stage, ignore_errors=True)
+        (stage / "figures").mkdir(parents=True)
+        for number, notebook in enumerate(notebooks, 1):
+            print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
+            try:
+                execute(notebook, stage / notebook.name, parameters, stage)
+            except LabError:
+                keep = BUILD / f"{profile}-failed"
+                shutil.rmtree(keep, ignore_errors=True)
+                os.replace(stage, keep)
+                print(f"the failed notebook is kept as {keep / notebook.name}", file=sys.stderr)
+                raise
+        report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start)
+        publish(stage / "figures", ROOT / "figures" / profile)
+        publish(stage, BUILD / profile)
+        return BUILD / profile / report.name
+
+
+def check_settings(profile: str, device: str, settings: dict, notebooks: list[Path]) -> dict:
+    """All notebook parameters for ``settings``, or a LabError before anything is run or written."""
+    fields = {name: settings.pop(name) for name in list(settings) if name in TrainConfig.__dataclass_fields__ and name != "seed"}
+    declared = {name for notebook in notebooks for name in declared_parameters(notebook)}
+    for name, value in settings.items():
+        if name not in declared:
+            known = sorted(declared - {"profile", "device", "changes"}) + list(TrainConfig.__dataclass_fields__)[2:-1]
+            raise LabError(f"{name} = {value!r}: there is no such setting; the settings are {', '.join(known)}")
+    for model in MODELS:
+        config = config_for(model, profile, **({"seed": settings["seed"]} if "seed" in settings else {}), **fields)
+    check_edits(settings.get("dims", [0]), settings.get("values", [0]), config.latent_dim)
+    return {"profile": profile, "device": pick_device(device), "changes": fields, **settings}
+
+
+def declared_parameters(notebook: Path) -> list[str]:
+    """The names assigned in the cell tagged `parameters`."""
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if "parameters" in cell["metadata"].get("tags", []):
+            return re.findall(r"^([a-z_][a-z0-9_]*) *=", "".join(cell["source"]), re.M)
+    raise LabError(f"{notebook} has no cell tagged 'parameters': tag the one with its settings")
+
+
+def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
+    """Run ``notebook`` in a fresh kernel of this interpreter and save it to ``out``; our own verdict, not papermill's.
+
+    Raises:
+        LabError: a cell failed or never ran, or the kernel died; the line names notebook, cell and error.
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "python3", "language": "python"}
+    write_atomic(stage / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
+    own = {"JUPYTER_PATH": str(stage / "jupyter"), "LABKIT_HEADLESS": "1", "LABKIT_FIGURES": str(stage / "figures"), "PYTHONPATH": str(ROOT)}
+    before, os.environ = os.environ, os.environ | own  # the kernel inherits it
+    wanted, start = declared_parameters(notebook), time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)),  # papermill formats paths
+            {name: value for name, value in parameters.items() if name in wanted},
+            kernel_name="python3",
+            cwd=notebook.parent,
+            progress_bar=False,
+            stderr_file=sys.stderr,
+        )
+    except papermill.PapermillExecutionError as error:
+        message = (str(error.evalue) or error.ename).splitlines()[0]
+        kind = "" if error.ename == "LabError" else f"{error.ename}: "
+        raise LabError(f"{notebook.name}, cell {error.exec_count}: {kind}{message}") from None
+    except DeadKernelError:
+        raise LabError(f"{notebook.name}: the kernel died (killed, perhaps for want of memory): close other programs and try again") from None
+    except RuntimeError as error:  # the kernel never came up
+        raise LabError(f"{notebook.name}: no kernel ({str(error).splitlines()[0]}): run 'make setup'") from None
+    finally:
+        os.environ = before
+    for cell in nbformat.read(out, 4).cells:
+        if cell.cell_type == "code" and cell.source.strip() and (cell.execution_count is None or cell.metadata.get("tags") == ["papermill-error-cell-tag"]):
+            raise LabError(f"{notebook.name} stopped early: the cell «{cell.source.splitlines()[0]}» never ran")
+    print(f"      done in {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> Path:
+    """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing."""
+    import jinja2
+    import nbformat
+    from pygments.formatters import HtmlFormatter
+
+    missing = [f"{n}" for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
+    if missing:
+        raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
+    exporter, chapters = _exporter(), []
+    for name in names:
+        notebook = nbformat.read(stage / name, 4)
+        body, _ = exporter.from_notebook_node(notebook)
+        body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
+        body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
+        title = next(line for line in notebook.cells[0].source.splitlines() if line.startswith("# "))[2:]
+        chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body})
+    page = jinja2.Environment(autoescape=True).from_string((Path(__file__).parent / "templates/page.html.j2").read_text())
+    content = page.render(
+        title=TITLE,
+        lead=LEAD,
+        made=_provenance(parameters, seconds),
+        chapters=chapters,
+        figures=[(n, caption) for n, (_, caption) in FIGURES.items()],
+        pygments=HtmlFormatter().get_style_defs(".highlight"),
+    )
+    return write_atomic(stage / "report.html", content.encode())
+
+
+def _exporter():
+    """nbconvert with our chapter template, and formulas as MathML, which browsers draw without a script."""
+    from latex2mathml.converter import convert
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body):
+            return convert(body)
+
+        def block_math(self, body):
+            return convert(body, display="block")
+
+    class Exporter(HTMLExporter):
+        def default_filters(self):
+            yield from super().default_filters()
+            yield "markdown2html", lambda source: MarkdownWithMath(renderer=Renderer(escape=False)).render(source)
+
+    return Exporter(template_name="chapter", extra_template_basedirs=[str(Path(__file__).parent / "templates")], sanitize_html=False)
+
+
+def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
+    """How the report was made: name and value, for the head of the page."""
+    rows = [("made", f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs")]
+    for model in MODELS:
+        seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+        run = load_run(run_folder(config_for(model, parameters["profile"], **seed, **parameters["changes"])))
+        c, m = run.config, run.manifest
+        rows.append((
+            model,
+            f"{c.epochs} epochs of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}, EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
+            f" {m['machine']['device']} with {m['machine']['threads']} threads, torch {m['machine']['torch']};"
+            f" generator sha256 {m['files']['generator.safetensors'][:12]}",
+        ))
+    rows.append(("data", f"Fashion-MNIST, training images sha256 {data.DIGESTS['train-images-idx3-ubyte'][:12]}"))
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
+    return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])
+
+
+def publish(new: Path, target: Path) -> None:
+    """Put the folder ``new`` in the place of ``target`` by rename."""
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+class exclusive:
+    """One report of a profile at a time: a lock that the system frees when its holder ends, however it ends."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self.path.open("a")
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"another report is being made ({self.path} is locked): wait for it to end") from None
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def make_pdf(profile: str) -> Path:
+    """Print build/<profile>/report.html to PDF with a headless Chromium."""
+    source, browser = BUILD / profile / "report.html", next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not source.exists():
+        raise LabError(f"{source} is not there: run 'make report PROFILE={profile}' first")
+    if not browser:
+        raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
+    out = source.with_suffix(".pdf")
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+        command += ["--disable-sync", f"--user-data-dir={scratch}", "--no-pdf-header-footer", f"--print-to-pdf={scratch}/out.pdf", source.as_uri()]
+        done = subprocess.run(command + ["--no-sandbox"] * (os.geteuid() == 0), capture_output=True, text=True, timeout=120)
+        if not Path(scratch, "out.pdf").exists():
+            raise LabError(f"{browser} made no PDF of {source}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        return write_atomic(out, Path(scratch, "out.pdf").read_bytes())
+
+
+def parse_setting(text: str) -> tuple[str, object]:
+    """`name=value` of the command line; the value is JSON, or else text."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise LabError(f"setting {text!r} has no value: write name=value, for instance epochs=3")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m labkit.report", description=make_report.__doc__.splitlines()[0])
+    parser.add_argument("settings", nargs="*", metavar="name=value", help="parameters of the notebooks or fields of TrainConfig")
+    parser.add_argument("--profile", default="auto", help="smoke, quick or full; auto is full on a GPU and quick on a CPU")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--pdf", action="store_true", help="print the report that was made to PDF")
+    options = parser.parse_args()
+    profile = default_profile(options.profile, pick_device(options.device))
+    made = make_pdf(profile) if options.pdf else make_report(profile, options.device, dict(map(parse_setting, options.settings)))
+    print(f"report: {made}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        raise SystemExit(f"labkit: {error}") from None
+    except KeyboardInterrupt:
+        print("\nlabkit: interrupted: finished epochs are kept; run the same command to go on from there", file=sys.stderr)
+        raise SystemExit(130) from None
