@@ -36,7 +36,7 @@ FIGURES = {
     11: ("dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training."),
     12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
     13: ("dcgan_dims", "DCGAN: five dimensions of z, each set to three values: fifteen edits of the same eight vectors."),
-    14: ("train_mode", "The same edit of one vector, sampled in eval mode and in train mode."),
+    14: ("train_mode", "DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is 20 grey levels."),
 }
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
@@ -151,14 +151,13 @@ def loss_curves(history: Tensor, title: str) -> Figure:
         ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
         means = history[..., column].mean(1).numpy()
         ax.plot(np.arange(epochs) + 0.5, means, marker, color=colour, mec="white", ms=8 if few else 4, label=label)
-    for ax, level, text in (
-        (left, 2 * np.log(2), "D at equilibrium: 2 ln 2 = 1.386"),
-        (left, np.log(2), "G at equilibrium: ln 2 = 0.693"),
-        (right, 0.5, "D cannot tell: 0.5"),
+    for ax, level, text, colour in (
+        (left, 2 * np.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386", BLUE),
+        (left, np.log(2), "G at\nequilibrium:\nln 2 = 0.693", ORANGE),
+        (right, 0.5, "D cannot\ntell: 0.5", "0.2"),
     ):
         ax.axhline(level, color="0.2", ls="--", lw=1)
-        halo = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
-        ax.annotate(text, (0.99, level), (0, 5), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=9, bbox=halo)
+        ax.text(1.02, level, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=colour)
     left.set(title=f"{title}: loss", ylabel="mean over the batch", ylim=(0, 1.15 * max(1.45, np.quantile(values[:, :2], 0.999))))
     right.set(title=f"{title}: answer of D", ylabel="mean probability of being real", ylim=(0, 1))
     for ax in (left, right):
@@ -204,7 +203,7 @@ def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, r
     shown = _sheet(axes[0], cells, ["z, 100 numbers\nin rows of ten" if side == 10 else "z"], top=[f"z{i + 1}" for i in range(n)], limit=3, cmap=SIGNED)
     figure.colorbar(shown, ax=axes[0], ticks=[-3, 0, 3], pad=0.01, extend="both")
     _sheet(axes[1], images.transpose(0, 1), ["G(z)"])
-    _sheet(axes[2], nearest.transpose(0, 1), ["nearest of\n60,000 real"], top=[f"{d:.0f} grey levels" for d in distance])
+    _sheet(axes[2], nearest.transpose(0, 1), ["nearest\nreal image"], top=[f"{d:.0f} grey levels" for d in distance])
     _sheet(axes[3], real.transpose(0, 1), ["eight real\nimages"])
     return figure
 
@@ -248,7 +247,7 @@ def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
         moved = int((change.abs().amax((1, 2, 3)) > 0.5 / 127.5).sum())  # by half a grey level somewhere
         title = f"{mode} mode: one vector edited, {moved} of {len(change)} images moved"
         _sheet(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
-        _sheet(bottom, change.transpose(0, 1), ["change"], limit=0.5, cmap=SIGNED)
+        _sheet(bottom, change.transpose(0, 1), ["change"], limit=20 / 127.5, cmap=SIGNED)
     return figure
 
 

@@ -94,7 +94,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], "display_name": "python3", "language": "python"}
+    kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"], "display_name": "python3", "language": "python"}
     write_atomic(stage / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
     own = {"JUPYTER_PATH": str(stage / "jupyter"), "LABKIT_HEADLESS": "1", "LABKIT_FIGURES": str(stage / "figures"), "PYTHONPATH": str(ROOT)}
     before, os.environ = os.environ, os.environ | own  # the kernel inherits it

@@ -1,0 +1,61 @@
+# The GAN lab. `make` alone lists the targets; PYTHON=/path/to/python uses an interpreter that has the packages.
+
+PROFILE ?= auto
+DEVICE ?= auto
+SET ?=
+ARGS ?=
+PYTHON ?= .venv/bin/python
+export PYTHONPATH := $(CURDIR)
+export OMP_WAIT_POLICY ?= passive
+
+ifeq ($(PYTHON),.venv/bin/python)
+READY := .venv/ready
+endif
+
+.PHONY: help setup data lab report smoke pdf test lock clean distclean
+
+help:
+	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
+
+setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
+
+data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
+	@$(PYTHON) -m labkit.data
+
+lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
+	@$(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. notebooks/01_vanilla_gan.ipynb $(ARGS)
+
+report: $(READY) ## train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes, then seconds
+	@$(PYTHON) -m labkit.report --profile '$(PROFILE)' --device '$(DEVICE)' $(SET)
+
+smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
+	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)
+
+pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
+	@$(PYTHON) -m labkit.report --pdf --profile '$(PROFILE)'
+
+test: $(READY) ## all tests, every notebook included: minutes
+	@$(PYTHON) -m pytest $(ARGS)
+
+lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
+	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
+		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove build/ and all that smoke made; trained runs, figures and data stay
+	rm -rf build data/runs/smoke figures/smoke
+
+distclean: clean ## remove the .venv too
+	rm -rf .venv *.egg-info
+
+.venv/ready: requirements.lock pyproject.toml
+	@set -e; for base in python3 python3.14 python3.13 python3.12 python3.11 none; do \
+		if [ $$base = none ]; then echo "labkit: no Python of 3.11 or later is on the PATH: install one, or name it with PYTHON=" >&2; exit 1; fi; \
+		if $$base -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	done; \
+	echo "Installing the locked packages into .venv (once, about 2 minutes and 6 GB)"; \
+	$$base -m venv --clear .venv; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	touch .venv/ready
