@@ -48,12 +48,13 @@ class Published:
 
     png: Path
     caption: str
+    width: int  # on the page, in CSS pixels
 
     def _repr_html_(self) -> str:
         data, text = base64.b64encode(self.png.read_bytes()).decode(), html.escape(self.caption)
         return (
-            f'<figure style="margin:1em 0"><img style="max-width:100%" alt="{text}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{text}</figcaption></figure>"
+            f'<figure style="margin:1em 0"><img width="{self.width}" style="max-width:100%" alt="{text}"'
+            f' src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
         )
 
 
@@ -70,18 +71,18 @@ def publish(figure: Figure, number: int, profile: str, note: str = "") -> Publis
         content = io.BytesIO()
         figure.savefig(content, format=kind, metadata=metadata)
         path = write_atomic(folder / f"fig{number:02d}_{slug}.{kind}", content.getvalue())
-    return Published(path, f"Figure {number}. {caption} {note}".strip())
+    return Published(path, f"Figure {number}. {caption} {note}".strip(), round(figure.get_figwidth() * 90))
 
 
 def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
     """Figures 1, 9, 10: for each (title, input shape, layers of `models.describe`) a column of boxes."""
-    rows = max(sum(layer.part != "shortcut" for layer in layers) + 2 for _, _, layers in panels)
     widths = [2 if any(layer.part == "shortcut" for layer in layers) else 1 for _, _, layers in panels]
+    rows = max(sum(layer.part != "shortcut" for layer in panel[2]) + width for panel, width in zip(panels, widths))
     figure = Figure(figsize=(4.3 * sum(widths), 0.34 * rows + 0.6))
     axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
     for ax, width, (title, shape, layers) in zip(axes, widths, panels):
         ax.set_title(f"{title}: {sum(layer.parameters for layer in layers):,} parameters")
-        ax.set(xlim=(0, width), ylim=(-rows, 1.0))
+        ax.set(xlim=(0, width), ylim=(-rows - 0.5, 1.0))
         ax.axis("off")
         for x, text in ((0.74, "output"), (0.93, "parameters")):
             ax.text(x, 0.7, text, ha="right", va="center", fontsize=8, color="0.35")
@@ -159,7 +160,7 @@ def loss_curves(history: Tensor, title: str) -> Figure:
         ax.axhline(level, color="0.2", ls="--", lw=1)
         ax.text(1.02, level, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=colour)
     left.set(title=f"{title}: loss", ylabel="mean over the batch", ylim=(0, 1.15 * max(1.45, np.quantile(values[:, :2], 0.999))))
-    right.set(title=f"{title}: answer of D", ylabel="mean probability of being real", ylim=(0, 1))
+    right.set(title="answer of D", ylabel="mean probability of being real", ylim=(0, 1))
     for ax in (left, right):
         ax.set(xlabel="epoch", xlim=(0, epochs))
         ax.xaxis.get_major_locator().set_params(integer=True)

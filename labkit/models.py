@@ -153,11 +153,11 @@ def describe(model: nn.Module, x: Tensor) -> list[Layer]:
 
 
 def _label(module: nn.Module) -> str:
-    """Kind and the one argument that matters: `Conv2d 3x3, stride 2`."""
+    """Kind and the one argument that matters: `Conv2d 3×3, stride 2`."""
     kind = type(module).__name__.replace("Parametrized", "")
     match module:
         case nn.Conv2d():
-            return f"{kind} {module.kernel_size[0]}x{module.kernel_size[1]}, stride {module.stride[0]}"
+            return f"{kind} {module.kernel_size[0]}×{module.kernel_size[1]}, stride {module.stride[0]}"
         case nn.BatchNorm1d() | nn.BatchNorm2d():
             return f"{kind} eps {module.eps:g}"
         case nn.LeakyReLU():
@@ -165,5 +165,5 @@ def _label(module: nn.Module) -> str:
         case nn.Dropout() | nn.Dropout2d():
             return f"{kind} {module.p:g}"
         case nn.Upsample():
-            return f"{kind} x{module.scale_factor:g} {module.mode}"
+            return f"{kind} ×{module.scale_factor:g} {module.mode}"
     return kind

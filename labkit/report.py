@@ -27,7 +27,7 @@ from .system import ROOT, LabError, pick_device, write_atomic
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
-TITLE = "What a GAN learns from ten thousand shirts"
+TITLE = "What a GAN learns from sixty thousand garments"
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -130,7 +130,7 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
     import nbformat
     from pygments.formatters import HtmlFormatter
 
-    missing = [f"{n}" for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
+    missing = [str(n) for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
     if missing:
         raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
     exporter, chapters = _exporter(), []
@@ -139,15 +139,15 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
         body, _ = exporter.from_notebook_node(notebook)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
+        numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
         title = next(line for line in notebook.cells[0].source.splitlines() if line.startswith("# "))[2:]
-        chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body})
+        chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": [(n, FIGURES[n][1]) for n in numbers]})
     page = jinja2.Environment(autoescape=True).from_string((Path(__file__).parent / "templates/page.html.j2").read_text())
     content = page.render(
         title=TITLE,
         lead=LEAD,
         made=_provenance(parameters, seconds),
         chapters=chapters,
-        figures=[(n, caption) for n, (_, caption) in FIGURES.items()],
         pygments=HtmlFormatter().get_style_defs(".highlight"),
     )
     return write_atomic(stage / "report.html", content.encode())

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .config import TrainConfig
@@ -25,7 +26,7 @@ COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, me
 REPORT_EVERY = 50  # steps between two looks at the losses; each look makes a GPU wait
 
 
-def d_step(d: nn.Module, opt: torch.optim.Optimizer, x_real: Tensor, x_fake: Tensor, smoothing: float = 0.0) -> Tensor:
+def d_step(d: nn.Module, opt: Optimizer, x_real: Tensor, x_fake: Tensor, smoothing: float = 0.0) -> Tensor:
     """One step of the discriminator on images (n, 1, 28, 28). Returns (3,): its loss, mean D(x), mean D(G(z))."""
     real, fake = d.logits(x_real), d.logits(x_fake.detach())  # (n, 1) each
     loss = bce(real, torch.full_like(real, 1 - smoothing)) + bce(fake, torch.zeros_like(fake))
@@ -35,7 +36,7 @@ def d_step(d: nn.Module, opt: torch.optim.Optimizer, x_real: Tensor, x_fake: Ten
     return torch.stack([loss, real.sigmoid().mean(), fake.sigmoid().mean()]).detach()
 
 
-def g_step(d: nn.Module, opt: torch.optim.Optimizer, x_real: Tensor, x_fake: Tensor, matching: float = 0.0) -> Tensor:
+def g_step(d: nn.Module, opt: Optimizer, x_real: Tensor, x_fake: Tensor, matching: float = 0.0) -> Tensor:
     """One step of the generator that drew ``x_fake`` (n, 1, 28, 28). Returns its loss, a scalar.
 
     ``matching`` weighs feature matching (Salimans et al. 2016): the squared distance of D's mean features.
@@ -64,8 +65,8 @@ class TrainState:
             g, d = build(config)
         self.g, self.d = g.to(device), d.to(device)
         adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
-        self.opt_g = torch.optim.Adam(self.g.parameters(), **adam)
-        self.opt_d = torch.optim.Adam(self.d.parameters(), **adam)
+        self.opt_g = Adam(self.g.parameters(), **adam)
+        self.opt_d = Adam(self.d.parameters(), **adam)
         self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
         self.history = torch.zeros(config.epochs, self.steps, len(COLUMNS))
 
