@@ -1,0 +1,34 @@
+"""A copy of the project as a clone would give it, for tests that run `make` or the report for real."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from labkit import data
+from labkit.system import ROOT
+
+
+def copy_project(target: Path) -> Path:
+    """Copy all files that git knows or would add to ``target``; the tests stay behind. Returns ``target``."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
+    for name in filter(None, names):
+        if not name.startswith("tests/") and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+def clean_environment(**own: str) -> dict[str, str]:
+    """The environment without what this test run, or a `make test` around it, has put there; plus ``own``."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABKIT_", "MAKE", "MFLAGS", "PYTHON", "PYTEST"))}
+    return inherited | {"LABKIT_DATA": str(data.data_folder()), "PYTHONDONTWRITEBYTECODE": "1"} | own
+
+
+def make(root: Path, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
+    """Run `make` in ``root`` with this interpreter."""
+    command = ["make", *arguments, f"PYTHON={shlex.quote(sys.executable)}"]
+    return subprocess.run(command, cwd=root, env=clean_environment(), capture_output=True, text=True, timeout=timeout)

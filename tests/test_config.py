@@ -1,0 +1,177 @@
+"""Every bad value is refused by name; a digest stands for all fields and stays what it is."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from labkit.config import MODELS, PROFILES, TrainConfig, config_for, default_profile
+from labkit.system import sha256
+
+FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
+NOT_A_NAME = ["", "DCGAN", "full ", "wgan", "auto", None, 0, True, 1.0, ["dcgan"], b"dcgan"]
+NOT_AN_INT = [True, False, None, "8", 8.0, math.nan, math.inf, [8], -1, 2**63, 10**400]
+NOT_A_FLOAT = [True, False, None, "0.5", "", math.nan, math.inf, -math.inf, [0.5], 0.5j, -0.1, -1, 10**400]
+BAD = {
+    "model": NOT_A_NAME + ["smoke", "full"],
+    "profile": NOT_A_NAME + ["dcgan"],
+    "epochs": NOT_AN_INT + [0, 100_001],
+    "batch": NOT_AN_INT + [0, 1, 60_001],
+    "examples": NOT_AN_INT + [0, 1, 60_001],
+    "latent_dim": NOT_AN_INT + [0, 4097],
+    "lr": NOT_A_FLOAT + [0, 0.0, 1e-9, 1.0001, 2],
+    "beta1": NOT_A_FLOAT + [1, 1.0, 0.99995],
+    "beta2": NOT_A_FLOAT + [1, 1.0, 0.9999999],
+    "label_smoothing": NOT_A_FLOAT + [0.51, 1],
+    "feature_matching": NOT_A_FLOAT + [1000.1],
+    "ema": NOT_A_FLOAT + [1, 0.999991],
+    "seed": NOT_AN_INT,
+}
+# The ends of every range, and a value that differs from the default.
+GOOD = {
+    "model": ["vanilla", "dcgan"],
+    "profile": ["smoke", "quick", "full"],
+    "epochs": [1, 100_000],
+    "batch": [2, 60_000],
+    "examples": [64, 59_999],
+    "latent_dim": [1, 4096],
+    "lr": [1e-8, 1.0, 1],
+    "beta1": [0.0, 0, 0.9999],
+    "beta2": [0.0, 0, 0.999999],
+    "label_smoothing": [0.0, 0, 0.5],
+    "feature_matching": [0.0, 0.1, 1000],
+    "ema": [0.0, 0, 0.99999],
+    "seed": [0, 1, 2**63 - 1],
+}
+
+
+def test_tables_cover_every_field():
+    assert list(FIELDS) == list(BAD) == list(GOOD)
+
+
+@pytest.mark.parametrize("name, value", [(n, v) for n in BAD for v in BAD[n]], ids=lambda value: repr(value)[:20])
+def test_bad_value(refused, name, value):
+    with refused(f"{name} = {value!r}"):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name, value", [(n, v) for n in GOOD for v in GOOD[n]])
+def test_good_value(name, value):
+    kept = getattr(TrainConfig(**{name: value}), name)
+    assert kept == value and type(kept) is FIELDS[name].type
+
+
+def test_value_of_several_lines_is_refused_in_one(refused):
+    np = pytest.importorskip("numpy")
+    with refused("lr = "):
+        TrainConfig(lr=np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("examples, batch", [(32, 33), (2, 64), (59_999, 60_000)])
+def test_batch_beyond_examples(refused, examples, batch):
+    with refused(f"batch = {batch}", f"examples = {examples}"):
+        TrainConfig(examples=examples, batch=batch)
+    assert TrainConfig(examples=examples, batch=examples).batch == examples
+
+
+@pytest.mark.parametrize("model", ["Vanilla", "", None, 0, ["vanilla"], "auto"])
+def test_unknown_model(refused, model):
+    with refused(f"model = {model!r}"):
+        config_for(model, "smoke")
+
+
+@pytest.mark.parametrize("profile", ["Smoke", "", None, 0, ["smoke"], "auto"])
+def test_unknown_profile(refused, profile):
+    with refused(f"profile = {profile!r}"):
+        config_for("vanilla", profile)
+
+
+@pytest.mark.parametrize("name", ["epoch", "LR", "device", "learning_rate"])
+def test_unknown_setting(refused, name):
+    with refused(f"{name} = 3", "learning" if "learn" in name else "lr"):
+        config_for("vanilla", "smoke", **{name: 3})
+
+
+@pytest.mark.parametrize(
+    "profile, device, expected",
+    [("auto", "cpu", "quick"), ("auto", "cuda", "full"), ("auto", "cuda:1", "full")]
+    + [(p, d, p) for p in PROFILES for d in ("cpu", "cuda")],
+)
+def test_default_profile(profile, device, expected):
+    assert default_profile(profile, device) == expected
+
+
+@pytest.mark.parametrize("profile", ["fast", "", None, 0, ["quick"]])
+def test_default_profile_refuses(refused, profile):
+    with refused(f"profile = {profile!r}"):
+        default_profile(profile)
+
+
+def test_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().lr = 1.0
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_has_a_unit_and_a_reason(name):
+    assert FIELDS[name].metadata["unit"] and FIELDS[name].metadata["why"]
+
+
+DIFFERENCES = {
+    ("smoke", "vanilla"): {"model": "vanilla", "profile": "smoke", "epochs": 2, "examples": 1024},
+    ("smoke", "dcgan"): {"profile": "smoke", "epochs": 2, "examples": 512},
+    ("quick", "vanilla"): {"model": "vanilla", "profile": "quick", "epochs": 8, "ema": 0.999},
+    ("quick", "dcgan"): {"profile": "quick", "epochs": 2, "lr": 1e-3},
+    ("full", "vanilla"): {"model": "vanilla"},
+    ("full", "dcgan"): {},
+}
+
+
+def test_defaults_are_the_labs():
+    assert TrainConfig().to_dict() == {
+        "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
+        "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
+        "seed": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("profile, model", DIFFERENCES)
+def test_profile_differs_only_where_stated(profile, model):
+    assert set(DIFFERENCES) == {(p, m) for p in PROFILES for m in MODELS}
+    assert config_for(model, profile).to_dict() == TrainConfig().to_dict() | DIFFERENCES[profile, model]
+
+
+@pytest.mark.parametrize("profile, model", DIFFERENCES)
+def test_own_change_wins(profile, model):
+    assert config_for(model, profile, epochs=3).to_dict() == config_for(model, profile).to_dict() | {"epochs": 3}
+
+
+# Folders of finished runs carry these digests: a change of any of them loses the runs.
+VANILLA_SMOKE = '{"epochs": 2, "examples": 1024, "model": "vanilla", "profile": "smoke"}'
+GOLDEN = [
+    (TrainConfig(), "{}", "44136fa3"),
+    (config_for("vanilla", "smoke"), VANILLA_SMOKE, "249a122a"),
+    (config_for("dcgan", "smoke"), '{"epochs": 2, "examples": 512, "profile": "smoke"}', "04e5b26e"),
+    (config_for("dcgan", "quick", seed=3), '{"epochs": 2, "lr": 0.001, "profile": "quick", "seed": 3}', "f11d8e58"),
+]
+
+
+@pytest.mark.parametrize("config, text, digest", GOLDEN, ids=[g[2] for g in GOLDEN])
+def test_digest_is_stable(config, text, digest):
+    assert config.digest() == sha256(text.encode())[:8] == digest
+
+
+def test_digest_changes_with_every_field():
+    changed = [TrainConfig(**{n: v}) for n in GOOD for v in GOOD[n]]
+    different = {json.dumps(c.to_dict(), sort_keys=True): c.digest() for c in changed}
+    assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 4
+    for name in FIELDS:
+        assert any(c.digest() != TrainConfig().digest() and getattr(c, name) != FIELDS[name].default for c in changed)
+
+
+@pytest.mark.parametrize("a, b", [({"lr": 1}, {"lr": 1.0}), ({"ema": 0}, {}), ({"epochs": 200, "seed": 0}, {})])
+def test_equal_configs_have_equal_digests(a, b):
+    a, b = TrainConfig(**a), TrainConfig(**b)
+    assert a == b and a.digest() == b.digest()
+    assert TrainConfig(**json.loads(json.dumps(a.to_dict()))) == a

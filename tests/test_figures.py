@@ -1,0 +1,288 @@
+"""Figures from tensors of the report's own shapes: what they show is compared with what went in."""
+
+import html
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from labkit import figures
+from labkit.figures import FIGURES
+from labkit.models import build, describe
+from labkit.training import COLUMNS, seeded
+
+
+def images(*shape, seed=0):
+    with seeded("images", seed):
+        return torch.rand(*shape, 1, 28, 28) * 2 - 1
+
+
+def layers(model, part):
+    x = (torch.zeros(2, 100), torch.zeros(2, 1, 28, 28))[part]
+    return describe(build(_config(model))[part], x)
+
+
+def _config(model):
+    from labkit.config import config_for
+
+    return config_for(model, "smoke")
+
+
+def history(epochs=2, steps=16):
+    with seeded("history"):
+        return torch.rand(epochs, steps, len(COLUMNS))
+
+
+# Every figure function of the report, as the notebooks call it.
+CALLS = {
+    "structure of two": (1, lambda: figures.structure(
+        [("(a) generator", (100,), layers("vanilla", 0)), ("(b) discriminator", (1, 28, 28), layers("vanilla", 1))])),
+    "structure of one": (9, lambda: figures.structure([("DCGAN generator", (100,), layers("dcgan", 0))])),
+    "few epochs": (2, lambda: figures.loss_curves(history(), "vanilla GAN")),
+    "many epochs": (11, lambda: figures.loss_curves(history(30, 20), "DCGAN")),
+    "one step": (11, lambda: figures.loss_curves(history(1, 1), "DCGAN")),
+    "latent cards": (3, lambda: figures.latent_cards(
+        history(1, 2).view(8, 1).expand(8, 100), images(8), images(8, seed=1), torch.arange(8.0), images(8, seed=2))),
+    "odd latent cards": (3, lambda: figures.latent_cards(
+        torch.zeros(3, 7), images(3), images(3, seed=1), torch.arange(3.0), images(3, seed=2))),
+    "one dimension": (4, lambda: figures.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])),
+    "five dimensions": (13, lambda: figures.perturbation(
+        images(8), images(5, 3, 8, seed=1), [5, 20, 40, 60, 80], [-3, 0, 3])),
+    "samples": (12, lambda: figures.samples({"real": images(8), "DCGAN": images(8, seed=1), "vanilla": images(8, seed=2)})),
+    "train mode": (14, lambda: figures.train_mode(
+        {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)})),
+}
+
+
+def texts(figure):
+    """All that is written in a figure."""
+    figure.draw_without_rendering()
+    return [t.get_text() for t in figure.findobj(lambda artist: hasattr(artist, "get_text")) if t.get_text()]
+
+
+# ----- publish
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_path, name):
+    number, draw = CALLS[name]
+    written = []
+    for attempt in ("first", "second"):
+        monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / attempt))
+        figure = draw()
+        assert isinstance(figure, Figure)
+        published = figures.publish(figure, number, "smoke", "A note.")
+        written.append({path.name: path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())})
+    stem = f"fig{number:02d}_{FIGURES[number][0]}"
+    assert sorted(written[0]) == [f"{stem}.png", f"{stem}.svg"]
+    assert written[0] == written[1]
+    assert published.caption == f"Figure {number}. {FIGURES[number][1]} A note."
+    with Image.open(io.BytesIO(written[0][f"{stem}.png"])) as png:
+        assert png.format == "PNG" and min(png.size) > 200 and np.asarray(png.convert("L")).std() > 5
+    assert written[0][f"{stem}.svg"].startswith(b"<?xml") and b"</svg>" in written[0][f"{stem}.svg"]
+
+
+def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("LABKIT_FIGURES", raising=False)
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    published = figures.publish(Figure(), 9, "quick")
+    assert published.png == tmp_path / "figures/quick/fig09_dcgan_generator.png"
+    assert published.png.exists() and published.caption == f"Figure 9. {FIGURES[9][1]}"
+
+
+@pytest.mark.parametrize("number", [0, 15, -1, "1", None])
+def test_publish_refuses_a_number_that_is_not_in_the_report(monkeypatch, tmp_path, refused, number):
+    monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / "figures"))
+    with refused(f"figure = {number}", "1 to 14"):
+        figures.publish(Figure(), number, "smoke")
+    assert not (tmp_path / "figures").exists()
+
+
+def test_the_table_of_figures():
+    assert list(FIGURES) == list(range(1, 15))
+    slugs = [slug for slug, _ in FIGURES.values()]
+    assert len(set(slugs)) == 14 and all(slug.isidentifier() and slug.islower() for slug in slugs)
+    assert all(caption.endswith(".") for _, caption in FIGURES.values())
+
+
+def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
+    monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path))
+    hostile = """<script>alert(1)</script> & "quoted" 'x' <img src=x onerror=alert(1)>"""
+    page = figures.publish(Figure(), 1, "smoke", hostile)._repr_html_()
+    assert "<script" not in page and "<img src=x" not in page
+    assert page.count("<img") == page.count("<figure") == 1
+    assert page.count(html.escape(hostile)) == 2  # alt and caption
+    assert 'alt="Figure 1.' in page and "src=\"data:image/png;base64," in page
+
+
+# ----- pictures
+
+
+@pytest.mark.parametrize("gap", [1, 2, 5])
+def test_montage_against_loops(gap):
+    with seeded("montage"):
+        sheets = torch.rand(3, 4, 5, 7)
+    out = figures.montage(sheets, gap)
+    assert out.shape == (3 * 5 + 2 * gap, 4 * 7 + 3 * gap)
+    expected = np.full(out.shape, np.nan, dtype=np.float32)
+    for row in range(3):
+        for column in range(4):
+            for y in range(5):
+                for x in range(7):
+                    expected[row * (5 + gap) + y, column * (7 + gap) + x] = sheets[row, column, y, x]
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_png_is_the_rounded_grey_levels(scale):
+    levels = torch.arange(8 * 784).view(8, 1, 28, 28) % 256
+    exact = (levels.float() / 127.5 - 1).clamp(-1, 1)
+    nudged = (exact + 0.4 / 127.5).clamp(-1, 1)  # by less than half a level: rounds to the same
+    for pictures in (exact, nudged):
+        with Image.open(io.BytesIO(figures.png(pictures, scale))) as png:
+            assert png.mode == "L" and png.size == (scale * (8 * 28 + 7 * 2), scale * 28)
+            decoded = np.asarray(png)
+        for i in range(8):
+            left = scale * i * 30
+            tile = decoded[:, left : left + scale * 28]
+            np.testing.assert_array_equal(tile, np.kron(levels[i, 0].numpy(), np.ones((scale, scale))))
+            if i < 7:
+                assert (decoded[:, left + scale * 28 : left + scale * 30] == 255).all()  # white between
+
+
+def test_png_clips_what_is_out_of_range():
+    with Image.open(io.BytesIO(figures.png(torch.tensor([-5.0, 5.0]).view(2, 1, 1, 1).expand(2, 1, 28, 28), 1))) as png:
+        decoded = np.asarray(png)
+    assert (decoded[:, :28] == 0).all() and (decoded[:, 30:] == 255).all()
+
+
+def test_samples_and_cards_show_the_images_they_were_given():
+    rows = {"real": images(8), "DCGAN": images(8, seed=1)}
+    figure = figures.samples(rows)
+    shown = figure.axes[0].get_images()[0].get_array().filled(np.nan)
+    for i, pictures in enumerate(rows.values()):
+        for j in range(8):
+            np.testing.assert_array_equal(shown[i * 30 : i * 30 + 28, j * 30 : j * 30 + 28], pictures[j, 0])
+    assert {"real", "DCGAN"} <= set(texts(figure))
+
+    with seeded("cards"):
+        z = torch.randn(8, 100)
+    figure = figures.latent_cards(z, images(8), images(8, seed=1), torch.arange(8) * 3.0, images(8, seed=2))
+    cells = figure.axes[0].get_images()[0].get_array().filled(np.nan)
+    for i in range(8):
+        for k in range(100):  # row by row, three pixels a number
+            np.testing.assert_array_equal(cells[k // 10 * 3 : k // 10 * 3 + 3, i * 32 + k % 10 * 3 : i * 32 + k % 10 * 3 + 3], z[i, k])
+    for ax, pictures in zip(figure.axes[1:4], (images(8), images(8, seed=1), images(8, seed=2)), strict=True):
+        shown = ax.get_images()[0].get_array().filled(np.nan)
+        for j in range(8):
+            np.testing.assert_array_equal(shown[:, j * 30 : j * 30 + 28], pictures[j, 0])
+    assert {f"{3 * i} grey levels" for i in range(8)} <= set(texts(figure))
+
+
+# ----- figures 4-8 and 13
+
+
+@pytest.mark.parametrize(("dims", "values"), [([5], [-3, 0, 3]), ([5, 20, 40, 60, 80], [-3, 0, 3]), ([7, 8], [-0.5])])
+def test_perturbation_shows_the_edits_and_their_size(dims, values):
+    base, edited = images(8), images(len(dims), len(values), 8, seed=1)
+    edited[0, 0] = base + 10 / 127.5  # a row whose change is known without arithmetic
+    figure = figures.perturbation(base, edited, dims, values)
+    left, right = figure.axes[:2]
+    rows = [(i, j) for i in range(len(dims)) for j in range(len(values))]
+
+    labels = [label.get_text() for label in left.get_yticklabels()]
+    assert labels == ["base"] + [f"z[{dims[i]}] = {values[j]:g}".replace("-", "−") for i, j in rows]
+    by_hand = []
+    for i, j in rows:
+        grey = (edited[i, j].double() * 127.5).numpy(), (base.double() * 127.5).numpy()
+        by_hand.append(f"{np.abs(grey[0] - grey[1]).mean():.1f}")
+    assert by_hand[0] == "10.0" and [t.get_text() for t in right.texts] == by_hand
+    heights = [t.get_position()[1] for t in right.texts]
+    assert heights == [30 * row + 13.5 for row in range(1, len(rows) + 1)]  # the middle of the row it belongs to
+
+    pictures, changes = (ax.get_images()[0].get_array().filled(np.nan) for ax in (left, right))
+    for n in range(8):
+        np.testing.assert_array_equal(pictures[:28, n * 30 : n * 30 + 28], base[n, 0])
+        assert np.isnan(changes[:28, n * 30 : n * 30 + 28]).all()
+        for row, (i, j) in enumerate(rows, 1):
+            tile = np.s_[row * 30 : row * 30 + 28, n * 30 : n * 30 + 28]
+            np.testing.assert_array_equal(pictures[tile], edited[i, j, n, 0])
+            np.testing.assert_array_equal(changes[tile], edited[i, j, n, 0] - base[n, 0])
+    assert left.get_images()[0].get_clim() == right.get_images()[0].get_clim() == (-1, 1)
+
+
+@pytest.mark.parametrize(("shift", "moved"), [(0.0, 0), (0.4, 0), (0.6, 3)], ids="shift {}".format)
+def test_train_mode_counts_the_images_that_moved(shift, moved):
+    before = {"eval": 0.5 * images(8), "train": 0.5 * images(8)}
+    after = {mode: x.clone() for mode, x in before.items()}
+    after["train"][:3, 0, 5, 5] += shift / 127.5  # in grey levels, at one pixel of three images
+    titles = {ax.get_title(loc="left") for ax in figures.train_mode(before, after).axes}
+    assert any(t.startswith("eval") and "0 of 8" in t for t in titles)
+    assert any(t.startswith("train") and f"{moved} of 8" in t for t in titles)
+
+
+# ----- figures 2 and 11
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (2, 16), (20, 3), (40, 5)])
+def test_loss_curves_draw_the_history(epochs, steps):
+    h = history(epochs, steps)
+    left, right = figures.loss_curves(h, "GAN").axes
+    levels = [
+        sorted({line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == "--"}) for ax in (left, right)
+    ]
+    assert levels == [pytest.approx([math.log(2), 2 * math.log(2)]), [0.5]]
+    for ax, columns in ((left, {"D": 0, "G": 1}), (right, {"D(x)": 2, "D(G(z))": 3})):
+        dots = {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
+        assert set(dots) == set(columns)
+        for label, column in columns.items():
+            for epoch in range(epochs):
+                x, y = dots[label].get_xdata()[epoch], dots[label].get_ydata()[epoch]
+                assert x == epoch + 0.5
+                assert y == pytest.approx(sum(h[epoch, :, column].tolist()) / steps, abs=1e-6)
+        every_step = [line for line in ax.get_lines() if len(line.get_ydata()) == epochs * steps and line.get_alpha()]
+        for line, column in zip(every_step, columns.values(), strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), h[..., column].flatten())
+            np.testing.assert_allclose(line.get_xdata(), (np.arange(epochs * steps) + 0.5) / steps)
+    assert left.get_ylim()[0] == 0 and left.get_ylim()[1] > 2 * math.log(2) and right.get_ylim() == (0, 1)
+
+
+def test_the_window_means_of_the_loss_curves():
+    h = history(2, 25)  # windows of two steps; the last of each epoch's 25 goes with the next epoch's first
+    line = next(line for line in figures.loss_curves(h, "GAN").axes[0].get_lines() if len(line.get_ydata()) == 25)
+    flat = h[..., 0].flatten().tolist()
+    np.testing.assert_allclose(line.get_ydata(), [(flat[2 * i] + flat[2 * i + 1]) / 2 for i in range(25)], rtol=1e-5)
+    np.testing.assert_allclose(line.get_xdata(), [(2 * i + 1) / 25 for i in range(25)])
+
+
+# ----- figures 1, 9, 10
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["generator", "discriminator"])
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_structure_names_every_layer(model, part):
+    network = layers(model, part)
+    shape = ((100,), (1, 28, 28))[part]
+    figure = figures.structure([("title", shape, network)])
+    drawn = texts(figure)
+    total = sum(p.numel() for p in build(_config(model))[part].parameters())
+    assert f"title: {total:,} parameters" in drawn
+    wanted = ["input", "×".join(map(str, shape))]
+    for layer in network:
+        wanted += [layer.label, "×".join(map(str, layer.shape))] + [f"{layer.parameters:,}"] * bool(layer.parameters)
+    for text in set(wanted):
+        assert drawn.count(text) >= wanted.count(text), text
+
+    labels = [layer.label for layer in network]
+    places = {}
+    for text in figure.axes[0].texts:
+        if text.get_text() in labels:
+            places.setdefault(text.get_text(), []).append(text.get_position())
+    column = [(y, label) for label, at in places.items() for x, y in at if x < 1]
+    top_down = [label for _, label in sorted(column, reverse=True)]
+    assert top_down == [layer.label for layer in network if layer.part != "shortcut"]  # in the order of the forward pass
+    assert all(figure.axes[0].get_ylim()[0] < y < figure.axes[0].get_ylim()[1] for y, _ in column)

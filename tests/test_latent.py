@@ -1,0 +1,281 @@
+"""Sampling that no neighbour can disturb, edits that touch what they name, and measures against plain loops."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from labkit import latent
+from labkit.config import config_for
+from labkit.models import build
+from labkit.training import seeded
+
+MODELS = ["vanilla", "dcgan"]
+
+
+@pytest.fixture(scope="module")
+def generators():
+    """Both generators in eval mode, with BatchNorm statistics and gains that are far from their initial 0 and 1."""
+    made = {}
+    for model in MODELS:
+        with seeded("test", model):
+            g = build(config_for(model, "smoke"))[0]
+            for m in g.modules():
+                if isinstance(m, nn.modules.batchnorm._BatchNorm):
+                    nn.init.normal_(m.weight, 1.0, 0.5)
+                    nn.init.normal_(m.bias, 0.0, 0.5)
+            with torch.no_grad():
+                for _ in range(5):
+                    g.train()(2 * torch.randn(16, 100) + 1)
+        made[model] = g.eval()
+    return made
+
+
+def company(draw, z, sizes):
+    """The largest difference that company makes to the first image, over batches of ``sizes``."""
+    images = [draw(z[:n])[0] for n in sizes]
+    return max((image - images[0]).abs().max().item() for image in images)
+
+
+# ----- sample
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("model", MODELS)
+def test_sample_is_batch_proof(generators, model, training):
+    g = copy.deepcopy(generators[model]).train(training)
+    before = {name: value.clone() for name, value in g.state_dict().items()}
+    z = latent.latents(512, seed=3)
+
+    among_512, among_8 = latent.sample(g, z), latent.sample(g, z[:8])
+    alone = torch.cat([latent.sample(g, z[i : i + 1]) for i in range(8)])
+    assert among_512.shape == (512, 1, 28, 28) and among_512.flatten(1).std(0).mean() > 0.01  # 512 different images
+    torch.testing.assert_close(among_8, alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(among_512[:8], alone, atol=1e-5, rtol=0)
+    assert company(lambda part: latent.sample(g, part), z, (1, 8, 512)) < 1e-5
+
+    assert all(m.training == training for m in g.modules())
+    assert all(torch.equal(value, before[name]) for name, value in g.state_dict().items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_forward_in_train_mode_is_not_batch_proof(generators, model):
+    """The same check can fail: here company changes pixels, and sampling changes the generator."""
+    g = copy.deepcopy(generators[model]).train()
+    for m in g.modules():
+        if isinstance(m, nn.Dropout):
+            m.p = 0.0  # what is left is BatchNorm alone
+    before = copy.deepcopy(g.state_dict())
+    with torch.no_grad():
+        assert company(g, latent.latents(512, seed=3), (2, 8, 512)) > 1e-2
+    assert not all(torch.equal(value, before[name]) for name, value in g.state_dict().items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_sample_is_a_plain_forward_in_chunks(generators, model):
+    g, z = generators[model], latent.latents(23, seed=4)
+    with torch.no_grad():
+        expected = g(z)
+    for chunk in (1, 7, 23, 100):
+        torch.testing.assert_close(latent.sample(g, z, chunk), expected, atol=1e-5, rtol=0)
+
+
+def test_sample_restores_the_mode_when_the_forward_fails(generators):
+    g = copy.deepcopy(generators["vanilla"]).train()
+    with pytest.raises(RuntimeError):
+        latent.sample(g, torch.zeros(2, 99))
+    assert g.training
+
+
+# ----- latents and edits
+
+
+def test_latents_depend_on_the_seed_alone_and_disturb_nobody():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first = latent.latents(4, 10, seed=7)
+    assert torch.equal(torch.rand(3), expected)  # the global stream went on as if nothing had happened
+    assert torch.equal(latent.latents(4, 10, seed=7), first)
+    assert not torch.equal(latent.latents(4, 10, seed=8), first)
+
+
+def test_latents_are_standard_normal():
+    z = latent.latents(2000, 50, seed=1).flatten().numpy()
+    assert abs(z.mean()) < 5 / math.sqrt(len(z)) and abs(z.var() - 1) < 5 * math.sqrt(2 / len(z))
+    assert abs((np.abs(z) < 1).mean() - 0.6827) < 0.01
+
+
+@pytest.mark.parametrize(("dim", "value"), [(0, -3), (5, 0.25), (9, 0)])
+def test_perturb_sets_one_column_of_a_copy(dim, value):
+    z = latent.latents(6, 10)
+    before = z.clone()
+    out = latent.perturb(z, dim, value)
+    assert torch.equal(z, before)
+    for row in range(6):
+        for column in range(10):
+            assert out[row, column] == (value if column == dim else before[row, column])
+
+
+@pytest.mark.parametrize("length", [1.0, 0.01, 40.0], ids="length {}".format)
+def test_perturb_along_an_axis_is_perturb(length):
+    z = latent.latents(6, 10)
+    for dim in range(10):
+        out = latent.perturb_along(z, length * torch.eye(10)[dim], -2.5)
+        torch.testing.assert_close(out, latent.perturb(z, dim, -2.5), atol=1e-6, rtol=0)
+
+
+def test_perturb_along_sets_the_projection_and_nothing_else():
+    z, direction = latent.latents(6, 10), latent.latents(1, 10, seed=9)[0]
+    before, out = z.clone(), latent.perturb_along(z, direction, 3.0)
+    assert torch.equal(z, before)
+    unit = (direction / direction.square().sum().sqrt()).double().numpy()
+    for old, new in zip(z.double().numpy(), out.double().numpy(), strict=True):
+        assert new @ unit == pytest.approx(3.0, abs=1e-5)
+        np.testing.assert_allclose(new - (new @ unit) * unit, old - (old @ unit) * unit, atol=1e-5)
+
+
+def test_perturbation_grid_against_loops():
+    z, dims, values = latent.latents(3, 10), [7, 0], [-3, 0.5, 3, 10]
+    grid = latent.perturbation_grid(z, dims, values)
+    assert grid.shape == (2, 4, 3, 10)
+    for i, dim in enumerate(dims):
+        for j, value in enumerate(values):
+            for row in range(3):
+                for column in range(10):
+                    assert grid[i, j, row, column] == (value if column == dim else z[row, column])
+
+
+def test_random_directions_are_units_of_all_directions():
+    directions = latent.random_directions(4000, 20, seed=2)
+    torch.testing.assert_close(directions.square().sum(1), torch.ones(4000))
+    second = (directions.T @ directions / 4000 * 20).numpy()  # the identity, if no direction is preferred
+    np.testing.assert_allclose(second, np.eye(20), atol=0.15)
+    assert directions.mean(0).abs().max() < 5 / math.sqrt(20 * 4000)
+
+
+# ----- interpolate
+
+
+@pytest.mark.parametrize("steps", [2, 5, 11])
+def test_interpolate_goes_evenly_along_the_great_circle(steps):
+    start, end = latent.latents(2, 100, seed=5)
+    end = 1.7 * end
+    path = latent.interpolate(start, end, steps)
+    assert path.shape == (steps, 100)
+    torch.testing.assert_close(path[0], start, atol=1e-5, rtol=0)
+    torch.testing.assert_close(path[-1], end, atol=1e-5, rtol=0)
+
+    path, start, end = path.double(), start.double(), end.double()
+    norms = path.norm(dim=1).numpy()
+    np.testing.assert_allclose(norms, np.linspace(start.norm().item(), end.norm().item(), steps), rtol=1e-5)
+
+    def angle(a, b):
+        return math.acos((a @ b / a.norm() / b.norm()).clamp(-1, 1))
+
+    for i, z in enumerate(path):
+        assert angle(start, z) == pytest.approx(angle(start, end) * i / (steps - 1), abs=1e-3)
+        assert angle(start, z) + angle(z, end) == pytest.approx(angle(start, end), abs=1e-3)  # in their plane
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.5, -1.0, -2.5])
+def test_interpolate_between_parallel_vectors(factor):
+    start = latent.latents(1, 100, seed=6)[0]
+    path = latent.interpolate(start, factor * start, 5)
+    assert path.isfinite().all()
+    torch.testing.assert_close(path[[0, -1]], torch.stack([start, factor * start]), atol=1e-5, rtol=0)
+    if factor > 0:  # the same direction all the way, the length evenly
+        expected = torch.stack([(1 + (factor - 1) * i / 4) * start for i in range(5)])
+        torch.testing.assert_close(path, expected, atol=1e-5, rtol=1e-5)
+
+
+# ----- refusals
+
+
+@pytest.mark.parametrize(
+    ("dims", "values", "words"),
+    [
+        ([], [0], ["dims = []"]),
+        (5, [0], ["dims = 5"]),
+        ("5", [0], ["dims = '5'"]),
+        (None, [0], ["dims = None"]),
+        ([5, 100], [0], ["100", "0 to 99"]),
+        ([-1], [0], ["-1", "0 to 99"]),
+        ([1.0], [0], ["1.0"]),
+        ([True], [0], ["True"]),
+        (["5"], [0], ["'5'"]),
+        ([[5]], [0], ["[5]"]),
+        ([0], [], ["values = []"]),
+        ([0], 3, ["values = 3"]),
+        ([0], {1: 2}, ["values = {1: 2}"]),
+        ([0], [1, math.nan], ["nan", "finite"]),
+        ([0], [math.inf], ["inf", "finite"]),
+        ([0], ["3"], ["'3'", "finite"]),
+        ([0], [None], ["None", "finite"]),
+        ([0], [False], ["False", "finite"]),
+    ],
+)
+def test_check_edits_refuses(refused, dims, values, words):
+    with refused(*words):
+        latent.check_edits(dims, values, 100)
+
+
+@pytest.mark.parametrize(("dims", "values"), [([0], [0]), ([99, 0], [-3, 0.5]), ((5,), (1e6,))])
+def test_check_edits_accepts(dims, values):
+    assert latent.check_edits(dims, values, 100) is None
+
+
+@pytest.mark.parametrize(("dim", "value"), [(10, 0.0), (-1, 0.0), (1.5, 0.0), (0, math.nan), (0, "1")])
+def test_perturb_refuses(refused, dim, value):
+    with refused():
+        latent.perturb(latent.latents(2, 10), dim, value)
+
+
+# ----- measures
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """Two sets of random images, (5, 1, 6, 4) in [-1, 1], and the same as grey levels from 0 to 255 in float64."""
+    with seeded("tiny images"):
+        images, others = torch.rand(2, 5, 1, 6, 4) * 2 - 1
+    return images, others, *((x.double().numpy()[:, 0] + 1) * 127.5 for x in (images, others))
+
+
+def test_mean_change(tiny):
+    images, others, a, b = tiny
+    expected = [sum(abs(a[i, y, x] - b[i, y, x]) for y in range(6) for x in range(4)) / 24 for i in range(5)]
+    np.testing.assert_allclose(latent.mean_change(images, others), expected, rtol=1e-5)
+    np.testing.assert_allclose(latent.mean_change(images[None], others[None]), [expected], rtol=1e-5)
+
+
+def test_roughness(tiny):
+    images, _, a, _ = tiny
+    for i, value in enumerate(latent.roughness(images).tolist()):
+        across = [abs(a[i, y, x + 1] - a[i, y, x]) for y in range(6) for x in range(3)]
+        down = [abs(a[i, y + 1, x] - a[i, y, x]) for y in range(5) for x in range(4)]
+        assert value == pytest.approx((sum(across) / len(across) + sum(down) / len(down)) / 2, rel=1e-5)
+
+
+def test_diversity(tiny):
+    images, _, a, _ = tiny
+    pairs = [np.abs(a[i] - a[j]).mean() for i in range(5) for j in range(i)]
+    assert latent.diversity(images).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
+    assert latent.diversity(images[:1].expand(4, -1, -1, -1)).item() == 0
+
+
+@pytest.mark.parametrize("m", [20, 60], ids="among {}".format)
+def test_nearest(m):
+    with seeded("nearest"):
+        images, reference = torch.rand(7, 1, 28, 28) * 2 - 1, torch.rand(m, 1, 28, 28) * 2 - 1
+    reference[3] = images[2]  # a copy must be found, at distance 0
+    index, distance = latent.nearest(images, reference)
+    a, b = ((x.double().numpy().reshape(len(x), 784) + 1) * 127.5 for x in (images, reference))
+    for i in range(7):
+        distances = [math.sqrt(sum((a[i] - b[j]) ** 2) / 784) for j in range(m)]
+        assert index[i] == int(np.argmin(distances))
+        assert distance[i].item() == pytest.approx(min(distances), rel=1e-4, abs=0.2)
+    assert index[2] == 3

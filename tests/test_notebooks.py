@@ -1,0 +1,124 @@
+"""The committed notebooks, unexecuted: clean, of a chapter's size, and together they make every figure once."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from labkit.figures import FIGURES
+from labkit.system import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+def code(path):
+    """The source of every code cell."""
+    return ["".join(cell["source"]) for cell in cells(path, "code")]
+
+
+def prose(path):
+    return "\n\n".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+
+
+def published(source):
+    """The figure numbers that a cell publishes: the second argument of every `figures.publish(...)`."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "figures.publish"]
+
+
+def test_the_chapters_are_numbered():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{i:02d}" for i in range(1, len(NOTEBOOKS) + 1)]
+    assert len(NOTEBOOKS) >= 3
+
+
+@each
+def test_no_outputs_no_counts_no_widgets(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    nbformat.validate(nbformat.read(path, 4))
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in cells(path, "code"):
+        assert cell["outputs"] == [] and cell["execution_count"] is None
+    for cell in notebook["cells"]:
+        assert set(cell["metadata"]) <= {"tags"}
+    done = subprocess.run([sys.executable, "-m", "nbstripout", "--verify", "--keep-id", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_cell_ids_are_unique():
+    ids = [cell["id"] for path in NOTEBOOKS for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+@each
+def test_one_cell_of_parameters_and_it_comes_first(path):
+    tagged = [i for i, cell in enumerate(cells(path, "code")) if "parameters" in cell["metadata"].get("tags", [])]
+    assert tagged == [0]
+    body = ast.parse(code(path)[0]).body
+    assert body
+    for statement in body:
+        assert isinstance(statement, ast.Assign | ast.AnnAssign)
+        target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+        assert re.fullmatch(r"[a-z_][a-z0-9_]*", ast.unparse(target))
+        ast.literal_eval(statement.value)  # plain values, nothing to be executed
+    assert all(cell["metadata"].get("tags", []) in ([], ["parameters"]) for cell in cells(path, "code"))
+
+
+@each
+def test_a_chapter_not_a_dump(path):
+    sources = code(path)
+    lines = [line for source in sources for line in source.splitlines() if line.strip()]
+    assert len(lines) <= 100
+    assert 600 <= len(re.findall(r"\w+(?:[-'’]\w+)*", prose(path))) <= 1600
+    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+    assert sum(isinstance(node, definitions) for source in sources for node in ast.walk(ast.parse(source))) <= 2
+    assert prose(path).startswith("# ") and len(re.findall("^# ", prose(path), re.M)) == 1
+
+
+@each
+def test_the_code_compiles_and_is_plain_python(path):
+    for source in code(path):
+        compile(source, path.name, "exec")  # also refuses %magic and !command
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                assert name not in ("exec", "eval", "exit", "quit", "sys.exit", "os._exit", "torch.load", "input"), name
+
+
+@each
+def test_no_absolute_paths(path):
+    for source in [*code(path), prose(path)]:
+        found = re.findall(r"""(?:^|[\s"'(=`])((?:/|~/|[A-Za-z]:\\|file:)[A-Za-z][\w.-]*[/\\][^\s"')`]*)""", source, re.M)
+        assert not found
+
+
+@each
+def test_relative_links_lead_to_files(path):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)) if not re.match(r"[a-z]+:|#", link)]
+    assert links
+    for link in links:
+        target = (path.parent / link.partition("#")[0]).resolve()
+        assert target.is_relative_to(ROOT) and target.exists(), link
+
+
+def test_every_figure_is_published_by_one_cell():
+    numbers = []
+    for path in NOTEBOOKS:
+        for source in code(path):
+            found = published(source)
+            assert len(found) <= 1, (path.name, found)
+            if found:  # a cell's figure is what the cell shows, and its first line says so
+                last = ast.parse(source).body[-1]
+                assert isinstance(last, ast.Expr) and ast.unparse(last.value.func) == "figures.publish"
+                assert source.startswith(f"# Figure {found[0]}:"), (path.name, found)
+            numbers += found
+    assert sorted(numbers) == list(FIGURES)

@@ -1,0 +1,191 @@
+"""The house around the code: one list of dependencies, a lock that fits it, make targets, and rules of the modules."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import tomllib
+from importlib import import_module
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import labkit
+from labkit.system import ROOT
+from project_copy import make
+
+MODULES = re.search(r"system(?: > \w+)+", labkit.__doc__)[0].split(" > ")
+SOURCES = {name: (ROOT / f"labkit/{name}.py").read_text(encoding="utf-8") for name in MODULES}
+each_module = pytest.mark.parametrize("name", MODULES)
+
+
+# ----- dependencies
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def lock():
+    """The entries of requirements.lock, each as one logical line."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def test_every_entry_of_the_lock_is_pinned_and_hashed(lock):
+    assert len(lock) > 50
+    for line in lock:
+        pin, *hashes = line.split("--hash=")
+        requirement = Requirement(pin.strip())
+        (specifier,) = requirement.specifier
+        assert specifier.operator == "==" and "*" not in specifier.version and requirement.url is None
+        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest.strip()) for digest in hashes), pin
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.search(r"://|^\s*(?:-[ief]\b|--(?!hash=))", text, re.M)  # no addresses, no other index, no other file
+
+
+def test_the_lock_satisfies_every_dependency(project, lock):
+    locked = {}
+    for line in lock:
+        requirement = Requirement(line.split("--hash=")[0].strip())
+        locked.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    wanted = [*project["dependencies"], *(d for extra in project["optional-dependencies"].values() for d in extra)]
+    for text in wanted:
+        requirement = Requirement(text)
+        pins = locked.get(canonicalize_name(requirement.name), [])
+        assert pins, f"{text} is not in the lock"
+        for pin in pins:
+            assert requirement.specifier.contains(next(iter(pin.specifier)).version), f"{text}, but {pin}"
+
+
+def test_environment_yml_installs_the_lock_and_nothing_else(project):
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    (python,) = (d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python="))
+    assert environment["dependencies"] == [python, "pip", {"pip": ["-r requirements.lock"]}]
+    assert Requirement(f"python{project['requires-python']}").specifier.contains(python.removeprefix("python="))
+
+
+# ----- make
+
+
+def targets():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.search(r"^\.PHONY:(.*)$", makefile, re.M)[1].split())
+
+
+def test_make_alone_lists_every_target():
+    done = make(ROOT)
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout == make(ROOT, "help").stdout
+    listed = re.findall(r"^  make (\w+) +(\S.*)$", done.stdout, re.M)
+    assert sorted(name for name, _ in listed) == sorted(targets() - {"help"})
+
+
+def test_every_make_command_in_the_prose_is_a_target():
+    texts = [p.read_text(encoding="utf-8") for p in (ROOT / "labkit").glob("**/*") if p.suffix in (".py", ".j2")]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        texts += ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    texts += [p.read_text(encoding="utf-8") for p in ROOT.glob("*.md")]
+    texts += [p.read_text(encoding="utf-8") for folder in ("docs", "data", "figures") for p in (ROOT / folder).glob("*.md")]
+    texts += [(ROOT / "environment.yml").read_text(encoding="utf-8"), (ROOT / ".ci/run").read_text(encoding="utf-8")]
+    named = {name for text in texts for name in re.findall(r"(?:[`'>]|^\s*(?:\$ )?|; )make ([a-z]+)", text, re.M)}
+    assert {"report", "data", "lab", "smoke"} <= named
+    assert named <= targets()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["report", "PROFILE=nonsense"], "profile = 'nonsense'"),
+        (["report", "PROFILE=smoke", "SET=epochs=0"], "epochs = 0"),
+        (["pdf", "PROFILE=nonsense"], "profile = 'nonsense'"),
+    ],
+    ids=["report profile", "report setting", "pdf profile"],
+)
+def test_a_bad_argument_is_one_line(arguments, words):
+    done = make(ROOT, *arguments)
+    assert done.returncode != 0 and done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make")]  # make adds a line of its own
+    assert len(lines) == 1 and lines[0].startswith("labkit: ") and words in lines[0]
+
+
+# ----- modules
+
+
+def imports(source):
+    """(labkit modules, top-level names of other packages) that ``source`` imports, wherever it does."""
+    own, others = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            others |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            own |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            others.add(node.module.split(".")[0])
+    assert "labkit" not in others  # inside the package, imports are relative
+    return own, others
+
+
+def test_the_list_of_modules_is_complete():
+    assert {path.stem for path in (ROOT / "labkit").glob("*.py")} == {"__init__", *MODULES}
+    described = re.findall(r"^(\w+)  +\S", labkit.__doc__, re.M)
+    assert described == MODULES
+
+
+@each_module
+def test_a_module_imports_only_from_its_left(name):
+    assert imports(SOURCES[name])[0] <= set(MODULES[: MODULES.index(name)])
+
+
+@pytest.mark.parametrize(
+    ("package", "owner"),
+    [("matplotlib", "figures"), ("papermill", "report"), ("nbconvert", "report"), ("ipywidgets", "explorer")],
+)
+def test_a_heavy_package_has_one_owner(package, owner):
+    assert [name for name in MODULES if package in imports(SOURCES[name])[1]] == [owner]
+
+
+@each_module
+def test_nothing_is_unpickled_or_evaluated(name):
+    assert not imports(SOURCES[name])[1] & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    for node in ast.walk(ast.parse(SOURCES[name])):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in (
+                "eval", "exec", "compile", "__import__", "os.system", "torch.load", "torch.save", "np.load", "numpy.load",
+            )
+            for keyword in node.keywords:
+                assert (keyword.arg, ast.unparse(keyword.value)) not in (
+                    ("weights_only", "False"), ("trust_remote_code", "True"), ("shell", "True"), ("allow_pickle", "True"),
+                )
+    assert "http://" not in SOURCES[name]
+
+
+@each_module
+def test_every_public_name_has_a_docstring(name):
+    module = import_module(f"labkit.{name}")
+    assert inspect.getdoc(module)
+    bare = [
+        key
+        for key, value in vars(module).items()
+        if (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+        and not key.startswith("_")
+        and not (value.__doc__ or "").strip()
+    ]
+    assert bare == []
+
+
+def test_no_merge_marks_and_no_absolute_homes():
+    """Files that a clone gets name no machine."""
+    names = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files"], cwd=ROOT, capture_output=True, check=True, text=True
+    ).stdout.splitlines()
+    for name in names:
+        if name.endswith((".py", ".md", ".ipynb", ".toml", ".yml", ".j2", "Makefile")) and (ROOT / name).exists():
+            text = (ROOT / name).read_text(encoding="utf-8")
+            assert not re.search(r"^(?:<{7}|>{7}) |/(?:home|Users)/[a-z]", text, re.M), name

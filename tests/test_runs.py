@@ -1,0 +1,507 @@
+"""A run is trained once, resumed bit for bit after any death, and never loaded when a byte of it is wrong."""
+
+import functools
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+import labkit
+from labkit import data, runs, training
+from labkit.runs import fit_or_load, load_run, run_folder
+from labkit.system import LabError, sha256
+from labkit.training import COLUMNS
+
+MODELS = ["vanilla", "dcgan"]
+RESULTS = ["generator.safetensors", "discriminator.safetensors", "history.safetensors"]
+Z_FOR_BATCHNORM = 100  # instead of 10,000: seconds instead of half a minute
+
+
+@pytest.fixture(autouse=True)
+def few_z(monkeypatch):
+    monkeypatch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM))
+
+
+def bits(folder):
+    """Digests of the results in ``folder``."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS}
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def checkpoints(folder):
+    """Epochs of the checkpoints in ``folder``, oldest first."""
+    return sorted(int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*.safetensors"))
+
+
+def config_of(tiny_config, model):
+    """Three epochs of two steps, with everything that a checkpoint must carry: Adam's moments and an average."""
+    return tiny_config(model, epochs=3, examples=16, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_config, sample_images, tmp_path_factory):
+    """``straight(model)``: the folder of an uninterrupted run. Tests that change it do so in a copy."""
+
+    @functools.cache
+    def folder(model):
+        return fit_or_load(config_of(tiny_config, model), "cpu", tmp_path_factory.mktemp(model), sample_images).folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM))
+        for model in MODELS:
+            folder(model)
+    return folder
+
+
+@pytest.fixture
+def finished(straight, tiny_config, tmp_path):
+    """``finished(model)``: config, root and folder of a finished run that may be damaged."""
+
+    def make(model="vanilla"):
+        config = config_of(tiny_config, model)
+        folder = run_folder(config, tmp_path)
+        shutil.copytree(straight(model), folder)
+        return config, tmp_path, folder
+
+    return make
+
+
+# ----- train once, load after
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_trained_once_then_loaded(finished, monkeypatch, model):
+    config, root, folder = finished(model)
+    before = names(folder)
+
+    def fail(*_, **__):
+        raise AssertionError("a finished run is not trained again")
+
+    monkeypatch.setattr(runs, "train", fail)
+    monkeypatch.setattr(data, "load", fail)
+    run = fit_or_load(config, root=root)
+    assert (run.folder, run.config) == (folder, config)
+    assert names(folder) == before and checkpoints(folder) == [3]
+    assert [n for n in before if not n.startswith("checkpoint-")] == sorted([*RESULTS, "run.json"])
+    assert run.history.shape == (3, 2, len(COLUMNS)) and run.history.isfinite().all()
+    for i, column in enumerate(COLUMNS):
+        assert torch.equal(run.column(column), run.history[:, :, i])
+    assert load_run(folder).manifest == run.manifest
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_loaded_networks_are_the_trained_ones(tiny_config, sample_images, straight, model):
+    config = config_of(tiny_config, model)
+    state = training.TrainState(config)
+    training.train(state, sample_images)
+    run = load_run(straight(model))
+    for loaded, expected in (
+        (run.generator(), training.trained_generator(state, Z_FOR_BATCHNORM)),
+        (run.discriminator(), state.d),
+    ):
+        assert not any(m.training for m in loaded.modules())
+        for (name, value), (_, other) in zip(loaded.state_dict().items(), expected.state_dict().items(), strict=True):
+            assert torch.equal(value, other), name
+    assert torch.equal(run.history, state.history)
+    g, z = run.generator(), torch.randn(4, 100)
+    assert torch.equal(g(z), g(z)) and torch.equal(g(z), run.generator()(z))
+
+
+def test_loading_leaves_the_callers_random_numbers(straight):
+    run = load_run(straight("vanilla"))
+    before = torch.get_rng_state()
+    run.generator(), run.discriminator()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_manifest(finished, sample_images, model):
+    config, _, folder = finished(model)
+    manifest = json.loads((folder / "run.json").read_bytes())
+    assert manifest["format"] == runs.FORMAT == 1
+    assert manifest["config"] == config.to_dict()
+    assert manifest["files"] == bits(folder)
+    assert manifest["images_sha256"] == sha256(bytes(sample_images.flatten().tolist()))
+    assert manifest["machine"]["torch"] == torch.__version__
+    assert manifest["machine"]["device"] == "cpu" and manifest["machine"]["threads"] == torch.get_num_threads()
+    assert manifest["seconds"] >= 0
+
+
+def test_folder_names_profile_model_seed_and_config(tiny_config, tmp_path):
+    config = tiny_config("vanilla", seed=7)
+    assert run_folder(config, tmp_path) == tmp_path / "smoke" / "vanilla" / f"seed7-{config.digest()}"
+    assert run_folder(config).is_relative_to(runs.RUNS) and runs.RUNS == runs.ROOT / "data" / "runs"
+
+
+def test_more_examples_than_images(tiny_config, tmp_path, sample_images, refused):
+    with refused("examples = 513", "512 images"):
+        fit_or_load(tiny_config("vanilla", examples=513), "cpu", tmp_path, sample_images)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_other_images_are_not_passed_off_as_the_same(finished, sample_images, refused):
+    """A run remembers what it was trained on; asked with other images, it must say so."""
+    config, root, folder = finished()
+    with refused(folder):
+        fit_or_load(config, "cpu", root, 255 - sample_images)
+
+
+# ----- death and resumption
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("epochs_done", [1, 2, 3])
+def test_interrupted_after_an_epoch(
+    straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model, epochs_done
+):
+    """Also after the last one, when only the results are still to be written."""
+    config = config_of(tiny_config, model)
+    folder = run_folder(config, tmp_path)
+    save = runs.checkpoint
+
+    def save_then_interrupt(state, folder):
+        save(state, folder)
+        if state.epoch == epochs_done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "checkpoint", save_then_interrupt)
+    with refused(folder, f"{epochs_done} of 3 epochs", "run the same cell or command again"):
+        fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert checkpoints(folder) == list(range(1, epochs_done + 1))[-runs.KEEP :]
+    assert not (folder / "run.json").exists()
+
+    monkeypatch.setattr(runs, "checkpoint", save)
+    steps, real = [], training.d_step
+    monkeypatch.setattr(training, "d_step", lambda *args: steps.append(0) or real(*args))
+    assert fit_or_load(config, "cpu", tmp_path, sample_images).history.shape == (3, 2, 4)
+    assert len(steps) == 2 * (3 - epochs_done)
+    assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
+
+
+def test_interrupted_within_the_first_epoch(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
+    config = config_of(tiny_config, "vanilla")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "g_step", interrupt)
+        with refused(run_folder(config, tmp_path), "0 of 3 epochs", "again"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+
+
+def test_interrupted_while_saving(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
+    """The message counts the epochs that are on disk, not the one whose checkpoint was lost."""
+    config = config_of(tiny_config, "vanilla")
+    replace, calls = os.replace, []
+
+    def interrupt(*paths):
+        calls.append(paths)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", interrupt)
+        with refused("has 1 of 3 epochs"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert checkpoints(run_folder(config, tmp_path)) == [1]
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+
+
+@pytest.mark.parametrize("at", ["trained_generator", "write_atomic"])
+def test_interrupted_while_finishing(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, at):
+    config = config_of(tiny_config, "vanilla")
+    real = getattr(runs, at)
+
+    def interrupt(*args):
+        if at == "write_atomic" and args[0].name.startswith("checkpoint"):
+            return real(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, at, interrupt)
+        with refused(run_folder(config, tmp_path), "again"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+
+
+def die(config, root, images, threads, point):
+    """In a process of its own: train, and die by SIGKILL at ``point``."""
+    torch.set_num_threads(threads)
+    runs.trained_generator = functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM)
+
+    def kill():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    calls = []
+    if point == "step":  # the second step of epoch 2
+        real = training.g_step
+        training.g_step = lambda *args: (calls.append(0), kill() if len(calls) == 4 else None, real(*args))[-1]
+    else:  # before the rename of the file of this name
+        real = os.replace
+        os.replace = lambda a, b: kill() if Path(b).name.startswith(point) else real(a, b)
+    fit_or_load(config, "cpu", root, torch.from_numpy(images))
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A process with labkit imported and no threads running, from which the children that die are forked."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["labkit.runs", "torch._dynamo", "torch.optim.swa_utils"])
+    return context
+
+
+POINTS = {  # point: epochs on disk after the death, whether a part is left behind
+    "step": ([1], False),
+    "checkpoint-00002": ([1], True),
+    "generator": ([2, 3], True),
+    "run.json": ([2, 3], True),
+}
+
+
+@pytest.mark.parametrize("model, point", [("dcgan", "step"), *(("vanilla", point) for point in POINTS)])
+def test_killed(straight, server, tiny_config, tmp_path, sample_images, model, point):
+    config = config_of(tiny_config, model)
+    folder = run_folder(config, tmp_path)
+    images = sample_images.numpy().copy()
+    child = server.Process(target=die, args=(config, tmp_path, images, torch.get_num_threads(), point))
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+    assert (checkpoints(folder), bool(list(folder.glob(".*.part")))) == POINTS[point]
+    assert not (folder / "run.json").exists()
+    fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert bits(folder) == bits(straight(model))
+    assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
+
+
+def test_diverged_run_is_not_finished(tiny_config, tmp_path, monkeypatch, sample_images, refused):
+    """It keeps its sound epochs, has no results, and says the same when run again."""
+    config = tiny_config("vanilla", epochs=3, examples=16)
+    folder = run_folder(config, tmp_path)
+    real = training.g_step
+    monkeypatch.setattr(training, "g_step", lambda *args: real(*args) * (math.nan if bool(checkpoints(folder)) else 1))
+    for _ in range(2):
+        with refused("vanilla", "nan", "epoch 2", "smaller lr"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+        assert checkpoints(folder) == [1] and len(names(folder)) == 1
+
+
+# ----- damage
+
+
+def flip(path, position):
+    content = bytearray(path.read_bytes())
+    content[position % len(content)] ^= 1 << position % 8
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "bit in the header": lambda path: flip(path, 20),
+    "bit in the middle": lambda path: flip(path, path.stat().st_size // 2),
+    "last bit": lambda path: flip(path, -1),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "one byte short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "one byte long": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+    "empty": lambda path: path.write_bytes(b""),
+    "page": lambda path: path.write_bytes(b"<html>\n</html>\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def half_done(straight, tiny_config, sample_images, tmp_path_factory):
+    """The root of a run that was interrupted after epoch 2: checkpoints 1 and 2."""
+    root = tmp_path_factory.mktemp("half")
+    config, save = config_of(tiny_config, "vanilla"), runs.checkpoint
+
+    def save_then_stop(state, folder):
+        save(state, folder)
+        if state.epoch == 2:
+            raise RuntimeError("stop")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(runs, "checkpoint", save_then_stop)
+        fit_or_load(config, "cpu", root, sample_images)
+    return root
+
+
+@pytest.mark.parametrize("damaged", [1, 2], ids=["newest", "both"])
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_checkpoint(half_done, straight, tiny_config, tmp_path, capsys, sample_images, damaged, damage):
+    """The one before is used, or none; the result is the same to the last bit, and the damage is told."""
+    config, root = config_of(tiny_config, "vanilla"), tmp_path / "root"
+    folder = run_folder(config, root)
+    shutil.copytree(half_done, root)
+    paths = sorted(folder.glob("checkpoint-*"), reverse=True)[:damaged]
+    for path in paths:
+        damage(path)
+    wrong = {path.with_suffix(".corrupt"): path.read_bytes() for path in paths}
+    fit_or_load(config, "cpu", root, sample_images)
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(" is damaged")[0] for line in told] == [str(path) for path in paths]
+    assert {path: path.read_bytes() for path in folder.glob("*.corrupt")} == wrong
+    assert bits(folder) == bits(straight("vanilla"))
+
+
+def test_swapped_checkpoints(half_done, straight, tiny_config, tmp_path, sample_images):
+    """Two sound files under each other's names: neither is what its name says."""
+    config, root = config_of(tiny_config, "vanilla"), tmp_path / "root"
+    folder = run_folder(config, root)
+    shutil.copytree(half_done, root)
+    a, b = sorted(folder.glob("checkpoint-*"))
+    a.rename(tmp_path / "a"), b.rename(a), (tmp_path / "a").rename(b)
+    fit_or_load(config, "cpu", root, sample_images)
+    assert bits(folder) == bits(straight("vanilla"))
+
+
+def test_file_that_only_looks_like_a_checkpoint(half_done, straight, tiny_config, tmp_path, sample_images):
+    config, root = config_of(tiny_config, "vanilla"), tmp_path / "root"
+    shutil.copytree(half_done, root)
+    (run_folder(config, root) / "checkpoint-best.safetensors").write_bytes(b"mine")
+    assert bits(fit_or_load(config, "cpu", root, sample_images).folder) == bits(straight("vanilla"))
+
+
+def test_stale_parts_are_swept(half_done, tiny_config, tmp_path, sample_images):
+    config, root = config_of(tiny_config, "vanilla"), tmp_path / "root"
+    folder = run_folder(config, root)
+    shutil.copytree(half_done, root)
+    stale = folder / ".checkpoint-00003-0123456789abcdef.safetensors.abc123.part"
+    stale.write_bytes(b"half a checkpoint")
+    (folder / "notes.txt").write_text("the reader's own")
+    fit_or_load(config, "cpu", root, sample_images)
+    assert not stale.exists() and (folder / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "finished"])
+def test_another_config_in_the_folder(half_done, straight, tiny_config, tmp_path, sample_images, refused, kind):
+    """A folder renamed by hand."""
+    other = config_of(tiny_config, "vanilla")
+    config = tiny_config("vanilla", epochs=3, examples=16, ema=0.9, lr=1e-3)
+    source = straight("vanilla") if kind == "finished" else run_folder(other, half_done)
+    folder = run_folder(config, tmp_path)
+    shutil.copytree(source, folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    with refused(folder, "another config", "delete", *(["lr is 0.0002"] if kind == "finished" else [])):
+        fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def use(config, root):
+    """Load a run, and all there is in it."""
+    run = fit_or_load(config, "cpu", root)
+    run.generator(), run.discriminator()
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("damage", [*DAMAGE.values(), Path.unlink], ids=[*DAMAGE, "missing"])
+def test_damaged_result(finished, refused, name, damage):
+    config, root, folder = finished()
+    damage(folder / name)
+    with refused(folder / name, "delete its folder"):
+        use(config, root)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_loading_verifies_every_file(finished, refused, name):
+    """`load_run` promises a verified run: no file is left for a later cell to stumble over."""
+    _, _, folder = finished()
+    flip(folder / name, -1)
+    with refused(folder / name):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_of_another_run(finished, refused, name):
+    """Sound in itself, right in shape, and not what the manifest vouches for."""
+    config, root, folder = finished()
+    tensors = safetensors.torch.load((folder / name).read_bytes())
+    (folder / name).write_bytes(safetensors.torch.save({k: v + 1 for k, v in tensors.items()}))
+    with refused(folder / name):
+        use(config, root)
+
+
+def test_no_finished_run(tmp_path, refused):
+    with refused(tmp_path, "no finished run", "make report"):
+        load_run(tmp_path)
+
+
+def manifest_with(**changes):
+    def damage(path):
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return damage
+
+
+DAMAGED_MANIFEST = DAMAGE | {
+    "no object": lambda path: path.write_text("[]"),
+    "a number": lambda path: path.write_text("1"),
+    "not text": lambda path: path.write_bytes(b"\xff\xfe{}"),
+    "no config": manifest_with(config=None),
+    "unknown setting": manifest_with(config={"learning_rate": 1}),
+    "bad setting": manifest_with(config={"epochs": 0}),
+    "newer format": manifest_with(format=2),
+    "no format": manifest_with(format=None),
+    "no files": manifest_with(files={}),
+    "files as a list": manifest_with(files=RESULTS),
+    "files missing": manifest_with(files=None),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_MANIFEST.values(), ids=DAMAGED_MANIFEST)
+def test_damaged_manifest(finished, refused, damage):
+    config, root, folder = finished()
+    damage(folder / "run.json")
+    with refused(folder / "run.json"):
+        use(config, root)
+
+
+def test_flipped_bits_of_the_manifest(finished):
+    """Nothing that a flipped bit made of the manifest is believed, be it only the time or the machine."""
+    config, root, folder = finished()
+    path = folder / "run.json"
+    whole = path.read_bytes()
+    believed = []
+    for bit in random.Random(0).sample(range(8 * len(whole)), 150):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            use(config, root)
+            believed.append(flipped[bit // 8 - 20 : bit // 8 + 20].decode())
+        except LabError as error:
+            assert len(str(error).splitlines()) == 1
+    assert believed == []
+
+
+# ----- rules
+
+
+@pytest.mark.parametrize("path", sorted(Path(labkit.__file__).parent.rglob("*.py")), ids=lambda path: path.name)
+def test_no_pickle(path):
+    """Loading a pickle runs what is in it."""
+    text = path.read_text()
+    assert not re.search(r"(?<!safetensors\.)\btorch\.(load|save)\b|allow_pickle", text)
+    assert not re.search(r"^\s*(from|import)\b.*\b(pickle|cloudpickle|dill|joblib|marshal|shelve)\b", text, re.M)
+
+
+def test_checkpoints_kept(half_done, tiny_config):
+    """Two while training, so that one is there to fall back on; each file's name vouches for its content."""
+    folder = run_folder(config_of(tiny_config, "vanilla"), half_done)
+    assert runs.KEEP == 2 and checkpoints(folder) == [1, 2]
+    for path in folder.glob("checkpoint-*"):
+        assert sha256(path.read_bytes())[:16] == path.stem.split("-")[2]
