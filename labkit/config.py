@@ -69,16 +69,14 @@ class TrainConfig:
 def _checked(field, value):
     """``value`` in the field's own type, or a LabError that names field, value and what is allowed."""
     meta = field.metadata
-    if field.type is float and type(value) is int:
-        value = float(value)
-    if type(value) is not field.type:
+    if type(value) is not field.type and not (field.type is float and type(value) is int):
         raise LabError(f"{field.name} = {value!r} has the wrong type: it takes {field.type.__name__} ({meta['unit']})")
     if meta["choices"]:
         if value not in meta["choices"]:
             raise LabError(f"{field.name} = {value!r} is unknown: use one of {', '.join(meta['choices'])}")
     elif not meta["low"] <= value <= meta["high"]:  # also false for nan
         raise LabError(f"{field.name} = {value!r} is out of range: {meta['low']} to {meta['high']} ({meta['unit']})")
-    return value
+    return field.type(value)
 
 
 # What a profile changes, and why. `full` is the lab's exercise as the defaults state it.
@@ -107,9 +105,9 @@ def config_for(model: str, profile: str, **changes) -> TrainConfig:
     Raises:
         LabError: no such model, profile or field, or a value that its field does not take.
     """
-    default_profile(profile)
     names = [f.name for f in dataclasses.fields(TrainConfig)]
     for name in changes:
         if name not in names:
             raise LabError(f"{name} = {changes[name]!r}: there is no such setting; the settings are {', '.join(names)}")
-    return TrainConfig(**{"model": model, "profile": profile, **_CHANGES[profile].get(model, {}), **changes})
+    own = _CHANGES[profile][model] if profile in PROFILES and model in MODELS else {}  # else TrainConfig will say so
+    return TrainConfig(**{"model": model, "profile": profile, **own, **changes})

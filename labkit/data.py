@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -34,7 +35,7 @@ TIMEOUT = 20  # seconds without a byte before a download is given up
 
 def data_folder() -> Path:
     """`data/` of the project, or the folder that the environment variable LABKIT_DATA names."""
-    return Path(os.environ.get("LABKIT_DATA") or ROOT / "data")
+    return Path(os.environ.get("LABKIT_DATA") or ROOT / "data").expanduser()
 
 
 def load(split: str = "train", device: str = "cpu", folder: Path | None = None, digests: dict = DIGESTS) -> tuple[Tensor, Tensor]:
@@ -79,7 +80,7 @@ def parse_idx(content: bytes, name: str) -> Tensor:
     magic, *shape = struct.unpack(f">{1 + dims}I", content[:header].ljust(header, b"\0"))
     if magic != 0x0800 + dims:
         raise LabError(f"{name}: IDX magic is {magic:#010x}, expected {0x0800 + dims:#010x}: not a file of this data set")
-    if math.prod(shape) != len(content) - header or shape[1:] not in ([], [28, 28]):
+    if math.prod(shape) != len(content) - header or 0 in shape or shape[1:] not in ([], [28, 28]):
         raise LabError(f"{name}: header says {shape}, but {len(content) - header} bytes follow: not a file of this data set")
     return torch.frombuffer(bytearray(content[header:]), dtype=torch.uint8).view(shape)
 
@@ -108,7 +109,7 @@ def ensure(folder: Path, digests: dict = DIGESTS) -> Path:
                 read_verified(path, digests[name])
                 path.chmod(0o644)
                 os.replace(path, folder / f"{name}.gz")
-        except (LabError, OSError, subprocess.SubprocessError) as error:
+        except (LabError, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
             reasons.append(f"{source.__doc__}: {error}")
         finally:
             for part in folder.glob("*.gz.part"):

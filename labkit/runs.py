@@ -22,9 +22,10 @@ from . import data
 from .config import TrainConfig
 from .models import build
 from .system import ROOT, LabError, pick_device, sha256, write_atomic
-from .training import COLUMNS, TrainState, train, trained_generator
+from .training import COLUMNS, TrainState, seeded, train, trained_generator
 
 FORMAT = 1
+FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
 KEEP = 2  # checkpoints: the newest, and one to fall back on
 RUNS = ROOT / "data" / "runs"
 
@@ -36,23 +37,26 @@ class Run:
     folder: Path
     config: TrainConfig
     manifest: dict
+    generator_state: dict[str, Tensor]
+    discriminator_state: dict[str, Tensor]
     history: Tensor  # (epochs, steps, 4)
 
     def generator(self, device: str = "cpu") -> nn.Module:
         """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""
-        return self._network(0, "generator", device)
+        return self._network(0, self.generator_state, device)
 
     def discriminator(self, device: str = "cpu") -> nn.Module:
         """The trained discriminator in eval mode."""
-        return self._network(1, "discriminator", device)
+        return self._network(1, self.discriminator_state, device)
 
     def column(self, name: str) -> Tensor:
         """One column of the history, (epochs, steps): loss_d, loss_g, d_real or d_fake."""
         return self.history[..., COLUMNS.index(name)]
 
-    def _network(self, index: int, name: str, device: str) -> nn.Module:
-        network = build(self.config)[index]
-        network.load_state_dict(_read(self.folder / f"{name}.safetensors", self.manifest["files"][f"{name}.safetensors"]))
+    def _network(self, index: int, tensors: dict[str, Tensor], device: str) -> nn.Module:
+        with seeded("load"):
+            network = build(self.config)[index]
+        network.load_state_dict(tensors)
         return network.to(device).eval()
 
 
@@ -70,27 +74,32 @@ def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = N
         LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
     """
     folder = run_folder(config, root)
+    given = None if images is None else _digest(images)
     if (folder / "run.json").exists():
-        return load_run(folder, config)
+        run = load_run(folder, config)
+        if given not in (None, run.manifest["images_sha256"]):
+            raise LabError(f"{folder} was trained on other images: delete it, or give another root")
+        return run
     device = pick_device(device)
-    images = data.load("train", device)[0] if images is None else images.to(device)
+    images = (data.load("train")[0] if images is None else images).to(device)
     if config.examples > len(images):
         raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
-    state = TrainState(config, device)
-    resume(state, folder)
+    state = TrainState(config, device, given or _digest(images))
     try:
+        resume(state, folder)
         train(state, images, on_epoch=lambda state: checkpoint(state, folder))
+        return finish(state, folder)
     except KeyboardInterrupt:
+        kept = [int(path.stem.split("-")[1]) for path in _checkpoints(folder)] or [0]
         raise LabError(
-            f"interrupted: {config.model} has {state.epoch} of {config.epochs} epochs in {folder};"
+            f"interrupted: {config.model} has {kept[0]} of {config.epochs} epochs in {folder};"
             " run the same cell or command again to go on from there"
         ) from None
-    return finish(state, folder, sha256(images.cpu().numpy().tobytes()))
 
 
 def checkpoint(state: TrainState, folder: Path) -> None:
     """Save ``state``; the two newest checkpoints are kept."""
-    note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "config": json.dumps(state.config.to_dict())}
+    note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "owner": _owner(state)}
     content = safetensors.torch.save(state.tensors(), note)
     write_atomic(folder / f"checkpoint-{state.epoch:05d}-{sha256(content)[:16]}.safetensors", content)
     for old in _checkpoints(folder)[KEEP:]:
@@ -109,21 +118,23 @@ def resume(state: TrainState, folder: Path) -> None:
             continue
         with safetensors.safe_open(path, "pt") as f:
             note = f.metadata()
-        if json.loads(note["config"]) != state.config.to_dict():
-            raise LabError(f"{path} belongs to another config: delete {folder} to train again")
+        if note["owner"] != _owner(state):
+            raise LabError(f"{path} belongs to another config or other images: delete {folder} to train again")
         state.restore(safetensors.torch.load(content), int(note["epoch"]), float(note["seconds"]))
         return
 
 
-def finish(state: TrainState, folder: Path, data_digest: str) -> Run:
-    """Write the networks and the history, then the manifest, which makes the run a finished one."""
-    contents = {
-        "generator.safetensors": trained_generator(state).state_dict(),
-        "discriminator.safetensors": state.d.state_dict(),
-        "history.safetensors": {"history": state.history},
-    }
+def finish(state: TrainState, folder: Path) -> Run:
+    """Write the networks and the history, then the manifest, which makes the run a finished one.
+
+    Raises:
+        LabError: the last step made a weight infinite or nan.
+    """
+    tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history})
+    if not all(value.isfinite().all() for part in tensors for value in part.values()):
+        raise LabError(f"{state.config.model}: a weight is not finite after the last epoch: try a smaller lr than {state.config.lr}")
     files = {}
-    for name, tensors in contents.items():
+    for name, tensors in zip(FILES, tensors):
         content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()})
         write_atomic(folder / name, content)
         files[name] = sha256(content)
@@ -131,10 +142,11 @@ def finish(state: TrainState, folder: Path, data_digest: str) -> Run:
         "format": FORMAT,
         "config": state.config.to_dict(),
         "files": files,
-        "images_sha256": data_digest,
+        "images_sha256": state.images_sha256,
         "seconds": round(state.seconds, 1),
         "machine": machine(state.device),
     }
+    manifest["sha256"] = _seal(manifest)
     write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
     for old in _checkpoints(folder)[1:]:
         old.unlink(missing_ok=True)
@@ -150,19 +162,35 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
     path = folder / "run.json"
     try:
         manifest = json.loads(path.read_bytes())
+        if manifest["sha256"] != _seal(manifest):
+            raise ValueError("its own sha256 differs")
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']}, this labkit reads {FORMAT}")
         found = TrainConfig(**manifest["config"])
-        files = manifest["files"]
+        files = [(folder / name, manifest["files"][name]) for name in FILES]
     except FileNotFoundError:
         raise LabError(f"{folder} holds no finished run: train it first, for instance with 'make report'") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise LabError(f"{path} is damaged ({error}): delete the folder to train again") from None
-    if manifest.get("format") != FORMAT:
-        raise LabError(f"{path} has format {manifest.get('format')}, this labkit reads {FORMAT}: delete the folder to train again")
+    except (ValueError, KeyError, TypeError, LabError) as error:
+        raise LabError(f"{path}: this run is damaged or of another version ({error}): delete its folder to train again") from None
     if config and found != config:
         changed = [f"{k} is {v!r}" for k, v in found.to_dict().items() if v != config.to_dict()[k]]
         raise LabError(f"{path} belongs to another config ({', '.join(changed)}): delete the folder to train again")
-    history = _read(folder / "history.safetensors", files["history.safetensors"])["history"]
-    return Run(folder, found, manifest, history)
+    g, d, history = (_read(*file) for file in files)
+    return Run(folder, found, manifest, g, d, history["history"])
+
+
+def _seal(manifest: dict) -> str:
+    """SHA-256 over all of the manifest but the seal itself."""
+    return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
+
+
+def _owner(state: TrainState) -> str:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    return json.dumps({"config": state.config.to_dict(), "images_sha256": state.images_sha256}, sort_keys=True)
+
+
+def _digest(images: Tensor) -> str:
+    return sha256(images.cpu().numpy().tobytes())
 
 
 def machine(device: str) -> dict:
@@ -178,15 +206,12 @@ def machine(device: str) -> dict:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """The newest first."""
-    return sorted(folder.glob("checkpoint-*.safetensors"), reverse=True)
+    return sorted(folder.glob("checkpoint-[0-9]*-*.safetensors"), reverse=True)
 
 
 def _read(path: Path, digest: str) -> dict[str, Tensor]:
     """The tensors in ``path``, if its SHA-256 is ``digest``."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise LabError(f"{path} cannot be read ({error.strerror}): delete its folder to train again") from None
+    content = path.read_bytes() if path.exists() else b""
     if sha256(content) != digest:
-        raise LabError(f"{path} is damaged (sha256 differs from run.json): delete its folder to train again")
+        raise LabError(f"{path} is missing or damaged (sha256 differs from run.json): delete its folder to train again")
     return safetensors.torch.load(content)

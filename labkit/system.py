@@ -1,8 +1,10 @@
 """What touches the machine: one error class, atomic files, digests, progress bars, the device."""
 
+import contextlib
 import errno
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent  # the project: notebooks/, data/,
 
 class LabError(Exception):
     """A fault that the reader can mend. Its text is one line: what is wrong, where, what to do."""
+
+    def __init__(self, text: str):
+        super().__init__(" ".join(str(text).splitlines()))
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this in place of a traceback: a notebook shows the one line."""
@@ -55,23 +60,24 @@ def write_atomic(path: Path, content: bytes) -> Path:
             os.fsync(f.fileno())
         part.chmod(0o644)
         os.replace(part, path)
-        sync_folder(path.parent)
     except BaseException as error:
         if part:
             part.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise LabError(write_fault(path, len(content), error)) from error
         raise
+    sync_folder(path.parent)
     return path
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Make a rename in ``folder`` survive a power cut, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_fault(path: Path, size: int, error: OSError) -> str:
@@ -93,9 +99,8 @@ def pick_device(name: str = "auto") -> str:
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, index = str(name).partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", str(name)):
         raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise LabError(f"device = {name!r} is not here (torch sees {torch.cuda.device_count()} GPUs): use auto or cpu")
     return name

@@ -58,8 +58,8 @@ class TrainState:
     (seed, epoch), so nothing that happens between two epochs can disturb them.
     """
 
-    def __init__(self, config: TrainConfig, device: str = "cpu"):
-        self.config, self.device = config, device
+    def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
+        self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
         with seeded(config.seed, "init"):
             g, d = build(config)
@@ -169,8 +169,8 @@ def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_0
         norm.momentum = None  # a cumulative mean
         norm.train()
     with seeded(seed, "batchnorm"):
-        for _ in range(n // batch):
-            g(torch.randn(batch, latent_dim).to(next(g.parameters()).device))
+        for z in torch.randn(n, latent_dim).split(batch):
+            g(z.to(next(g.parameters()).device))
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum
     return g.eval()

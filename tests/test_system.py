@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import shutil
 import subprocess
 import sys
@@ -78,13 +79,17 @@ def test_failure_after_the_rename_does_not_claim_the_old_file(tmp_path, monkeypa
     path = tmp_path / "file"
     path.write_bytes(OLD)
 
-    def fail(folder):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    fsync = os.fsync
 
-    monkeypatch.setattr(system, "sync_folder", fail)
+    def fail(handle):  # for a folder only
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    message = ""
     try:
         write_atomic(path, NEW)
-        message = ""
     except LabError as error:
         message = str(error)
     assert path.read_bytes() == (OLD if "untouched" in message else NEW)

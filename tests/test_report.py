@@ -1,0 +1,421 @@
+"""The report runner: it publishes all or nothing, and believes neither papermill nor the machine it runs on."""
+
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from labkit import report
+from labkit.figures import FIGURES
+from labkit.system import LabError
+from project_copy import clean_environment, copy_project
+
+FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
+DRAW = """
+import os, pathlib
+for name in {names}:
+    path = pathlib.Path(os.environ["LABKIT_FIGURES"], name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"drawn by " + note.encode())
+"""
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch, sample_folder):
+    """An empty project for the runner, with the last good report of profile smoke in its place."""
+    root = tmp_path / "project"
+    monkeypatch.setattr(report, "ROOT", root)
+    monkeypatch.setattr(report, "BUILD", root / "build")
+    monkeypatch.setattr(report, "_provenance", lambda *_: [("made", "in a test")])
+    monkeypatch.setenv("LABKIT_DATA", str(sample_folder))
+    for place in ("build/smoke/report.html", "build/smoke/01_good.ipynb", "figures/smoke/fig01_vanilla_structure.png"):
+        path = root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"the last good one")
+    return root
+
+
+def notebook(folder, name, *sources, tags=()):
+    """A notebook with a title, a `parameters` cell and ``sources``, the last of which has ``tags``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = [
+        new_markdown_cell(f"# Chapter {name}"),
+        new_code_cell('profile = "auto"\nnote = "default"', metadata={"tags": ["parameters"]}),
+        *(new_code_cell(source) for source in sources),
+    ]
+    made = new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    made.cells[-1].metadata["tags"] = list(tags)
+    nbformat.write(made, folder / name)
+    return folder / name
+
+
+def snapshot(*folders):
+    return {path: path.read_bytes() for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def printed(path):
+    """All that the cells of an executed notebook printed."""
+    cells = nbformat.read(path, 4).cells
+    return "".join(out.text for cell in cells if cell.cell_type == "code" for out in cell.outputs if "text" in out)
+
+
+# ----- success
+
+
+def test_success_publishes_notebooks_figures_and_page(lab, tmp_path):
+    draw = notebook(tmp_path / "notebooks", "01_draw.ipynb", DRAW.format(names=FILES), "print('note is', note)")
+    other = notebook(tmp_path / "notebooks", "02_other.ipynb", "print(profile, 2 + 2)")
+    before = snapshot(tmp_path / "notebooks")
+    environment = dict(os.environ)
+
+    page = report.make_report("smoke", "cpu", {"note": "{x} 'quoted' 報告"}, [draw, other])
+
+    assert page == lab / "build/smoke/report.html"
+    assert {"Chapter 01_draw.ipynb", "Chapter 02_other.ipynb"} <= set(re.findall(r"Chapter \w+\.ipynb", page.read_text()))
+    figures = snapshot(lab / "figures/smoke")
+    assert sorted(path.name for path in figures) == FILES
+    assert set(figures.values()) == {"drawn by {x} 'quoted' 報告".encode()}  # by this run, with this setting
+    assert "note is {x} 'quoted' 報告" in printed(page.with_name("01_draw.ipynb"))
+    assert "smoke 4" in printed(page.with_name("02_other.ipynb"))
+    assert not (page.parent / "01_good.ipynb").exists()  # nothing of the report before
+    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", ".smoke.lock"}
+    assert {path.name for path in (lab / "figures").iterdir()} == {"smoke"}
+    assert snapshot(tmp_path / "notebooks") == before and dict(os.environ) == environment
+
+
+# ----- failure
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "words"),
+    [
+        ("raise ValueError('boom\\nand more')", [], ["cell 4", "ValueError: boom"]),
+        ("class LabError(Exception): pass\nraise LabError('mend this')", [], ["cell 4: mend this"]),
+        ("raise ValueError('expected')", ["raises-exception"], ["cell 4", "ValueError: expected"]),
+        ("assert False", [], ["cell 4", "AssertionError"]),
+        ("not python", [], ["cell 4", "SyntaxError"]),
+        ("input('your name')", [], ["cell 4", "StdinNotImplementedError"]),
+        ("import sys; sys.exit(3)", [], ["cell 4", "SystemExit"]),
+        ("import sys; sys.exit(0)", [], ["stopped early", "print('never reached')"]),
+        ("import os; os._exit(0)", [], ["kernel died"]),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", [], ["kernel died"]),
+    ],
+    ids=["error", "LabError", "raises-exception", "assert", "syntax", "input", "exit 3", "exit 0", "_exit", "SIGKILL"],
+)
+def test_a_failed_notebook_is_named_and_kept_and_nothing_is_published(lab, tmp_path, refused, capsys, source, tags, words):
+    bad = notebook(tmp_path / "notebooks", "01_bad.ipynb", "print('reached')", source, tags=tags)
+    cells = nbformat.read(bad, 4)
+    cells.cells.append(new_code_cell("print('never reached')"))
+    nbformat.write(cells, bad)
+    later = notebook(tmp_path / "notebooks", "02_later.ipynb", f"open({str(tmp_path / 'later ran')!r}, 'w')")
+    before = snapshot(lab / "build/smoke", lab / "figures")
+
+    with refused("01_bad.ipynb", *words):
+        report.make_report("smoke", "cpu", {}, [bad, later])
+
+    assert snapshot(lab / "build/smoke", lab / "figures") == before
+    assert not (tmp_path / "later ran").exists()
+    kept = lab / "build/smoke-failed/01_bad.ipynb"
+    assert "reached" in printed(kept) and str(kept) in capsys.readouterr().err
+    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", "smoke-failed", ".smoke.lock"}
+
+
+def test_a_missing_figure_is_not_published(lab, tmp_path, refused):
+    draws = notebook(tmp_path / "notebooks", "01_draw.ipynb", DRAW.format(names=FILES[:8] + FILES[9:]))
+    before = snapshot(lab / "build/smoke", lab / "figures")
+    with refused("figure 9 was not made"):
+        report.make_report("smoke", "cpu", {}, [draws])
+    assert snapshot(lab / "build/smoke", lab / "figures") == before
+
+
+def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
+    never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
+    code = (
+        "import sys; from pathlib import Path; from labkit.report import exclusive\n"
+        "with exclusive(Path(sys.argv[1])):\n    print('locked', flush=True); sys.stdin.read()"
+    )
+    path = lab / "build/.smoke.lock"
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "locked\n"
+            before = snapshot(lab)
+            with refused("another report", path):
+                report.make_report("smoke", "cpu", {}, [never])
+            assert snapshot(lab) == before
+            with report.exclusive(lab / "build/.quick.lock"):
+                pass  # another profile is free
+        finally:
+            holder.kill()
+    with report.exclusive(path):  # freed by the system, though its holder had no chance to do it
+        with path.open() as f, pytest.raises(BlockingIOError):
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# ----- the kernel
+
+
+WHO = "import sys, pathlib, labkit; print(sys.executable, pathlib.Path(labkit.__file__).parent.parent, pathlib.Path.cwd())"
+
+
+def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
+    spec = json.dumps({"argv": ["/bin/false", "{connection_file}"], "display_name": "python3", "language": "python"})
+    for place in ("path/kernels", "data/kernels", "home/.local/share/jupyter/kernels", "home/.ipython/kernels"):
+        (tmp_path / place / "python3").mkdir(parents=True)
+        (tmp_path / place / "python3/kernel.json").write_text(spec)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    path = notebook(tmp_path / "notebooks", "01_who.ipynb", WHO)
+    report.execute(path, tmp_path / "stage/01_who.ipynb", {}, tmp_path / "stage")
+    assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
+
+
+@pytest.mark.parametrize("name", ["a space", "實驗 報告", "{x} {{y}} {} %d %(z)s", "it's \"quoted\" & $HOME"])
+def test_any_folder_name_will_do(tmp_path, name):
+    folder = tmp_path / name
+    path = notebook(folder / "notebooks", "01_who.ipynb", WHO)
+    report.execute(path, folder / "stage/01_who.ipynb", {}, folder / "stage")
+    assert printed(folder / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
+
+
+def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
+    path = notebook(tmp_path, "01_parameters.ipynb", "print(note, 'undeclared' in globals(), profile)")
+    report.execute(path, tmp_path / "out.ipynb", {"note": [1, "zwei"], "undeclared": 1}, tmp_path / "stage")
+    assert printed(tmp_path / "out.ipynb") == "[1, 'zwei'] False auto\n"
+
+
+# ----- settings
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "words"),
+    [
+        ("nonsense", {}, ["profile = 'nonsense'", "smoke, quick, full"]),
+        ("smoke", {"epochs": 0}, ["epochs = 0"]),
+        ("smoke", {"epochs": "3"}, ["epochs = '3'", "int"]),
+        ("smoke", {"epochs": True}, ["epochs = True"]),
+        ("smoke", {"epochs": 2.5}, ["epochs = 2.5"]),
+        ("smoke", {"batch": 100000}, ["batch = 100000"]),
+        ("smoke", {"batch": 1}, ["batch = 1"]),
+        ("smoke", {"batch": 600}, ["batch = 600", "examples = 512"]),
+        ("smoke", {"lr": float("nan")}, ["lr = nan"]),
+        ("smoke", {"lr": "nan"}, ["lr = 'nan'"]),
+        ("smoke", {"lr": 0}, ["lr = 0"]),
+        ("smoke", {"latent_dim": -1}, ["latent_dim = -1"]),
+        ("smoke", {"seed": -1}, ["seed = -1"]),
+        ("smoke", {"seed": "zero"}, ["seed = 'zero'"]),
+        ("smoke", {"dims": [100]}, ["dims = [100]", "0 to 99"]),
+        ("smoke", {"dims": [60], "latent_dim": 50}, ["dims = [60]", "0 to 49"]),
+        ("smoke", {"dims": 5}, ["dims = 5"]),
+        ("smoke", {"dims": "5"}, ["dims = '5'"]),
+        ("smoke", {"values": [float("inf")]}, ["values = [inf]"]),
+        ("smoke", {"values": []}, ["values = []"]),
+        ("smoke", {"epoch": 3}, ["epoch = 3", "no such setting", "epochs"]),
+        ("smoke", {"__import__": 1}, ["__import__", "no such setting"]),
+    ],
+)
+def test_a_bad_setting_is_refused_before_anything_is_written(lab, refused, profile, settings, words):
+    given, before = dict(settings), snapshot(lab)
+    with refused(*words):
+        report.make_report(profile, "cpu", settings)
+    assert settings == given and snapshot(lab) == before
+    assert sorted(path.name for path in lab.rglob("*") if path.is_dir()) == ["build", "figures", "smoke", "smoke"]
+
+
+def test_an_unknown_device_is_refused(lab, refused):
+    with refused("device = 'tpu'"):
+        report.make_report("smoke", "tpu")
+
+
+def test_good_settings_reach_the_notebooks():
+    settings = {"epochs": 1, "lr": 1, "seed": 3, "dims": [0, 99], "values": [1.5], "latent_seed": 2}
+    parameters = report.check_settings("smoke", "cpu", dict(settings), report.NOTEBOOKS)
+    changes = {"epochs": 1, "lr": 1}
+    rest = {name: value for name, value in settings.items() if name not in changes}
+    assert parameters == {"profile": "smoke", "device": "cpu", "changes": changes, **rest}
+    for path in report.NOTEBOOKS:
+        assert {"profile", "device", "seed", "changes"} <= set(report.declared_parameters(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("epochs=3", ("epochs", 3)),
+        ("lr=2e-4", ("lr", 2e-4)),
+        ("dims=[5, 20]", ("dims", [5, 20])),
+        ('changes={"a": 1}', ("changes", {"a": 1})),
+        ("note=plain text", ("note", "plain text")),
+        ('note="3"', ("note", "3")),
+        ("note=a=b", ("note", "a=b")),
+        ("on=true", ("on", True)),
+        ("code=0012", ("code", "0012")),
+        ("empty=", ("empty", "")),
+    ],
+)
+def test_parse_setting(text, expected):
+    name, value = report.parse_setting(text)
+    assert (name, value, type(value)) == (*expected, type(expected[1]))
+
+
+def test_a_setting_needs_a_value(refused):
+    with refused("'epochs'", "name=value"):
+        report.parse_setting("epochs")
+
+
+def test_declared_parameters_needs_the_tag(tmp_path, refused):
+    path = tmp_path / "untagged.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell("a = 1")]), path)
+    with refused(path, "parameters"):
+        report.declared_parameters(path)
+
+
+# ----- the page
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & </pre>"
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and the text between."""
+
+    def __init__(self, content):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(content)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A rendered page: hostile text in every output that is text, formulas, links, and the fourteen figures."""
+    stage = tmp_path_factory.mktemp("stage")
+    (stage / "figures").mkdir()
+    for name in FILES:
+        (stage / "figures" / name).write_bytes(b"")
+    cell = new_code_cell("# first line <b>\nprint(1)", execution_count=1)
+    shown = '<figure style="margin:1em 0"><img alt="Figure 3. x" src="data:image/png;base64,"><figcaption>x</figcaption></figure>'
+    cell.outputs = [
+        new_output("stream", name="stdout", text="out " + HOSTILE),
+        new_output("stream", name="stderr", text="progress bar"),
+        new_output("execute_result", {"text/plain": "plain " + HOSTILE}, execution_count=1),
+        new_output("display_data", {"text/html": shown}),
+    ]
+    text = "# One\n\nInline $z \\sim N(0, I)$ and\n\n$$\\min_G \\max_D V$$\n\n[two](02_two.ipynb) [code](../labkit/data.py)"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell, new_code_cell("")]), stage / "01_one.ipynb")
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "02_two.ipynb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "_provenance", lambda *_: [("made", HOSTILE)])
+        path = report.render(stage, ["01_one.ipynb", "02_two.ipynb"], {}, 1.0)
+    return path.read_text(encoding="utf-8")
+
+
+def test_hostile_text_stays_text(page):
+    parsed = Page(page)
+    assert not {"script", "iframe", "object", "embed", "link", "base", "form"} & {tag for tag, _ in parsed.tags}
+    assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on")]
+    for where in ("out ", "plain "):
+        assert where + HOSTILE in parsed.text
+    assert HOSTILE in parsed.text.partition("Chapters")[0]  # and in the head of the page
+    assert "# first line <b>" in parsed.text
+    assert "progress bar" not in page
+
+
+def test_the_page_asks_the_network_for_nothing(page):
+    parsed = Page(page)
+    (policy,) = (a["content"] for tag, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.split("; ") == ["default-src 'none'", "img-src data:", "style-src 'unsafe-inline'"]
+    for tag, attributes in parsed.tags:
+        assert attributes.get("src", "data:").startswith("data:"), (tag, attributes)
+        assert "srcset" not in attributes and "url(" not in attributes.get("style", "")
+    assert not re.search(r"@import|url\(", page)
+
+
+def test_formulas_are_mathml(page):
+    formulas = [attributes.get("display") for tag, attributes in Page(page).tags if tag == "math"]
+    assert len(formulas) == 2 and formulas.count("block") == 1
+    assert "$" not in Page(page).text and "\\min" not in Page(page).text
+
+
+def test_links_lead_within_the_page_or_into_the_project(page):
+    tags = Page(page).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    links = [attributes["href"] for tag, attributes in tags if tag == "a"]
+    assert len(ids) == len(set(ids)) and "figure-3" in ids
+    assert "#02_two" in links and "02_two" in ids
+    assert "../../labkit/data.py" in links  # from build/<profile>/
+
+
+# ----- Ctrl-C
+
+
+def processes_of(folder: Path):
+    """The processes, this one aside, whose environment names ``folder``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (entry / "environ").read_bytes() and (entry / "cmdline").read_bytes():
+                found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ")))
+        except OSError:
+            pass  # it has ended, or is not ours
+    return [(pid, command) for pid, command in found if pid != os.getpid()]
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look for left-over kernels")
+def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
+    root = copy_project(tmp_path / "copy")
+    runs = root / "data/runs"
+    command = [sys.executable, "-m", "labkit.report", "--profile", "smoke", "--device", "cpu", "epochs=500", "examples=128"]
+
+    def checkpoints():
+        return sorted(int(path.name.split("-")[1]) for path in runs.rglob("checkpoint-*.safetensors"))
+
+    def interrupted(done_before):
+        """Start the report, stop it once it has an epoch more than before; what it wrote to stderr."""
+        log = tmp_path / "stderr"
+        environment = clean_environment(PYTHONPATH=str(root), TMPDIR=str(tmp_path))
+        with log.open("wb") as stderr:
+            runner = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
+        try:
+            wait_for(lambda: runner.poll() is not None or max(checkpoints(), default=0) > done_before, 120, "a checkpoint")
+            assert runner.poll() is None, log.read_text()
+            assert any(b"ipykernel" in line for _, line in processes_of(root))
+            runner.send_signal(signal.SIGINT)
+            assert runner.wait(timeout=30) == 130, log.read_text()
+        finally:
+            runner.kill()
+            runner.wait()
+        wait_for(lambda: not processes_of(root), 20, "the kernel to end")
+        return log.read_text()
+
+    first = interrupted(0)
+    assert "labkit: interrupted" in first and "Traceback" not in first
+    kept = checkpoints()
+    assert kept and not list((root / "build").glob("smoke*")) and not (root / "figures/smoke").exists()
+
+    second = interrupted(max(kept))
+    epochs = [int(epoch) for epoch in re.findall(r"vanilla epoch (\d+)/500", second)]
+    assert epochs and min(epochs) > max(kept)  # it went on where the first one stopped

@@ -1,0 +1,134 @@
+"""The whole report on a few training steps, by `make` in a fresh copy of the project, and what a browser makes of it."""
+
+import os
+import re
+import shutil
+import subprocess
+from urllib.parse import unquote, urldefrag
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from labkit.figures import FIGURES
+from project_copy import copy_project, make
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+
+
+def snapshot(folder):
+    """Content and time of every file below ``folder``."""
+    return {p.relative_to(folder).as_posix(): (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The project in a folder with an awkward name, after `make smoke`."""
+    root = copy_project(tmp_path_factory.mktemp("smoke") / "實驗 報告 {x} %d")
+    done = make(root, "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"report: {root / 'build/smoke/report.html'}" in done.stdout
+    return root
+
+
+def test_every_figure_is_there_and_shows_something(smoke):
+    stems = [f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()]
+    found = sorted(path.name for path in (smoke / "figures/smoke").iterdir())
+    assert found == sorted(f"{stem}.{kind}" for stem in stems for kind in ("png", "svg"))
+    for stem in stems:
+        with Image.open(smoke / f"figures/smoke/{stem}.png") as png:
+            pixels = np.asarray(png.convert("L"))
+        assert min(pixels.shape) > 200 and pixels.std() > 5, stem
+        assert b"</svg>" in (smoke / f"figures/smoke/{stem}.svg").read_bytes()[-20:], stem
+
+
+def test_the_executed_notebooks_are_complete_and_hold_no_widgets(smoke):
+    sources = sorted(path.name for path in (smoke / "notebooks").glob("*.ipynb"))
+    assert sorted(path.name for path in (smoke / "build/smoke").glob("*.ipynb")) == sources
+    for name in sources:
+        notebook = nbformat.read(smoke / "build/smoke" / name, 4)
+        assert "widgets" not in notebook.metadata
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                assert cell.execution_count, cell.source
+                for output in cell.outputs:
+                    assert output.output_type != "error"
+                    assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+
+
+def test_the_report_says_how_it_was_made_and_leaves_no_hole(smoke):
+    page = (smoke / "build/smoke/report.html").read_text(encoding="utf-8")
+    assert "profile smoke" in page
+    text = re.sub(r"<[^>]+>", " ", re.sub(r"<(style|details)\b.*?</\1>", " ", page, flags=re.S))
+    assert not re.search(r"\b(?:nan|inf|None|Traceback)\b|\$", text)  # a number that could not be computed
+    assert str(smoke) not in page and "/build/" not in text
+
+
+def test_a_second_report_trains_nothing_and_draws_the_same_bytes(smoke):
+    runs, figures = snapshot(smoke / "data/runs"), snapshot(smoke / "figures")
+    assert {path.split("/")[1] for path in runs if path.endswith("run.json")} == {"vanilla", "dcgan"}
+    done = make(smoke, "smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert snapshot(smoke / "data/runs") == runs
+    again = snapshot(smoke / "figures")
+    assert {name: content for name, (content, _) in again.items()} == {name: content for name, (content, _) in figures.items()}
+    assert all(again[name][1] > figures[name][1] for name in figures)  # drawn anew, not left over
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    options += ["--no-sandbox"] * (os.geteuid() == 0)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield running
+        running.close()
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_report_in_a_browser_without_a_network(smoke, browser, width):
+    source = smoke / "build/smoke/report.html"
+    context = browser.new_context(offline=True, viewport={"width": width, "height": 800})
+    page, requests, complaints = context.new_page(), [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(source.as_uri())
+    page.wait_for_load_state("load")
+
+    assert [url for url in requests if not url.startswith("data:")] == [source.as_uri()]
+    assert complaints == []
+    widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
+    assert len(widths) >= len(FIGURES) and min(widths) > 0
+    for number in FIGURES:
+        assert page.locator(f"figure#figure-{number} img").count() == 1, number
+    formulas = page.eval_on_selector_all("math", "all => all.map(formula => formula.getBoundingClientRect().width)")
+    assert formulas and min(formulas) > 0
+    assert page.locator("nav a").count() >= len(FIGURES)
+    for href in page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"):
+        address, fragment = urldefrag(href)
+        if not address:
+            assert page.evaluate("id => document.getElementById(id) !== null", unquote(fragment)), href
+        elif "://" not in address:
+            assert (source.parent / unquote(address)).exists(), href
+    assert page.evaluate("document.documentElement.scrollWidth") <= width  # nothing hangs over the edge
+    context.close()
+
+
+@needs_chromium
+def test_the_report_as_pdf(smoke):
+    done = make(smoke, "pdf", "PROFILE=smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = smoke / "build/smoke/report.pdf"
+    assert f"report: {path}" in done.stdout and path.read_bytes().startswith(b"%PDF-")
+    if shutil.which("pdfinfo"):
+        shown = subprocess.run(["pdfinfo", path], capture_output=True, check=True, text=True).stdout
+        assert int(re.search(r"^Pages: +(\d+)", shown, re.M)[1]) >= 5
+        assert re.search(r"^Page size: .*\(A4\)", shown, re.M)
+    else:
+        assert len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) >= 5
