@@ -2,12 +2,13 @@
 
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
-    system > config > data > models > training > runs > latent > figures > explorer > report
+    system > config > data > models > fast > training > runs > latent > figures > explorer > report
 
 system    errors, atomic files, digests, progress bars
 config    TrainConfig: every hyperparameter, and the profiles smoke, quick, full
 data      Fashion-MNIST: find, fetch, verify, hand over as one tensor
 models    the four networks of the report
+fast      the same mathematics, arranged for the machine
 training  d_step, g_step and the loop around them
 runs      a training run on disk: checkpoints, resume, fit_or_load
 latent    pure functions on latent vectors: sample, perturb, interpolate
@@ -21,3 +22,5 @@ import os
 # Waiting threads sleep instead of spinning: beside any other process a training step is several times
 # faster. The setting is read once, when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Large tensors on huge pages: fewer page faults in every training step.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

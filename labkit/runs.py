@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from . import data
+from . import data, fast
 from .config import TrainConfig
 from .models import build
 from .system import ROOT, LabError, pick_device, sha256, write_atomic
@@ -57,7 +57,7 @@ class Run:
         with seeded("load"):
             network = build(self.config)[index]
         network.load_state_dict(tensors)
-        return network.to(device).eval()
+        return fast.arrange(network.to(device).eval())
 
 
 def run_folder(config: TrainConfig, root: Path | None = None) -> Path:

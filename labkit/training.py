@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from . import fast
 from .config import TrainConfig
 from .data import to_unit
 from .models import build
@@ -63,8 +64,8 @@ class TrainState:
         self.epoch, self.seconds = 0, 0.0
         with seeded(config.seed, "init"):
             g, d = build(config)
-        self.g, self.d = g.to(device), d.to(device)
-        adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
+        self.g, self.d = fast.arrange(g.to(device)), d.to(device)
+        adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = Adam(self.g.parameters(), **adam)
         self.opt_d = Adam(self.d.parameters(), **adam)
         self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
@@ -113,24 +114,31 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
     Raises:
         LabError: a loss is not finite.
     """
-    config, g, d = state.config, state.g.train(), state.d.train()
-    bar = progress(total=config.epochs * state.steps, initial=state.epoch * state.steps, unit="step")
-    with bar:
+    config, device = state.config, state.device
+
+    def step(x_real: Tensor, z: Tensor) -> Tensor:  # (batch, 1, 28, 28), (batch, latent_dim) to (4,), as COLUMNS
+        x_fake = state.g(z)  # (batch, 1, 28, 28)
+        loss_d, d_real, d_fake = d_step(state.d, state.opt_d, x_real, x_fake, config.label_smoothing)
+        loss_g = g_step(state.d, state.opt_g, x_real, x_fake, config.feature_matching)
+        return torch.stack([loss_d, loss_g, d_real, d_fake])
+
+    state.g.train(), state.d.train()
+    with seeded("capture"):
+        x = torch.zeros(config.batch, 1, 28, 28, device=device)
+        step = fast.captured(step, state, x, torch.zeros(config.batch, config.latent_dim, device=device))
+    with progress(total=config.epochs * state.steps, initial=state.epoch * state.steps, unit="step") as bar:
         for epoch in range(state.epoch, config.epochs):
             bar.set_description(f"{config.model} epoch {epoch + 1}/{config.epochs}")
             start = time.perf_counter()
-            log = torch.zeros(state.steps, len(COLUMNS), device=state.device)
+            log = torch.zeros(state.steps, len(COLUMNS), device=device)
             with seeded(config.seed, "epoch", epoch):
-                order = torch.randperm(config.examples)[: state.steps * config.batch].to(state.device)
-                for step, index in enumerate(order.view(state.steps, config.batch)):
-                    x_real = to_unit(images[index])  # (n, 1, 28, 28)
-                    x_fake = g(torch.randn(config.batch, config.latent_dim, device=state.device))  # (n, 1, 28, 28)
-                    log[step, [0, 2, 3]] = d_step(d, state.opt_d, x_real, x_fake, config.label_smoothing)
-                    log[step, 1] = g_step(d, state.opt_g, x_real, x_fake, config.feature_matching)
+                order = torch.randperm(config.examples)[: state.steps * config.batch].to(device)
+                for i, index in enumerate(order.view(state.steps, config.batch)):
+                    log[i] = step(to_unit(images[index]), torch.randn(config.batch, config.latent_dim, device=device))
                     if state.average:
-                        state.average.update_parameters(g)
-                    if (step + 1) % REPORT_EVERY == 0 or step + 1 == state.steps:
-                        _report(bar, log, epoch, step, config)
+                        state.average.update_parameters(state.g)
+                    if (i + 1) % REPORT_EVERY == 0 or i + 1 == state.steps:
+                        _report(bar, log, epoch, i, config)
             state.history[epoch] = log.cpu()
             state.epoch, state.seconds = epoch + 1, state.seconds + time.perf_counter() - start
             on_epoch(state)

@@ -24,7 +24,8 @@ def copy_project(target: Path) -> Path:
 
 def clean_environment(**own: str) -> dict[str, str]:
     """The environment without what this test run, or a `make test` around it, has put there; plus ``own``."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LABKIT_", "MAKE", "MFLAGS", "PYTHON", "PYTEST"))}
+    foreign = ("LABKIT_", "MAKE", "MFLAGS", "PYTHON", "PYTEST")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return inherited | {"LABKIT_DATA": str(data.data_folder()), "PYTHONDONTWRITEBYTECODE": "1"} | own
 
 

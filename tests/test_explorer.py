@@ -93,6 +93,17 @@ def test_a_value_beyond_the_slider_is_clamped(bench, panel, wanted):
     assert panel[1].value == png(latent.sample(g, latent.perturb(z, 5, 3.0 if wanted > 0 else -3.0)))
 
 
+def test_what_is_no_number_is_ignored(panel):
+    """A slider lets nan through; the picture stays, and the next number counts."""
+    base, stage, sliders, _ = panel
+    sliders["z[5]"].value = 2.0
+    at_two = stage.value
+    sliders["z[5]"].value = float("nan")
+    assert stage.value == at_two != base.value
+    sliders["z[5]"].value = 1.0
+    assert stage.value not in (at_two, base.value)
+
+
 @pytest.mark.parametrize("dims", [[], [100], [-1], [5, 1.5], ["5"], 5, None])
 @pytest.mark.parametrize("headless", ["1", ""], ids=["headless", "live"])
 def test_bad_dimensions_are_refused(bench, monkeypatch, refused, headless, dims):

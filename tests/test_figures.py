@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from labkit import figures
+from labkit.config import config_for
 from labkit.figures import FIGURES
 from labkit.models import build, describe
 from labkit.training import COLUMNS, seeded
@@ -21,15 +22,14 @@ def images(*shape, seed=0):
         return torch.rand(*shape, 1, 28, 28) * 2 - 1
 
 
+def network(model, part):
+    """The generator, part 0, or the discriminator, part 1, of ``model``."""
+    with seeded("network"):
+        return build(config_for(model, "smoke"))[part]
+
+
 def layers(model, part):
-    x = (torch.zeros(2, 100), torch.zeros(2, 1, 28, 28))[part]
-    return describe(build(_config(model))[part], x)
-
-
-def _config(model):
-    from labkit.config import config_for
-
-    return config_for(model, "smoke")
+    return describe(network(model, part), (torch.zeros(2, 100), torch.zeros(2, 1, 28, 28))[part])
 
 
 def history(epochs=2, steps=16):
@@ -43,8 +43,7 @@ CALLS = {
         [("(a) generator", (100,), layers("vanilla", 0)), ("(b) discriminator", (1, 28, 28), layers("vanilla", 1))])),
     "structure of one": (9, lambda: figures.structure([("DCGAN generator", (100,), layers("dcgan", 0))])),
     "few epochs": (2, lambda: figures.loss_curves(history(), "vanilla GAN")),
-    "many epochs": (11, lambda: figures.loss_curves(history(30, 20), "DCGAN")),
-    "one step": (11, lambda: figures.loss_curves(history(1, 1), "DCGAN")),
+    "many epochs": (11, lambda: figures.loss_curves(history(30, 4), "DCGAN")),
     "latent cards": (3, lambda: figures.latent_cards(
         history(1, 2).view(8, 1).expand(8, 100), images(8), images(8, seed=1), torch.arange(8.0), images(8, seed=2))),
     "odd latent cards": (3, lambda: figures.latent_cards(
@@ -52,7 +51,7 @@ CALLS = {
     "one dimension": (4, lambda: figures.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])),
     "five dimensions": (13, lambda: figures.perturbation(
         images(8), images(5, 3, 8, seed=1), [5, 20, 40, 60, 80], [-3, 0, 3])),
-    "samples": (12, lambda: figures.samples({"real": images(8), "DCGAN": images(8, seed=1), "vanilla": images(8, seed=2)})),
+    "samples": (12, lambda: figures.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])})),
     "train mode": (14, lambda: figures.train_mode(
         {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)})),
 }
@@ -175,7 +174,8 @@ def test_samples_and_cards_show_the_images_they_were_given():
     cells = figure.axes[0].get_images()[0].get_array().filled(np.nan)
     for i in range(8):
         for k in range(100):  # row by row, three pixels a number
-            np.testing.assert_array_equal(cells[k // 10 * 3 : k // 10 * 3 + 3, i * 32 + k % 10 * 3 : i * 32 + k % 10 * 3 + 3], z[i, k])
+            y, x = k // 10 * 3, i * 32 + k % 10 * 3
+            np.testing.assert_array_equal(cells[y : y + 3, x : x + 3], z[i, k])
     for ax, pictures in zip(figure.axes[1:4], (images(8), images(8, seed=1), images(8, seed=2)), strict=True):
         shown = ax.get_images()[0].get_array().filled(np.nan)
         for j in range(8):
@@ -265,24 +265,24 @@ def test_the_window_means_of_the_loss_curves():
 @pytest.mark.parametrize("part", [0, 1], ids=["generator", "discriminator"])
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_structure_names_every_layer(model, part):
-    network = layers(model, part)
+    described = layers(model, part)
     shape = ((100,), (1, 28, 28))[part]
-    figure = figures.structure([("title", shape, network)])
+    figure = figures.structure([("title", shape, described)])
     drawn = texts(figure)
-    total = sum(p.numel() for p in build(_config(model))[part].parameters())
+    total = sum(p.numel() for p in network(model, part).parameters())
     assert f"title: {total:,} parameters" in drawn
     wanted = ["input", "×".join(map(str, shape))]
-    for layer in network:
+    for layer in described:
         wanted += [layer.label, "×".join(map(str, layer.shape))] + [f"{layer.parameters:,}"] * bool(layer.parameters)
     for text in set(wanted):
         assert drawn.count(text) >= wanted.count(text), text
 
-    labels = [layer.label for layer in network]
+    labels = [layer.label for layer in described]
     places = {}
     for text in figure.axes[0].texts:
         if text.get_text() in labels:
             places.setdefault(text.get_text(), []).append(text.get_position())
     column = [(y, label) for label, at in places.items() for x, y in at if x < 1]
     top_down = [label for _, label in sorted(column, reverse=True)]
-    assert top_down == [layer.label for layer in network if layer.part != "shortcut"]  # in the order of the forward pass
+    assert top_down == [layer.label for layer in described if layer.part != "shortcut"]  # as the forward pass goes
     assert all(figure.axes[0].get_ylim()[0] < y < figure.axes[0].get_ylim()[1] for y, _ in column)

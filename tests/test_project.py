@@ -91,7 +91,8 @@ def test_every_make_command_in_the_prose_is_a_target():
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         texts += ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     texts += [p.read_text(encoding="utf-8") for p in ROOT.glob("*.md")]
-    texts += [p.read_text(encoding="utf-8") for folder in ("docs", "data", "figures") for p in (ROOT / folder).glob("*.md")]
+    for folder in ("docs", "data", "figures"):
+        texts += [p.read_text(encoding="utf-8") for p in (ROOT / folder).glob("*.md")]
     texts += [(ROOT / "environment.yml").read_text(encoding="utf-8"), (ROOT / ".ci/run").read_text(encoding="utf-8")]
     named = {name for text in texts for name in re.findall(r"(?:[`'>]|^\s*(?:\$ )?|; )make ([a-z]+)", text, re.M)}
     assert {"report", "data", "lab", "smoke"} <= named
@@ -103,9 +104,8 @@ def test_every_make_command_in_the_prose_is_a_target():
     [
         (["report", "PROFILE=nonsense"], "profile = 'nonsense'"),
         (["report", "PROFILE=smoke", "SET=epochs=0"], "epochs = 0"),
-        (["pdf", "PROFILE=nonsense"], "profile = 'nonsense'"),
     ],
-    ids=["report profile", "report setting", "pdf profile"],
+    ids=["profile", "setting"],
 )
 def test_a_bad_argument_is_one_line(arguments, words):
     done = make(ROOT, *arguments)
@@ -150,18 +150,17 @@ def test_a_heavy_package_has_one_owner(package, owner):
     assert [name for name in MODULES if package in imports(SOURCES[name])[1]] == [owner]
 
 
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "torch.load", "torch.save", "np.load"}
+FORBIDDEN_OPTIONS = {"weights_only=False", "trust_remote_code=True", "shell=True", "allow_pickle=True"}
+
+
 @each_module
 def test_nothing_is_unpickled_or_evaluated(name):
     assert not imports(SOURCES[name])[1] & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
     for node in ast.walk(ast.parse(SOURCES[name])):
         if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in (
-                "eval", "exec", "compile", "__import__", "os.system", "torch.load", "torch.save", "np.load", "numpy.load",
-            )
-            for keyword in node.keywords:
-                assert (keyword.arg, ast.unparse(keyword.value)) not in (
-                    ("weights_only", "False"), ("trust_remote_code", "True"), ("shell", "True"), ("allow_pickle", "True"),
-                )
+            assert ast.unparse(node.func) not in FORBIDDEN_CALLS
+            assert not {f"{keyword.arg}={ast.unparse(keyword.value)}" for keyword in node.keywords} & FORBIDDEN_OPTIONS
     assert "http://" not in SOURCES[name]
 
 

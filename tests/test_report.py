@@ -1,5 +1,6 @@
 """The report runner: it publishes all or nothing, and believes neither papermill nor the machine it runs on."""
 
+import errno
 import fcntl
 import json
 import os
@@ -81,7 +82,7 @@ def test_success_publishes_notebooks_figures_and_page(lab, tmp_path):
     page = report.make_report("smoke", "cpu", {"note": "{x} 'quoted' 報告"}, [draw, other])
 
     assert page == lab / "build/smoke/report.html"
-    assert {"Chapter 01_draw.ipynb", "Chapter 02_other.ipynb"} <= set(re.findall(r"Chapter \w+\.ipynb", page.read_text()))
+    assert {"01_draw.ipynb", "02_other.ipynb"} == set(re.findall(r"Chapter (\w+\.ipynb)", page.read_text("utf-8")))
     figures = snapshot(lab / "figures/smoke")
     assert sorted(path.name for path in figures) == FILES
     assert set(figures.values()) == {"drawn by {x} 'quoted' 報告".encode()}  # by this run, with this setting
@@ -103,16 +104,14 @@ def test_success_publishes_notebooks_figures_and_page(lab, tmp_path):
         ("class LabError(Exception): pass\nraise LabError('mend this')", [], ["cell 4: mend this"]),
         ("raise ValueError('expected')", ["raises-exception"], ["cell 4", "ValueError: expected"]),
         ("assert False", [], ["cell 4", "AssertionError"]),
-        ("not python", [], ["cell 4", "SyntaxError"]),
-        ("input('your name')", [], ["cell 4", "StdinNotImplementedError"]),
-        ("import sys; sys.exit(3)", [], ["cell 4", "SystemExit"]),
+        ("this is not python", [], ["cell 4", "SyntaxError"]),
         ("import sys; sys.exit(0)", [], ["stopped early", "print('never reached')"]),
         ("import os; os._exit(0)", [], ["kernel died"]),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", [], ["kernel died"]),
     ],
-    ids=["error", "LabError", "raises-exception", "assert", "syntax", "input", "exit 3", "exit 0", "_exit", "SIGKILL"],
+    ids=["error", "LabError", "raises-exception", "assert", "syntax", "exit 0", "_exit", "SIGKILL"],
 )
-def test_a_failed_notebook_is_named_and_kept_and_nothing_is_published(lab, tmp_path, refused, capsys, source, tags, words):
+def test_a_failed_notebook_is_named_and_nothing_is_published(lab, tmp_path, refused, capsys, source, tags, words):
     bad = notebook(tmp_path / "notebooks", "01_bad.ipynb", "print('reached')", source, tags=tags)
     cells = nbformat.read(bad, 4)
     cells.cells.append(new_code_cell("print('never reached')"))
@@ -138,14 +137,32 @@ def test_a_missing_figure_is_not_published(lab, tmp_path, refused):
     assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
+def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
+    """The new folder cannot be renamed, for instance because it lies on another disk."""
+    (lab / "stage").mkdir()
+    (lab / "stage/report.html").write_text("new")
+    before, rename = snapshot(lab / "build"), os.replace
+
+    def replace(source, target):
+        if Path(source) == lab / "stage":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises((OSError, LabError)):
+        report.publish(lab / "stage", lab / "build/smoke")
+    assert snapshot(lab / "build") == before
+
+
 def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
     never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
     code = (
-        "import sys; from pathlib import Path; from labkit.report import exclusive\n"
-        "with exclusive(Path(sys.argv[1])):\n    print('locked', flush=True); sys.stdin.read()"
+        "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX)\n"
+        "print('locked', flush=True); sys.stdin.read()"
     )
-    path = lab / "build/.smoke.lock"
-    with subprocess.Popen([sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    path = lab / "build/.smoke.lock"  # held by another process
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", code, path], **pipes) as holder:
         try:
             assert holder.stdout.readline() == "locked\n"
             before = snapshot(lab)
@@ -164,7 +181,7 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
 # ----- the kernel
 
 
-WHO = "import sys, pathlib, labkit; print(sys.executable, pathlib.Path(labkit.__file__).parent.parent, pathlib.Path.cwd())"
+WHO = "import sys; from pathlib import Path; from labkit.system import ROOT; print(sys.executable, ROOT, Path.cwd())"
 
 
 def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
@@ -181,7 +198,7 @@ def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
     assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
 
 
-@pytest.mark.parametrize("name", ["a space", "實驗 報告", "{x} {{y}} {} %d %(z)s", "it's \"quoted\" & $HOME"])
+@pytest.mark.parametrize("name", ["實驗 報告 {x} {{y}} {} %d %(z)s", "it's \"quoted\" & $HOME"])
 def test_any_folder_name_will_do(tmp_path, name):
     folder = tmp_path / name
     path = notebook(folder / "notebooks", "01_who.ipynb", WHO)
@@ -223,6 +240,13 @@ def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
         ("smoke", {"values": []}, ["values = []"]),
         ("smoke", {"epoch": 3}, ["epoch = 3", "no such setting", "epochs"]),
         ("smoke", {"__import__": 1}, ["__import__", "no such setting"]),
+        ("smoke", {"latent_seed": "abc"}, ["latent_seed = 'abc'"]),
+        ("smoke", {"latent_dim": 50}, ["dims", "0 to 49"]),  # the notebook's own dims
+        ("smoke", {"model": "dcgan"}, ["model"]),
+        ("smoke", {"profile": "full"}, ["profile"]),
+        ("smoke", {"device": "banana"}, ["device"]),
+        ("smoke", {"changes": 5}, ["changes"]),
+        ("smoke", {"changes": {"epochs": 0}}, ["epochs = 0"]),
     ],
 )
 def test_a_bad_setting_is_refused_before_anything_is_written(lab, refused, profile, settings, words):
@@ -309,7 +333,8 @@ def page(tmp_path_factory):
     for name in FILES:
         (stage / "figures" / name).write_bytes(b"")
     cell = new_code_cell("# first line <b>\nprint(1)", execution_count=1)
-    shown = '<figure style="margin:1em 0"><img alt="Figure 3. x" src="data:image/png;base64,"><figcaption>x</figcaption></figure>'
+    image = '<img style="max-width:100%" alt="Figure 3. x" src="data:image/png;base64,">'
+    shown = f'<figure style="margin:1em 0">{image}<figcaption>x</figcaption></figure>'
     cell.outputs = [
         new_output("stream", name="stdout", text="out " + HOSTILE),
         new_output("stream", name="stderr", text="progress bar"),
@@ -317,7 +342,7 @@ def page(tmp_path_factory):
         new_output("display_data", {"text/html": shown}),
     ]
     text = "# One\n\nInline $z \\sim N(0, I)$ and\n\n$$\\min_G \\max_D V$$\n\n[two](02_two.ipynb) [code](../labkit/data.py)"
-    nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell, new_code_cell("")]), stage / "01_one.ipynb")
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell]), stage / "01_one.ipynb")
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "02_two.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "_provenance", lambda *_: [("made", HOSTILE)])
@@ -388,7 +413,8 @@ def wait_for(condition, seconds, what):
 def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
-    command = [sys.executable, "-m", "labkit.report", "--profile", "smoke", "--device", "cpu", "epochs=500", "examples=128"]
+    command = [sys.executable, "-m", "labkit.report", "--profile", "smoke", "--device", "cpu"]
+    command += ["epochs=500", "examples=128"]
 
     def checkpoints():
         return sorted(int(path.name.split("-")[1]) for path in runs.rglob("checkpoint-*.safetensors"))
@@ -400,7 +426,8 @@ def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
         with log.open("wb") as stderr:
             runner = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
         try:
-            wait_for(lambda: runner.poll() is not None or max(checkpoints(), default=0) > done_before, 120, "a checkpoint")
+            new = lambda: runner.poll() is not None or max(checkpoints(), default=0) > done_before
+            wait_for(new, 120, "a checkpoint")
             assert runner.poll() is None, log.read_text()
             assert any(b"ipykernel" in line for _, line in processes_of(root))
             runner.send_signal(signal.SIGINT)

@@ -1,0 +1,128 @@
+"""fast.py changes no result beyond rounding: the layer, its gradients, fifty steps of training, what is saved."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from labkit import fast, models, training
+from labkit.config import config_for
+from labkit.data import to_unit
+
+
+def plain_and_folded(dtype=torch.float64, c_in=3, c_out=5):
+    plain = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(c_in, c_out, 3, padding=1)).to(dtype)
+    return plain, fast.arrange(copy.deepcopy(plain))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 7), (14, 14)])
+def test_folded_layer_equals_plain_layer_with_gradients(size):
+    plain, folded = plain_and_folded()
+    x = torch.randn(4, 3, *size, dtype=torch.float64, requires_grad=True)
+    outs = plain(x), folded(x)
+    torch.testing.assert_close(*outs, rtol=1e-12, atol=1e-12)
+    weight = torch.randn_like(outs[0])  # any downstream gradient
+    grads = [torch.autograd.grad((out * weight).sum(), [x, *net.parameters()]) for out, net in zip(outs, (plain, folded))]
+    for expected, actual in zip(*grads):
+        torch.testing.assert_close(actual, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_every_entry_of_the_fold_matters(monkeypatch):
+    """Moving any of the six ones of FOLD breaks the equality."""
+    plain, folded = plain_and_folded()
+    x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
+    for i, j in fast.FOLD.nonzero().tolist():
+        broken = fast.FOLD.clone()
+        broken[i, j] = 0
+        monkeypatch.setattr(fast, "FOLD", broken)
+        assert (folded(x) - plain(x)).abs().max() > 1e-3
+
+
+def test_print_names_and_weights_stay():
+    g = models.DCGANGenerator()
+    text, keys = str(g), list(g.state_dict())
+    weights = copy.deepcopy(g.state_dict())
+    fast.arrange(g)
+    assert str(g) == text and list(g.state_dict()) == keys
+    g.load_state_dict(weights)
+
+
+def test_folded_generator_is_used_and_survives_deepcopy():
+    """A copy computes with its own weights, and both never make the upsampled tensor."""
+    g = fast.arrange(models.DCGANGenerator().eval())
+    twin = copy.deepcopy(g)
+    with torch.no_grad():
+        for p in twin.parameters():
+            p.add_(0.01)
+        z = torch.randn(2, 100)
+        reference = models.DCGANGenerator().eval()
+        reference.load_state_dict(twin.state_dict())
+        torch.testing.assert_close(twin(z), reference(z), rtol=1e-4, atol=1e-5)
+        assert (twin(z) - g(z)).abs().max() > 1e-3
+        assert g.conv_blocks[1](torch.zeros(1, 128, 7, 7)).shape[-1] == 7
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """Train in float64: rounding is then 1e-16, and fifty steps of a game do not blow it up to a visible size."""
+    monkeypatch.setattr(training, "to_unit", lambda images: to_unit(images).double())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double):
+    """Same noise, same batches, float64: losses and weights agree to 1e-8; exactly where nothing is folded."""
+    config = config_for(model, "smoke", epochs=2, examples=200, batch=8)
+    states = []
+    for arranged in (True, False):
+        if not arranged:
+            monkeypatch.setattr(fast, "arrange", lambda network: network)
+        states.append(training.TrainState(config))
+        training.train(states[-1], sample_images)
+    fastest, plain = states
+    assert fastest.history.flatten(0, 1).shape[0] == 50
+    tolerance = {"rtol": 0, "atol": 1e-8 if model == "dcgan" else 0}
+    torch.testing.assert_close(fastest.history, plain.history, **tolerance)
+    for name in ("g", "d"):
+        expected = getattr(plain, name).state_dict()
+        for key, value in getattr(fastest, name).state_dict().items():
+            torch.testing.assert_close(value, expected[key], **tolerance)
+
+
+def test_on_a_cpu_the_step_itself_is_returned():
+    step = object()
+    assert fast.captured(step, None, torch.zeros(1), torch.zeros(1)) is step
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_cuda_graph_equals_eager(model, sample_images, monkeypatch, capsys):
+    config = config_for(model, "smoke", epochs=2, examples=200, batch=8)
+    states = []
+    for graph in (True, False):
+        if not graph:
+            monkeypatch.setattr(fast, "captured", lambda step, state, x, z: step)
+        states.append(training.TrainState(config, "cuda"))
+        training.train(states[-1], sample_images.cuda())
+    assert "no CUDA graph" not in capsys.readouterr().err
+    torch.testing.assert_close(states[0].history, states[1].history, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
+def test_capture_leaves_the_state_alone():
+    config = config_for("dcgan", "smoke")
+    state = training.TrainState(config, "cuda")
+    before = copy.deepcopy(state.tensors())
+
+    def step(x, z):
+        fake = state.g(z)
+        training.d_step(state.d, state.opt_d, x, fake)
+        return training.g_step(state.d, state.opt_g, x, fake)
+
+    fast.captured(step, state, to_unit(torch.zeros(8, 28, 28, dtype=torch.uint8)).cuda(), torch.zeros(8, 100).cuda())
+    after = state.tensors()
+    for key, value in before.items():
+        assert torch.equal(after[key], value), key
