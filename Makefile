@@ -12,7 +12,7 @@ ifeq ($(PYTHON),.venv/bin/python)
 READY := .venv/ready
 endif
 
-.PHONY: help setup data lab report smoke pdf test lock clean distclean
+.PHONY: help setup data lab report smoke pdf test bench lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -38,6 +38,9 @@ pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromiu
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
+
+bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest
+	@$(PYTHON) benchmarks/training.py --device '$(DEVICE)' $(ARGS)
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \

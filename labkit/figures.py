@@ -67,11 +67,17 @@ def publish(figure: Figure, number: int, profile: str, note: str = "") -> Publis
         raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
     slug, caption = FIGURES[number]
     folder = Path(os.environ.get("LABKIT_FIGURES") or ROOT / "figures" / profile)
+    path = save(figure, folder, f"fig{number:02d}_{slug}")
+    return Published(path, f"Figure {number}. {caption} {note}".strip(), round(figure.get_figwidth() * 90))
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write ``folder/name.svg`` and ``.png``, whole or not at all and always with the same bytes; the path of the PNG."""
     for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
         content = io.BytesIO()
         figure.savefig(content, format=kind, metadata=metadata)
-        path = write_atomic(folder / f"fig{number:02d}_{slug}.{kind}", content.getvalue())
-    return Published(path, f"Figure {number}. {caption} {note}".strip(), round(figure.get_figwidth() * 90))
+        path = write_atomic(folder / f"{name}.{kind}", content.getvalue())
+    return path
 
 
 def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
@@ -259,3 +265,33 @@ def png(images: Tensor, scale: int = 4) -> bytes:
     content = io.BytesIO()
     Image.fromarray(sheet).save(content, "PNG")
     return content.getvalue()
+
+
+def benchmark(results: dict) -> Figure:
+    """The benchmark's results (benchmarks/training.py): ratios to the plain script, and where a training step spends its time."""
+    figure = Figure(figsize=(11, 3.4))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
+    models = [m for m in ("dcgan", "vanilla") if m in results]
+    rows = [(f"{m}, {kind}", part[m]) for m in models for kind, part in (("training", results), ("sampling", results["sample"]))]
+    for y, (_, row) in enumerate(rows):
+        low, high = row["ratio_spread"]["quartiles"]
+        left.barh(y, row["ratio"], color=BLUE, height=0.6)
+        left.errorbar(row["ratio"], y, xerr=[[row["ratio"] - low], [high - row["ratio"]]], color="0.2", capsize=3)
+        left.text(0.05, y, f"{row['ratio']:.2f}", va="center", color="white", fontweight="bold")
+    left.axvline(1, color="0.2", ls="--", lw=1)
+    left.set_yticks(range(len(rows)), [label for label, _ in rows])
+    left.invert_yaxis()
+    left.set(title="times the plain script", xlabel="ratio, median and quartiles")
+    colours = [BLUE, "#E69F00", "#009E73", "#56B4E9", "#CC79A7", ORANGE, "0.8"]
+    for y, model in enumerate(models):
+        start = 0.0
+        for (kind, share), colour in zip(results[model]["time_by_kind"].items(), colours):
+            right.barh(y, share, left=start, color=colour, height=0.6, label=kind if y == 0 else None)
+            if share > 0.06:
+                right.text(start + share / 2, y, f"{share:.0%}", ha="center", va="center", fontsize=9)
+            start += share
+    right.set_yticks(range(len(models)), models)
+    right.invert_yaxis()
+    right.set(title="where a training step spends its time", xlim=(0, 1), xlabel="share of the step")
+    right.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=9)
+    return figure

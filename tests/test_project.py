@@ -99,6 +99,15 @@ def test_every_make_command_in_the_prose_is_a_target():
     assert named <= targets()
 
 
+def test_the_prose_is_finished_and_its_links_lead_to_files():
+    for path in [*ROOT.glob("*.md"), *(p for folder in ("docs", "data", "figures") for p in (ROOT / folder).glob("*.md"))]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.findall(r"@[A-Z]+@|\bTODO\b|\bFIXME\b", text), path.name
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not re.match(r"[a-z]+:|#", link):
+                assert (path.parent / link.partition("#")[0]).exists(), f"{path.name}: {link}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

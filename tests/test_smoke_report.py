@@ -68,12 +68,12 @@ def test_the_report_says_how_it_was_made_and_leaves_no_hole(smoke):
 
 
 def test_a_second_report_trains_nothing_and_draws_the_same_bytes(smoke):
-    runs, figures = snapshot(smoke / "data/runs"), snapshot(smoke / "figures")
+    runs, figures = snapshot(smoke / "data/runs"), snapshot(smoke / "figures/smoke")
     assert {path.split("/")[1] for path in runs if path.endswith("run.json")} == {"vanilla", "dcgan"}
     done = make(smoke, "smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     assert snapshot(smoke / "data/runs") == runs
-    again = snapshot(smoke / "figures")
+    again = snapshot(smoke / "figures/smoke")
     assert {name: file[0] for name, file in again.items()} == {name: file[0] for name, file in figures.items()}
     assert all(again[name][1] > figures[name][1] for name in figures)  # drawn anew, not left over
 

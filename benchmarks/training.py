@@ -1,0 +1,300 @@
+"""How fast the lab trains and samples, as ratios to a plain tutorial script measured in the same run.
+
+    make bench                     or    python benchmarks/training.py [--repeats 9] [--device auto]
+
+Two workers, one for each way, take turns, so that both meet the same noise of the machine; between two turns this
+process measures the machine's own fp32 matrix-product rate. Each worker has a process of its own, because the
+lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats.
+Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+STEPS = 8  # training steps in one turn
+BATCH = 64
+SAMPLES = 2000  # images in one turn of sampling
+MODELS = ("dcgan", "vanilla")
+
+
+def images(n: int):
+    """The first ``n`` training images, uint8 (n, 28, 28)."""
+    from labkit import data
+
+    return data.load("train")[0][:n]
+
+
+def clock(device: str) -> float:
+    import torch
+
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def plain_turns(model: str, device: str):
+    """The plain way: a loader with transforms, eager modules, two default optimisers, a look at the losses every step."""
+    import torch
+
+    torch.empty(1 << 20)  # torch now has its own defaults for threads and memory, before labkit could set others
+    from PIL import Image
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision import transforms
+
+    from labkit.config import config_for
+    from labkit.models import build
+
+    class Pictures(Dataset):
+        pictures = images(STEPS * BATCH)
+        transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
+
+        def __len__(self):
+            return len(self.pictures)
+
+        def __getitem__(self, index):
+            return self.transform(Image.fromarray(self.pictures[index].numpy()))
+
+    g, d = (network.to(device) for network in build(config_for(model, "full")))
+    opt_g = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    opt_d = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    loss = torch.nn.BCELoss()
+    loader = DataLoader(Pictures(), batch_size=BATCH, shuffle=True)
+
+    def train():
+        for x_real in loader:
+            x_real = x_real.to(device)
+            real, fake = torch.ones(BATCH, 1, device=device), torch.zeros(BATCH, 1, device=device)
+            opt_g.zero_grad()
+            x_fake = g(torch.randn(BATCH, 100, device=device))
+            loss_g = loss(d(x_fake), real)
+            loss_g.backward()
+            opt_g.step()
+            opt_d.zero_grad()
+            loss_d = (loss(d(x_real), real) + loss(d(x_fake.detach()), fake)) / 2
+            loss_d.backward()
+            opt_d.step()
+            loss_d.item(), loss_g.item()
+
+    @torch.no_grad()
+    def sample():
+        g.eval()
+        for z in torch.randn(SAMPLES, 100, device=device).split(BATCH):
+            g(z).cpu()
+        g.train()
+
+    yield from turns(train, sample, device)
+
+
+def lab_turns(model: str, device: str):
+    """The lab's way: `training.train` itself, progress bar and history included, and `latent.sample`."""
+    from labkit import latent, training
+    from labkit.config import config_for
+
+    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS * BATCH), device)
+    pictures, z = images(STEPS * BATCH).to(device), latent.latents(SAMPLES)
+
+    def train():
+        state.epoch = 0
+        training.train(state, pictures)
+
+    yield from turns(train, lambda: latent.sample(state.g, z), device)
+
+
+def turns(train, sample, device: str):
+    """Seconds of one training step and of one sampled image, again and again."""
+    train(), sample()  # warm up
+    yield {}
+    while True:
+        times = [clock(device)]
+        for work in (train, sample):
+            work()
+            times.append(clock(device))
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        yield {"step_s": (times[1] - times[0]) / STEPS, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": peak_mb}
+
+
+def worker(way: str, model: str, device: str) -> None:
+    """Take a turn for every line on stdin, and answer with a line of JSON."""
+    for answer in {"plain": plain_turns, "lab": lab_turns}[way](model, device):
+        print(json.dumps(answer), flush=True)
+        if not sys.stdin.readline():
+            return
+
+
+def start(way: str, model: str, device: str) -> subprocess.Popen:
+    own = ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
+    environment = {k: v for k, v in os.environ.items() if way == "lab" or k not in own}
+    command = [sys.executable, __file__, "--worker", way, model, "--device", device]
+    log = (ROOT / "build/bench/workers.log").open("a")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    take(process)
+    return process
+
+
+def take(process: subprocess.Popen) -> dict:
+    """One answer of a worker."""
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit("labkit: a worker of the benchmark ended early: see build/bench/workers.log")
+    return json.loads(line)
+
+
+def peak_gflops(device: str, n: int = 2048) -> float:
+    """The machine's own rate for an fp32 matrix product of n x n, in GFLOP/s."""
+    import torch
+
+    a, b = torch.randn(2, n, n, device=device)
+    a @ b
+    begin = clock(device)
+    for _ in range(4):
+        a @ b
+    return 4 * 2 * n**3 / (clock(device) - begin) / 1e9
+
+
+def step_gflop(model: str, device: str) -> float:
+    """Matrix and convolution operations of one training step on the folded network, in GFLOP, counted by torch."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from labkit import training
+    from labkit.config import config_for
+
+    state = training.TrainState(config_for(model, "full", epochs=1, examples=BATCH), "cpu")
+    with FlopCounterMode(display=False) as counter:
+        training.train(state, images(BATCH))
+    return counter.get_total_flops() / 1e9
+
+
+KINDS = {
+    "convolution": ("conv",),
+    "batch norm": ("batch_norm",),
+    "linear": ("mm", "addmm", "bmm"),
+    "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
+    "dropout, noise": ("bernoulli", "native_dropout", "normal_", "div_"),
+    "optimiser": ("adam", "Adam"),
+}
+
+
+def profile(model: str, device: str) -> dict[str, float]:
+    """Share of the time of a training step per kind of layer; `rest` is everything else, Python between kernels included."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as record
+
+    from labkit import training
+    from labkit.config import config_for
+
+    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS * BATCH), device)
+    pictures = images(STEPS * BATCH).to(device)
+    training.train(state, pictures)
+    state.epoch = 0
+    begin = clock(device)
+    with record(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device != "cpu")) as result:
+        training.train(state, pictures)
+        total = clock(device) - begin
+    shares = dict.fromkeys(KINDS, 0.0)
+    for event in result.key_averages():
+        spent = event.self_cpu_time_total if device == "cpu" else event.self_device_time_total
+        kind = next((k for k, words in KINDS.items() if any(word in event.key for word in words)), None)
+        if kind:
+            shares[kind] += spent / 1e6 / total
+    return {**shares, "rest": max(0.0, 1 - sum(shares.values()))}
+
+
+def growth(device: str) -> dict:
+    """How the lab's DCGAN step grows with the batch, and training with the number of epochs (of 8 steps each)."""
+    from labkit import training
+    from labkit.config import config_for
+
+    def seconds(batch: int, epochs: int) -> float:
+        pictures = images(batch * STEPS).to(device)
+        state = training.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * STEPS, batch=batch), device)
+        begin = clock(device)
+        training.train(state, pictures)
+        return clock(device) - begin
+
+    seconds(BATCH, 1)
+    return {
+        "ms_per_image_by_batch": {n: 1e3 * seconds(n, 1) / (n * STEPS) for n in (16, 64, 256)},
+        "seconds_by_epochs": {n: seconds(BATCH, n) for n in (1, 2, 4)},
+    }
+
+
+def spread(values: list[float]) -> dict:
+    low, median, high = statistics.quantiles(values, n=4)
+    return {"median": median, "quartiles": [low, high], "n": len(values)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--worker", nargs=2, metavar=("WAY", "MODEL"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        return worker(*options.worker, options.device)
+    os.environ["LABKIT_HEADLESS"] = "1"
+    from labkit import figures
+    from labkit.runs import machine
+    from labkit.system import pick_device, write_atomic
+
+    device = pick_device(options.device)
+    out = ROOT / "build/bench"
+    out.mkdir(parents=True, exist_ok=True)
+    peaks, results = [], {"device": machine(device), "batch": BATCH}
+    for model in MODELS:
+        workers = {way: start(way, model, device) for way in ("plain", "lab")}
+        taken = {way: [] for way in workers}
+        for _ in range(options.repeats):
+            peaks.append(peak_gflops(device))
+            for way, process in workers.items():
+                process.stdin.write("\n")
+                process.stdin.flush()
+                taken[way].append(take(process))
+        for process in workers.values():
+            process.communicate()
+        ratio = {key: spread([p[key] / m[key] for p, m in zip(taken["plain"], taken["lab"])]) for key in ("step_s", "image_s")}
+        step = {way: spread([turn["step_s"] for turn in taken[way]]) for way in taken}
+        image = {way: spread([turn["image_s"] for turn in taken[way]]) for way in taken}
+        gflop = step_gflop(model, device)
+        results[model] = {
+            "ratio": ratio["step_s"]["median"],
+            "ratio_spread": ratio["step_s"],
+            "images_per_s": BATCH / step["lab"]["median"],
+            "step_s": step,
+            "gflop_per_step": gflop,
+            "memory_mb": {way: max(turn["memory_mb"] for turn in taken[way]) for way in taken},
+            "time_by_kind": profile(model, device),
+        }
+        results.setdefault("sample", {})[model] = {
+            "ratio": ratio["image_s"]["median"],
+            "ratio_spread": ratio["image_s"],
+            "seconds_10000": 1e4 * image["lab"]["median"],
+        }
+    results["peak_gflops"] = spread(peaks)
+    for model in MODELS:
+        r = results[model]
+        r["peak_fraction"] = r["gflop_per_step"] / r["step_s"]["lab"]["median"] / results["peak_gflops"]["median"]
+    results["growth"] = growth(device)
+    write_atomic(out / "training.json", json.dumps(results, indent=2).encode())
+    figures.save(figures.benchmark(results), out, "training")
+    for model in MODELS:
+        r, s = results[model], results["sample"][model]
+        print(
+            f"{model:8s} training {r['ratio']:.2f} times the plain step ({r['images_per_s']:.0f} images/s,"
+            f" {r['step_s']['lab']['median'] * 1e3:.1f} ms a step, {r['peak_fraction']:.0%} of the fp32 peak);"
+            f" sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s"
+        )
+        print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
+    print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")
+
+
+if __name__ == "__main__":
+    main()
