@@ -6,7 +6,6 @@ SET ?=
 ARGS ?=
 PYTHON ?= .venv/bin/python
 export PYTHONPATH := $(CURDIR)
-export OMP_WAIT_POLICY ?= passive
 
 ifeq ($(PYTHON),.venv/bin/python)
 READY := .venv/ready

@@ -131,7 +131,7 @@ def worker(way: str, model: str, device: str) -> None:
 
 
 def start(way: str, model: str, device: str) -> subprocess.Popen:
-    own = ("OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
+    own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
     environment = {k: v for k, v in os.environ.items() if way == "lab" or k not in own}
     command = [sys.executable, __file__, "--worker", way, model, "--device", device]
     log = (ROOT / "build/bench/workers.log").open("a")

@@ -19,8 +19,10 @@ report    executes the notebooks and publishes the report
 
 import os
 
-# Waiting threads sleep instead of spinning: beside any other process a training step is several times
-# faster. The setting is read once, when torch is first imported.
+# Read once, when torch is first imported, so import labkit before torch. Threads that wait for one another spin
+# for some microseconds and then sleep: spinning for long, the default, makes a training step several times slower
+# beside any other process; sleeping at once makes small steps slower on a quiet machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Large tensors on huge pages: fewer page faults in every training step.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.utils.parametrize import cached
 from torch.optim import Adam, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -29,7 +30,8 @@ REPORT_EVERY = 50  # steps between two looks at the losses; each look makes a GP
 
 def d_step(d: nn.Module, opt: Optimizer, x_real: Tensor, x_fake: Tensor, smoothing: float = 0.0) -> Tensor:
     """One step of the discriminator on images (n, 1, 28, 28). Returns (3,): its loss, mean D(x), mean D(G(z))."""
-    real, fake = d.logits(x_real), d.logits(x_fake.detach())  # (n, 1) each
+    with cached():  # spectral normalisation: the same weights judge both
+        real, fake = d.logits(x_real), d.logits(x_fake.detach())  # (n, 1) each
     loss = bce(real, torch.full_like(real, 1 - smoothing)) + bce(fake, torch.zeros_like(fake))
     opt.zero_grad()
     loss.backward()
@@ -64,7 +66,7 @@ class TrainState:
         self.epoch, self.seconds = 0, 0.0
         with seeded(config.seed, "init"):
             g, d = build(config)
-        self.g, self.d = fast.arrange(g.to(device)), d.to(device)
+        self.g, self.d = fast.arrange(g.to(device)), fast.arrange(d.to(device))
         adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = Adam(self.g.parameters(), **adam)
         self.opt_d = Adam(self.d.parameters(), **adam)
