@@ -83,9 +83,11 @@ def _checked(field, value):
 _CHANGES = {
     # A few steps on real images: tests and CI, seconds.
     "smoke": {"vanilla": dict(epochs=2, examples=1024), "dcgan": dict(epochs=2, examples=512)},
-    # Recognisable garments on two CPU cores. Five times the step size: in two epochs it reaches the
-    # Frechet distance that 2e-4 needs five or six epochs for.
-    "quick": {"vanilla": dict(epochs=8, ema=0.999), "dcgan": dict(epochs=2, lr=1e-3)},
+    # Recognisable garments on two CPU cores. Five times the step size: in two epochs it reaches the Frechet
+    # distance that 2e-4 needs five or six epochs for. Averaging over a hundred steps takes out the noise of so
+    # large a step: after four epochs the distance to the test images in 64 principal components of the pixels
+    # falls from 10.7 to 3.7 (5,000 samples, one run).
+    "quick": {"vanilla": dict(epochs=6, ema=0.999), "dcgan": dict(epochs=4, lr=1e-3, ema=0.99)},
     "full": {"vanilla": {}, "dcgan": {}},
 }
 

@@ -1,5 +1,7 @@
 """Sliders on a latent vector. Mathematics is in `latent`, pictures in `figures`; this only binds them."""
 
+import math
+
 from torch import Tensor, nn
 
 from .figures import png
@@ -32,6 +34,8 @@ def explore(g: nn.Module, z: Tensor, dims: list[int]):
     reset = widgets.Button(description="reset", tooltip="all dimensions as they were")
 
     def move(change, dim):
+        if not math.isfinite(change["new"]):  # a widget lets nan through: the last picture stands
+            return
         edited[:, dim] = change["new"]
         stage.value = png(sample(g, edited))
 

@@ -26,16 +26,16 @@ FIGURES = {
     1: ("vanilla_structure", "Vanilla GAN: (a) generator, (b) discriminator. Output shape and parameters of each layer."),
     2: ("vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training."),
     3: ("vanilla_latents", "Eight latent vectors of our own, what the vanilla GAN makes of them, and the nearest real images."),
-    4: ("vanilla_dim05", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
-    5: ("vanilla_dim20", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
-    6: ("vanilla_dim40", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
-    7: ("vanilla_dim60", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
-    8: ("vanilla_dim80", "Vanilla GAN: one dimension of z set to three values, everything else kept."),
+    4: ("vanilla_dim_1", "Vanilla GAN: the first of five dimensions of z is set, everything else kept."),
+    5: ("vanilla_dim_2", "Vanilla GAN: the second of five dimensions of z is set, everything else kept."),
+    6: ("vanilla_dim_3", "Vanilla GAN: the third of five dimensions of z is set, everything else kept."),
+    7: ("vanilla_dim_4", "Vanilla GAN: the fourth of five dimensions of z is set, everything else kept."),
+    8: ("vanilla_dim_5", "Vanilla GAN: the fifth of five dimensions of z is set, everything else kept."),
     9: ("dcgan_generator", "DCGAN generator. Output shape and parameters of each layer."),
     10: ("dcgan_discriminator", "DCGAN discriminator. Output shape and parameters of each layer."),
     11: ("dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training."),
     12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
-    13: ("dcgan_dims", "DCGAN: five dimensions of z, each set to three values: fifteen edits of the same eight vectors."),
+    13: ("dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors."),
     14: ("train_mode", "DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is 20 grey levels."),
 }
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -179,7 +179,7 @@ def montage(images: Tensor, gap: int = 2) -> np.ndarray:
     rows, columns, h, w = images.shape
     sheet = np.full((rows, h + gap, columns, w + gap), np.nan, dtype=np.float32)
     sheet[:, :h, :, :w] = images.permute(0, 2, 1, 3).numpy()
-    return sheet.reshape(rows * (h + gap), columns * (w + gap))[:-gap, :-gap]
+    return sheet.reshape(rows * (h + gap), columns * (w + gap))[: rows * (h + gap) - gap, : columns * (w + gap) - gap]
 
 
 def _sheet(ax, images: Tensor, rows: list[str], title: str = "", top: list[str] = (), limit: float = 1.0, cmap: str = "gray"):

@@ -1,7 +1,5 @@
 """Pure functions on latent vectors z, float32 (n, latent_dim), and on images, float32 (n, 1, 28, 28) in [-1, 1]."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -15,23 +13,24 @@ def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
         return torch.randn(n, latent_dim)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
     """Images G(z), (n, 1, 28, 28) on the CPU: one image per z, whatever else is in the batch.
 
     The generator is put in eval mode, so that BatchNorm uses its stored statistics and dropout is off. In
     train mode every image would depend on the seven others. Memory is bounded by ``chunk``.
     """
-    was_training, device = g.training, next(g.parameters()).device
+    modes, device = {module: module.training for module in g.modules()}, next(g.parameters()).device
     g.eval()
     try:
         return torch.cat([g(part.to(device)).float().cpu() for part in z.split(chunk)])
     finally:
-        g.train(was_training)
+        for module, training in modes.items():
+            module.training = training
 
 
-def check_edits(dims: list[int], values: list[float], latent_dim: int) -> None:
-    """Accept ``dims`` that are columns of z, counted from 0, and ``values`` that are finite numbers.
+def check_edits(dims: list[int], values: list[float], latent_dim: int, count: int | None = None) -> None:
+    """Accept ``dims`` that are columns of z, counted from 0 (``count`` of them), and ``values`` that are finite numbers.
 
     Raises:
         LabError: the first that is not, by name and value.
@@ -43,8 +42,10 @@ def check_edits(dims: list[int], values: list[float], latent_dim: int) -> None:
         if type(dim) is not int or not 0 <= dim < latent_dim:
             raise LabError(f"dims = {dims}: {dim!r} is not a dimension of z: they are numbered 0 to {latent_dim - 1}")
     for value in values:
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise LabError(f"values = {values}: {value!r} is not a finite number: use numbers like -3, 0, 3")
+        if type(value) not in (int, float) or not abs(value) <= 1e6:  # also refuses nan
+            raise LabError(f"values = {values}: {value!r} is not a finite number of at most 1e6: use numbers like -3, 0, 3")
+    if count and len(dims) != count:
+        raise LabError(f"dims = {dims}: the figures show {count} dimensions, give as many")
 
 
 def perturb(z: Tensor, dim: int, value: float) -> Tensor:
@@ -57,6 +58,8 @@ def perturb(z: Tensor, dim: int, value: float) -> Tensor:
 
 def perturb_along(z: Tensor, direction: Tensor, value: float) -> Tensor:
     """A copy of ``z`` whose coordinate along ``direction``, (latent_dim,), is ``value``; `perturb` for any axis."""
+    if not direction.norm() > 0:
+        raise LabError("direction has no length: give a vector that is not zero")
     unit = direction / direction.norm()
     return z + (value - z @ unit).unsqueeze(1) * unit
 
@@ -75,11 +78,12 @@ def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
     """``steps`` vectors from ``start`` to ``end``, (steps, latent_dim), along the great circle (slerp, Shoemake 1985).
 
     The norm goes evenly from one end's to the other's, so that no step leaves the shell where N(0, I) lives.
+    Parallel, opposite or zero vectors have no one great circle between them: those are joined by a straight line.
     """
     t = torch.linspace(0, 1, steps).unsqueeze(1)
     a, b = start / start.norm(), end / end.norm()
     angle = torch.arccos((a @ b).clamp(-1, 1))
-    if angle.sin() < 1e-4:  # (anti)parallel: there is no one great circle
+    if not angle.sin() > 1e-4:  # also for nan
         return start + t * (end - start)
     on_sphere = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / angle.sin()
     return on_sphere * ((1 - t) * start.norm() + t * end.norm())

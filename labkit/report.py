@@ -5,6 +5,7 @@ interpreter; then the report is rendered, and only a complete one takes the plac
 """
 
 import argparse
+import ast
 import fcntl
 import html
 import json
@@ -41,22 +42,22 @@ def make_report(profile: str, device: str = "auto", settings: dict | None = None
         LabError: bad settings, or a notebook failed; the last good report is as it was.
     """
     parameters = check_settings(profile, device, dict(settings or {}), notebooks)
-    data.ensure(data.data_folder())
     with exclusive(BUILD / f".{profile}.lock"):
-        start, stage = time.perf_counter(), BUILD / f".{profile}.staging"
-        shutil.rmtree(stage, ignore_errors=True)
+        data.ensure(data.data_folder())
+        start, stage, failed = time.perf_counter(), BUILD / f".{profile}.staging", BUILD / f"{profile}-failed"
+        for folder in (stage, failed):
+            shutil.rmtree(folder, ignore_errors=True)
         (stage / "figures").mkdir(parents=True)
-        for number, notebook in enumerate(notebooks, 1):
-            print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
-            try:
+        try:
+            for number, notebook in enumerate(notebooks, 1):
+                print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
                 execute(notebook, stage / notebook.name, parameters, stage)
-            except LabError:
-                keep = BUILD / f"{profile}-failed"
-                shutil.rmtree(keep, ignore_errors=True)
-                os.replace(stage, keep)
-                print(f"the failed notebook is kept as {keep / notebook.name}", file=sys.stderr)
-                raise
-        report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start)
+            report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start)
+        except LabError:
+            os.replace(stage, failed)
+            print(f"the failed notebook is kept as {failed / notebook.name}", file=sys.stderr)
+            raise
+        shutil.rmtree(stage / "jupyter")
         publish(stage / "figures", ROOT / "figures" / profile)
         publish(stage, BUILD / profile)
         return BUILD / profile / report.name
@@ -64,24 +65,32 @@ def make_report(profile: str, device: str = "auto", settings: dict | None = None
 
 def check_settings(profile: str, device: str, settings: dict, notebooks: list[Path]) -> dict:
     """All notebook parameters for ``settings``, or a LabError before anything is run or written."""
-    fields = {name: settings.pop(name) for name in list(settings) if name in TrainConfig.__dataclass_fields__ and name != "seed"}
-    declared = {name for notebook in notebooks for name in declared_parameters(notebook)}
+    declared = {name: value for notebook in notebooks for name, value in declared_parameters(notebook).items()}
+    free = {name: value for name, value in declared.items() if name not in ("profile", "device", "changes")}
+    fields = [name for name in TrainConfig.__dataclass_fields__ if name not in ("model", "profile", "seed")]
     for name, value in settings.items():
-        if name not in declared:
-            known = sorted(declared - {"profile", "device", "changes"}) + list(TrainConfig.__dataclass_fields__)[2:-1]
-            raise LabError(f"{name} = {value!r}: there is no such setting; the settings are {', '.join(known)}")
-    for model in MODELS:
-        config = config_for(model, profile, **({"seed": settings["seed"]} if "seed" in settings else {}), **fields)
-    check_edits(settings.get("dims", [0]), settings.get("values", [0]), config.latent_dim)
-    return {"profile": profile, "device": pick_device(device), "changes": fields, **settings}
+        if name not in free and name not in fields:
+            known = ", ".join([*free, *fields])
+            raise LabError(f"{name} = {value!r}: there is no such setting (profile and device are options); the settings are {known}")
+        if name in free and type(value) is not type(free[name]):
+            raise LabError(f"{name} = {value!r} has the wrong type: it takes {type(free[name]).__name__}, for instance {free[name]!r}")
+    changes = {name: settings.pop(name) for name in fields if name in settings}
+    configs = [config_for(model, profile, **({"seed": settings["seed"]} if "seed" in settings else {}), **changes) for model in MODELS]
+    if "dims" in free:
+        check_edits(settings.get("dims", free["dims"]), settings.get("values", free["values"]), configs[0].latent_dim, len(free["dims"]))
+    return {"profile": profile, "device": pick_device(device), "changes": changes, **settings}
 
 
-def declared_parameters(notebook: Path) -> list[str]:
-    """The names assigned in the cell tagged `parameters`."""
-    for cell in json.loads(notebook.read_text())["cells"]:
-        if "parameters" in cell["metadata"].get("tags", []):
-            return re.findall(r"^([a-z_][a-z0-9_]*) *=", "".join(cell["source"]), re.M)
-    raise LabError(f"{notebook} has no cell tagged 'parameters': tag the one with its settings")
+def declared_parameters(notebook: Path) -> dict[str, object]:
+    """The names that the cell tagged `parameters` assigns, with their values."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        source = next("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", []))
+        return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(source).body if isinstance(node, ast.Assign)}
+    except StopIteration:
+        raise LabError(f"{notebook} has no cell tagged 'parameters': tag the one with its settings") from None
+    except (OSError, ValueError, KeyError, SyntaxError, AttributeError) as error:
+        raise LabError(f"{notebook} is not a notebook with plain settings ({error}): mend it, or take the project's own") from None
 
 
 def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
@@ -104,6 +113,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
             *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)),  # papermill formats paths
             {name: value for name, value in parameters.items() if name in wanted},
             kernel_name="python3",
+            language="python",
             cwd=notebook.parent,
             progress_bar=False,
             stderr_file=sys.stderr,
@@ -140,7 +150,7 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
-        title = next(line for line in notebook.cells[0].source.splitlines() if line.startswith("# "))[2:]
+        title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
         chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": [(n, FIGURES[n][1]) for n in numbers]})
     page = jinja2.Environment(autoescape=True).from_string((Path(__file__).parent / "templates/page.html.j2").read_text())
     content = page.render(
@@ -196,11 +206,18 @@ def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
 def publish(new: Path, target: Path) -> None:
     """Put the folder ``new`` in the place of ``target`` by rename."""
     old = target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():  # an earlier publication was killed half-way
+        os.replace(old, target)
     shutil.rmtree(old, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         os.replace(target, old)
-    os.replace(new, target)
+    try:
+        os.replace(new, target)
+    except BaseException:
+        if old.exists():
+            os.replace(old, target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -251,6 +268,7 @@ def parse_setting(text: str) -> tuple[str, object]:
 
 
 def main() -> None:
+    """The command line: make a report, or print the last one to PDF."""
     parser = argparse.ArgumentParser(prog="python -m labkit.report", description=make_report.__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="*", metavar="name=value", help="parameters of the notebooks or fields of TrainConfig")
     parser.add_argument("--profile", default="auto", help="smoke, quick or full; auto is full on a GPU and quick on a CPU")
