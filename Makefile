@@ -33,7 +33,7 @@ smoke: $(READY) ## the whole report on a few training steps, to see that all of 
 	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@$(PYTHON) -m labkit.report --pdf --profile '$(PROFILE)'
+	@$(PYTHON) -m labkit.report --pdf --profile '$(PROFILE)' --device '$(DEVICE)'
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)

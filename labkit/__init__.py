@@ -12,7 +12,7 @@ fast      the same mathematics, arranged for the machine
 training  d_step, g_step and the loop around them
 runs      a training run on disk: checkpoints, resume, fit_or_load
 latent    pure functions on latent vectors: sample, perturb, interpolate
-figures   one function per figure of the report
+figures   the functions that draw the figures
 explorer  sliders on a latent vector
 report    executes the notebooks and publishes the report
 """

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .system import ROOT, LabError, progress, sha256, write_atomic
+from .system import ROOT, LabError, progress, sha256
 
 # SHA-256 of the decompressed IDX files; the archives around them differ from source to source.
 DIGESTS = {

@@ -12,7 +12,7 @@ from .system import headless
 def explore(g: nn.Module, z: Tensor, dims: list[int]):
     """Eight garments that follow sliders on ``dims`` of ``z`` (n, latent_dim); the upper row is ``z`` itself.
 
-    A slider sets its column in all vectors. Headless, the same call gives a picture of the present state.
+    A slider sets its column in all vectors; until it is moved, each keeps its own number. Headless, the same call gives a picture of the present state.
 
     Raises:
         LabError: ``dims`` are not dimensions of z.
@@ -40,7 +40,6 @@ def explore(g: nn.Module, z: Tensor, dims: list[int]):
         stage.value = png(sample(g, edited))
 
     def restore(_):
-        edited.copy_(z)
         for slider in sliders.values():
             slider.value = 0.0
         edited.copy_(z)

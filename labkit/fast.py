@@ -1,4 +1,4 @@
-"""The same mathematics, arranged for the machine. Without this file every result would be the same up to rounding.
+"""The same mathematics, arranged for the machine. Without these rearrangements every result would be the same up to rounding.
 
 Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of
                    stride 2 with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer

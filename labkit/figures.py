@@ -1,4 +1,4 @@
-"""One function per figure of the report: arrays in, matplotlib `Figure` out; `publish` saves and shows it."""
+"""The functions that draw the figures: arrays in, matplotlib `Figure` out; `publish` saves and shows one."""
 
 import base64
 import html
@@ -21,7 +21,9 @@ from .system import ROOT, LabError, write_atomic
 
 matplotlib.style.use(Path(__file__).with_name("report.mplstyle"))
 
-# Number: file name, caption. The one home of figure numbers; notebooks, report and README use them.
+CHANGE = 20  # grey levels of full colour in figure 14
+
+# Number: file name, caption.
 FIGURES = {
     1: ("vanilla_structure", "Vanilla GAN: (a) generator, (b) discriminator. Output shape and parameters of each layer."),
     2: ("vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training."),
@@ -36,7 +38,7 @@ FIGURES = {
     11: ("dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training."),
     12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
     13: ("dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors."),
-    14: ("train_mode", "DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is 20 grey levels."),
+    14: ("train_mode", f"DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is {CHANGE} grey levels."),
 }
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
@@ -254,7 +256,7 @@ def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
         moved = int((change.abs().amax((1, 2, 3)) > 0.5 / 127.5).sum())  # by half a grey level somewhere
         title = f"{mode} mode: one vector edited, {moved} of {len(change)} images moved"
         _sheet(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
-        _sheet(bottom, change.transpose(0, 1), ["change"], limit=20 / 127.5, cmap=SIGNED)
+        _sheet(bottom, change.transpose(0, 1), ["change"], limit=CHANGE / 127.5, cmap=SIGNED)
     return figure
 
 

@@ -18,7 +18,7 @@ def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
     """Images G(z), (n, 1, 28, 28) on the CPU: one image per z, whatever else is in the batch.
 
     The generator is put in eval mode, so that BatchNorm uses its stored statistics and dropout is off. In
-    train mode every image would depend on the seven others. Memory is bounded by ``chunk``.
+    train mode every image would depend on all others in its batch. Memory is bounded by ``chunk``.
     """
     modes, device = {module: module.training for module in g.modules()}, next(g.parameters()).device
     g.eval()

@@ -7,7 +7,6 @@ interpreter; then the report is rendered, and only a complete one takes the plac
 import argparse
 import ast
 import fcntl
-import html
 import json
 import os
 import re

@@ -134,8 +134,8 @@ def finish(state: TrainState, folder: Path) -> Run:
     if not all(value.isfinite().all() for part in tensors for value in part.values()):
         raise LabError(f"{state.config.model}: a weight is not finite after the last epoch: try a smaller lr than {state.config.lr}")
     files = {}
-    for name, tensors in zip(FILES, tensors):
-        content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()})
+    for name, part in zip(FILES, tensors):
+        content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.items()})
         write_atomic(folder / name, content)
         files[name] = sha256(content)
     manifest = {
