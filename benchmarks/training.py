@@ -37,7 +37,7 @@ def clock(device: str) -> float:
     import torch
 
     if device != "cpu":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
@@ -174,7 +174,7 @@ def step_gflop(model: str, device: str) -> float:
 
 
 KINDS = {
-    "convolution": ("conv",),
+    "convolution": ("conv", "fprop", "dgrad", "wgrad"),
     "batch norm": ("batch_norm",),
     "linear": ("mm", "addmm", "bmm"),
     "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
@@ -185,6 +185,7 @@ KINDS = {
 
 def profile(model: str, device: str) -> dict[str, float]:
     """Share of the time of a training step per kind of layer; `rest` is everything else, Python between kernels included."""
+    import torch
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
@@ -201,6 +202,8 @@ def profile(model: str, device: str) -> dict[str, float]:
         total = clock(device) - begin
     shares = dict.fromkeys(KINDS, 0.0)
     for event in result.key_averages():
+        if device != "cpu" and event.device_type != torch.autograd.DeviceType.CUDA:
+            continue  # an operator's row repeats the time of its kernels
         spent = event.self_cpu_time_total if device == "cpu" else event.self_device_time_total
         kind = next((k for k, words in KINDS.items() if any(word in event.key for word in words)), None)
         if kind:
@@ -216,11 +219,12 @@ def growth(device: str) -> dict:
     def seconds(batch: int, epochs: int) -> float:
         pictures = images(batch * STEPS).to(device)
         state = training.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * STEPS, batch=batch), device)
+        training.train(state, pictures)  # warm up, and record the graph on a GPU
+        state.epoch = 0
         begin = clock(device)
         training.train(state, pictures)
         return clock(device) - begin
 
-    seconds(BATCH, 1)
     return {
         "ms_per_image_by_batch": {n: 1e3 * seconds(n, 1) / (n * STEPS) for n in (16, 64, 256)},
         "seconds_by_epochs": {n: seconds(BATCH, n) for n in (1, 2, 4)},
@@ -238,6 +242,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--worker", nargs=2, metavar=("WAY", "MODEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.repeats < 2:
+        parser.error("--repeats takes 2 or more: quartiles need them")
     if options.worker:
         return worker(*options.worker, options.device)
     os.environ["LABKIT_HEADLESS"] = "1"

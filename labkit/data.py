@@ -177,5 +177,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except LabError as error:
+    except (LabError, OSError) as error:
         raise SystemExit(f"labkit: {error}") from None

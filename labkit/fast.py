@@ -12,8 +12,9 @@ CUDA graph         On a GPU the networks are so small that starting the kernels 
 
 import ctypes
 import sys
+import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,13 @@ FOLD = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.
 def folded_kernel(weight: Tensor) -> Tensor:
     """(out, in, 3, 3) of a convolution after upsampling as (in, out, 4, 4) of the transposed convolution."""
     out, channels = weight.shape[:2]
-    sums = torch.kron(FOLD, FOLD).to(weight)  # (16, 9): both axes in one matrix product
-    return (weight.reshape(-1, 9) @ sums.T).view(out, channels, 4, 4).transpose(0, 1).contiguous()
+    return (weight.reshape(-1, 9) @ _sums(FOLD, weight.device, weight.dtype).T).view(out, channels, 4, 4).transpose(0, 1).contiguous()
+
+
+@cache
+def _sums(fold: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(16, 9): both axes of the fold in one matrix; made once, as a CUDA graph cannot hold a copy to the GPU."""
+    return torch.kron(fold, fold).to(device, dtype)
 
 
 def arrange(network: nn.Module) -> nn.Module:
@@ -107,6 +113,7 @@ def keep_memory() -> None:
 
 
 keep_memory()
+torch.backends.cudnn.deterministic = True  # the same run gives the same bits on a GPU too
 
 
 def captured(step: Callable[[Tensor, Tensor], Tensor], state, x: Tensor, z: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
@@ -116,23 +123,26 @@ def captured(step: Callable[[Tensor, Tensor], Tensor], state, x: Tensor, z: Tens
     """
     if not z.is_cuda:
         return step
-    before = {name: tensor.clone() for name, tensor in _live(state).items()}
-    try:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # lazily made things are made outside the graph
-            for _ in range(3):
-                step(x, z)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            out = step(x, z)
-    except RuntimeError as error:
-        print(f"labkit: no CUDA graph ({str(error).splitlines()[0]}): training goes on step by step", file=sys.stderr)
-        return step
-    finally:
-        for name, tensor in _live(state).items():  # what the optimisers only made now starts from zero
-            tensor.copy_(before[name]) if name in before else tensor.zero_()
+    before = {tensor: tensor.detach().clone() for tensor in _live(state)}
+    with torch.cuda.device(z.device):
+        current, side, graph = torch.cuda.current_stream(), torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        side.wait_stream(current)
+        try:
+            with torch.cuda.stream(side), warnings.catch_warnings(action="ignore"):
+                for _ in range(3):  # lazily made things are made outside the graph
+                    step(x, z)
+            current.wait_stream(side)
+            with torch.cuda.graph(graph, stream=side):
+                out = step(x, z)
+        except RuntimeError as error:
+            print(f"labkit: no CUDA graph ({str(error).splitlines()[0]}): training goes on step by step", file=sys.stderr)
+            torch.cuda.set_stream(current)
+            torch.cuda.synchronize()
+            return step
+        finally:
+            with torch.no_grad():
+                for tensor in _live(state):  # what the optimisers only made now starts from zero
+                    tensor.copy_(before[tensor]) if tensor in before else tensor.zero_()
 
     def replay(x_real: Tensor, noise: Tensor) -> Tensor:
         x.copy_(x_real)
@@ -143,11 +153,7 @@ def captured(step: Callable[[Tensor, Tensor], Tensor], state, x: Tensor, z: Tens
     return replay
 
 
-@torch.no_grad()
-def _live(state) -> dict[str, Tensor]:
+def _live(state) -> list[Tensor]:
     """All tensors that a step changes, themselves and not copies."""
-    live = {f"g.{k}": v.detach() for k, v in state.g.state_dict(keep_vars=True).items()}
-    live |= {f"d.{k}": v.detach() for k, v in state.d.state_dict(keep_vars=True).items()}
-    for name, opt in (("opt_g", state.opt_g), ("opt_d", state.opt_d)):
-        live |= {f"{name}.{i}.{k}": v for i, entry in enumerate(opt.state.values()) for k, v in entry.items()}
-    return live
+    networks = [tensor for network in (state.g, state.d) for tensor in (*network.parameters(), *network.buffers())]
+    return networks + [tensor for opt in (state.opt_g, state.opt_d) for entry in opt.state.values() for tensor in entry.values()]

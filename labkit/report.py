@@ -17,6 +17,7 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+from unittest.mock import patch
 
 from . import data
 from .config import MODELS, TrainConfig, config_for, default_profile
@@ -105,18 +106,18 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
     kernel = {"argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"], "display_name": "python3", "language": "python"}
     write_atomic(stage / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
     own = {"JUPYTER_PATH": str(stage / "jupyter"), "LABKIT_HEADLESS": "1", "LABKIT_FIGURES": str(stage / "figures"), "PYTHONPATH": str(ROOT)}
-    before, os.environ = os.environ, os.environ | own  # the kernel inherits it
     wanted, start = declared_parameters(notebook), time.perf_counter()
     try:
-        papermill.execute_notebook(
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)),  # papermill formats paths
-            {name: value for name, value in parameters.items() if name in wanted},
-            kernel_name="python3",
-            language="python",
-            cwd=notebook.parent,
-            progress_bar=False,
-            stderr_file=sys.stderr,
-        )
+        with patch.dict(os.environ, own):  # the kernel inherits it
+            papermill.execute_notebook(
+                *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)),  # papermill formats paths
+                {name: value for name, value in parameters.items() if name in wanted},
+                kernel_name="python3",
+                language="python",
+                cwd=notebook.parent,
+                progress_bar=False,
+                stderr_file=sys.stderr,
+            )
     except papermill.PapermillExecutionError as error:
         message = (str(error.evalue) or error.ename).splitlines()[0]
         kind = "" if error.ename == "LabError" else f"{error.ename}: "
@@ -125,10 +126,8 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
         raise LabError(f"{notebook.name}: the kernel died (killed, perhaps for want of memory): close other programs and try again") from None
     except RuntimeError as error:  # the kernel never came up
         raise LabError(f"{notebook.name}: no kernel ({str(error).splitlines()[0]}): run 'make setup'") from None
-    finally:
-        os.environ = before
     for cell in nbformat.read(out, 4).cells:
-        if cell.cell_type == "code" and cell.source.strip() and (cell.execution_count is None or cell.metadata.get("tags") == ["papermill-error-cell-tag"]):
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise LabError(f"{notebook.name} stopped early: the cell «{cell.source.splitlines()[0]}» never ran")
     print(f"      done in {time.perf_counter() - start:.0f} s", flush=True)
 
@@ -282,7 +281,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except LabError as error:
+    except (LabError, OSError, subprocess.TimeoutExpired) as error:
         raise SystemExit(f"labkit: {error}") from None
     except KeyboardInterrupt:
         print("\nlabkit: interrupted: finished epochs are kept; run the same command to go on from there", file=sys.stderr)

@@ -64,6 +64,7 @@ class TrainState:
     def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
         self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
+        self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
         with seeded(config.seed, "init"):
             g, d = build(config)
         self.g, self.d = fast.arrange(g.to(device)), fast.arrange(d.to(device))
@@ -105,7 +106,7 @@ class TrainState:
                 entries.setdefault(int(index), {})[field] = value
             opt.load_state_dict({"state": entries, "param_groups": opt.state_dict()["param_groups"]})
         self.history[:epoch] = tensors["history"]
-        self.epoch, self.seconds = epoch, seconds
+        self.epoch, self.seconds, self.step_fn = epoch, seconds, None
 
 
 def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], None] = lambda state: None) -> None:
@@ -118,16 +119,17 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
     """
     config, device = state.config, state.device
 
-    def step(x_real: Tensor, z: Tensor) -> Tensor:  # (batch, 1, 28, 28), (batch, latent_dim) to (4,), as COLUMNS
+    def plain_step(x_real: Tensor, z: Tensor) -> Tensor:  # (batch, 1, 28, 28), (batch, latent_dim) to (4,), as COLUMNS
         x_fake = state.g(z)  # (batch, 1, 28, 28)
         loss_d, d_real, d_fake = d_step(state.d, state.opt_d, x_real, x_fake, config.label_smoothing)
         loss_g = g_step(state.d, state.opt_g, x_real, x_fake, config.feature_matching)
         return torch.stack([loss_d, loss_g, d_real, d_fake])
 
     state.g.train(), state.d.train()
-    with seeded("capture"):
-        x = torch.zeros(config.batch, 1, 28, 28, device=device)
-        step = fast.captured(step, state, x, torch.zeros(config.batch, config.latent_dim, device=device))
+    if state.step_fn is None:
+        with seeded("capture"):
+            x = torch.zeros(config.batch, 1, 28, 28, device=device)
+            state.step_fn = fast.captured(plain_step, state, x, torch.zeros(config.batch, config.latent_dim, device=device))
     with progress(total=config.epochs * state.steps, initial=state.epoch * state.steps, unit="step") as bar:
         for epoch in range(state.epoch, config.epochs):
             bar.set_description(f"{config.model} epoch {epoch + 1}/{config.epochs}")
@@ -136,7 +138,7 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
             with seeded(config.seed, "epoch", epoch):
                 order = torch.randperm(config.examples)[: state.steps * config.batch].to(device)
                 for i, index in enumerate(order.view(state.steps, config.batch)):
-                    log[i] = step(to_unit(images[index]), torch.randn(config.batch, config.latent_dim, device=device))
+                    log[i] = state.step_fn(to_unit(images[index]), torch.randn(config.batch, config.latent_dim, device=device))
                     if state.average:
                         state.average.update_parameters(state.g)
                     if (i + 1) % REPORT_EVERY == 0 or i + 1 == state.steps:
@@ -189,6 +191,6 @@ def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_0
 @contextmanager
 def seeded(*stream):
     """Random numbers of torch that depend on ``stream`` alone; the caller's own go on as if nothing had happened."""
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
+    with torch.random.fork_rng(range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)):
         torch.manual_seed(int(sha256(repr(stream).encode())[:15], 16))
         yield

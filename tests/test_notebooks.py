@@ -58,8 +58,9 @@ def test_nbstripout_finds_nothing_to_strip():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_cell_ids_are_unique():
-    ids = [cell["id"] for path in NOTEBOOKS for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+@each
+def test_cell_ids_are_unique(path):
+    ids = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     assert len(ids) == len(set(ids))
 
 
