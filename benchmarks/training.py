@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-STEPS = 8  # training steps in one turn
+STEPS = 20  # training steps in one turn
 BATCH = 64
 SAMPLES = 2000  # images in one turn of sampling
 MODELS = ("dcgan", "vanilla")
@@ -109,6 +109,18 @@ def lab_turns(model: str, device: str):
     yield from turns(train, lambda: latent.sample(state.g, z), device)
 
 
+def sampling_memory(model: str, device: str):
+    """How far the process grows above the loaded model while it samples 10,000 images, the images included."""
+    from labkit import latent, training
+    from labkit.config import config_for
+
+    g, z = training.TrainState(config_for(model, "full", epochs=1), device).g, latent.latents(10_000)
+    g(z[:2].to(device))
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    latent.sample(g, z)
+    yield {"memory_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6}
+
+
 def turns(train, sample, device: str):
     """Seconds of one training step and of one sampled image, again and again."""
     train(), sample()  # warm up
@@ -124,7 +136,8 @@ def turns(train, sample, device: str):
 
 def worker(way: str, model: str, device: str) -> None:
     """Take a turn for every line on stdin, and answer with a line of JSON."""
-    for answer in {"plain": plain_turns, "lab": lab_turns}[way](model, device):
+    ways = {"plain": plain_turns, "lab": lab_turns, "memory": sampling_memory}
+    for answer in ways[way](model, device):
         print(json.dumps(answer), flush=True)
         if not sys.stdin.readline():
             return
@@ -132,12 +145,10 @@ def worker(way: str, model: str, device: str) -> None:
 
 def start(way: str, model: str, device: str) -> subprocess.Popen:
     own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
-    environment = {k: v for k, v in os.environ.items() if way == "lab" or k not in own}
+    environment = {k: v for k, v in os.environ.items() if way != "plain" or k not in own}
     command = [sys.executable, __file__, "--worker", way, model, "--device", device]
     log = (ROOT / "build/bench/workers.log").open("a")
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    take(process)
-    return process
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
 
 
 def take(process: subprocess.Popen) -> dict:
@@ -258,6 +269,8 @@ def main() -> None:
     for model in MODELS:
         workers = {way: start(way, model, device) for way in ("plain", "lab")}
         taken = {way: [] for way in workers}
+        for process in workers.values():  # each has warmed up when it answers
+            take(process)
         for _ in range(options.repeats):
             peaks.append(peak_gflops(device))
             for way, process in workers.items():
@@ -283,6 +296,7 @@ def main() -> None:
             "ratio": ratio["image_s"]["median"],
             "ratio_spread": ratio["image_s"],
             "seconds_10000": 1e4 * image["lab"]["median"],
+            "memory_mb_10000": take(start("memory", model, device))["memory_mb"],
         }
     results["peak_gflops"] = spread(peaks)
     for model in MODELS:
@@ -297,6 +311,7 @@ def main() -> None:
             f"{model:8s} training {r['ratio']:.2f} times the plain step ({r['images_per_s']:.0f} images/s,"
             f" {r['step_s']['lab']['median'] * 1e3:.1f} ms a step, {r['peak_fraction']:.0%} of the fp32 peak);"
             f" sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s"
+            f" and {s['memory_mb_10000']:.0f} MB"
         )
         print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
     print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")
