@@ -9,9 +9,11 @@ export PYTHONPATH := $(CURDIR)
 
 ifeq ($(PYTHON),.venv/bin/python)
 READY := .venv/ready
+else
+READY := packages
 endif
 
-.PHONY: help setup data lab report smoke pdf test bench lock clean distclean
+.PHONY: help packages setup data lab report smoke pdf test bench lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -50,6 +52,12 @@ clean: ## remove build/ and all that smoke made; trained runs, figures and data 
 
 distclean: clean ## remove the .venv too
 	rm -rf .venv *.egg-info
+
+packages:
+	@$(PYTHON) -c 'import sys; from importlib.util import find_spec; \
+	need = "torch torchvision matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
+	missing = [name for name in need if not find_spec(name)]; \
+	sys.exit("labkit: " + sys.executable + " lacks " + ", ".join(missing) + ": install requirements.lock there, or leave PYTHON out" if missing else 0)'
 
 .venv/ready: requirements.lock pyproject.toml
 	@set -e; for base in python3 python3.14 python3.13 python3.12 python3.11 none; do \
