@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -425,7 +426,11 @@ def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
         log = tmp_path / "stderr"
         environment = clean_environment(PYTHONPATH=str(root), TMPDIR=str(tmp_path))
         with log.open("wb") as stderr:
-            runner = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=stderr)
+            # As in a terminal; a background job of a shell inherits "ignore", and Python then hears no Ctrl-C.
+            listen = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+            runner = subprocess.Popen(
+                command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, preexec_fn=listen
+            )
         try:
             new = lambda: runner.poll() is not None or max(checkpoints(), default=0) > done_before
             wait_for(new, 120, "a checkpoint")
