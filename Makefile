@@ -53,7 +53,7 @@ clean: ## remove build/ and all that smoke made; trained runs, figures and data 
 distclean: clean ## remove the .venv too
 	rm -rf .venv *.egg-info
 
-packages:
+packages: ## check that PYTHON has the packages: a second
 	@$(PYTHON) -c 'import sys; from importlib.util import find_spec; \
 	need = "torch torchvision matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
 	missing = [name for name in need if not find_spec(name)]; \
