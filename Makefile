@@ -13,11 +13,15 @@ else
 READY := packages
 endif
 
-.PHONY: help packages setup data lab report smoke pdf test bench lock clean distclean
+# labkit.server: without it, a slider's picture waits 40 ms in the system's network buffers.
+PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
+JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
+
+.PHONY: help packages setup data lab explore report smoke pdf test bench bench-explorer lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
 
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
@@ -26,7 +30,10 @@ data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
 	@$(PYTHON) -m labkit.data
 
 lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
-	@$(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. notebooks/01_vanilla_gan.ipynb $(ARGS)
+	@$(JUPYTER) notebooks/01_vanilla_gan.ipynb $(ARGS)
+
+explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that follow (after a report): seconds
+	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
 report: $(READY) ## train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes, then seconds
 	@$(PYTHON) -m labkit.report --profile '$(PROFILE)' --device '$(DEVICE)' $(SET)
@@ -42,6 +49,9 @@ test: $(READY) ## all tests, every notebook included: minutes
 
 bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest
 	@$(PYTHON) benchmarks/training.py --device '$(DEVICE)' $(ARGS)
+
+bench-explorer: $(READY) ## how soon the garments follow a slider, in a real browser: 2 minutes; let the machine rest
+	@$(PYTHON) benchmarks/explorer.py $(ARGS)
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
@@ -68,4 +78,5 @@ packages: ## check that PYTHON has the packages: a second
 	$$base -m venv --clear .venv; \
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	mkdir -p .venv/etc/jupyter; echo '$(PROMPT)' > .venv/etc/jupyter/jupyter_server_config.json; \
 	touch .venv/ready

@@ -2,7 +2,7 @@
 
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
-    system > config > data > models > fast > training > runs > latent > figures > explorer > report
+    system > config > data > models > fast > training > runs > latent > figures > editing > explorer > report > server
 
 system    errors, atomic files, digests, progress bars
 config    TrainConfig: every hyperparameter, and the profiles smoke, quick, full
@@ -13,8 +13,10 @@ training  d_step, g_step and the loop around them
 runs      a training run on disk: checkpoints, resume, fit_or_load
 latent    pure functions on latent vectors: sample, perturb, interpolate
 figures   the functions that draw the figures
-explorer  sliders on a latent vector
+editing   what the live editor can do: edits, undo, recipes
+explorer  its sliders
 report    executes the notebooks and publishes the report
+server    a setting of the Jupyter server that keeps the sliders prompt
 """
 
 import os

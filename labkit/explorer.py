@@ -1,51 +1,257 @@
-"""Sliders on a latent vector. Mathematics is in `latent`, pictures in `figures`; this only binds them."""
+"""The live latent editor: sliders move z, eight garments follow.
 
-import math
+What can be done is in `editing`; this binds it to widgets. Headless, nothing but a figure is shown.
+"""
 
-from torch import Tensor, nn
+import html
+from functools import partial
+from pathlib import Path
 
-from .figures import png
-from .latent import check_edits, sample
+import ipywidgets as w
+import torch
+from IPython.display import Javascript
+from traitlets import TraitError
+
+from . import figures, runs
+from .config import MODELS
+from .editing import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor
 from .system import headless
 
+STYLE = """<style>
+.labkit-editor { max-width: 1104px; }
+.labkit-editor .widget-html-content { line-height: 1.3; }
+.labkit-stage, .labkit-measures { width: 1024px; max-width: 100%; overflow: hidden; }
+.labkit-stage img { width: calc(100% - 96px); height: auto; margin: 0; image-rendering: pixelated; }
+.labkit-stage .widget-html { width: 96px; margin: 0; height: auto; align-self: stretch; }
+.labkit-stage .widget-html-content { height: 100%; }
+.labkit-names { display: flex; flex-direction: column; height: 100%; }
+.labkit-names span { flex: 1; display: flex; align-items: center; }
+.labkit-measures .widget-html-content { width: 100%; }
+.labkit-measures div div { display: grid; grid-template-columns: 96px repeat(8, 1fr); font-size: 12px; font-variant-numeric: tabular-nums; }
+.labkit-measures span { text-align: center; margin-right: 4px; border-top: 3px solid transparent; white-space: nowrap; }
+.labkit-measures .name { text-align: left; }
+.labkit-measures .touched { border-color: var(--jp-brand-color1, #1976d2); }
+.labkit-measures .far, .labkit-failed { color: var(--jp-error-color1, #d32f2f); font-weight: bold; }
+.labkit-rows .widget-hbox > * { flex-shrink: 0; }
+.labkit-rows .widget-html { align-self: center; font-size: 12px; }
+.labkit-editor .jupyter-button { padding: 0 4px; }
+.labkit-editor .widget-toggle-buttons { width: auto; }
+.labkit-rows { margin-right: 8px; flex-shrink: 0; }
+</style>"""
 
-def explore(g: nn.Module, z: Tensor, dims: list[int]):
-    """Eight garments that follow sliders on ``dims`` of ``z`` (n, latent_dim); the upper row is ``z`` itself.
+# A slider of ipywidgets has a visible label that screen readers are not told of, and its picture no text.
+LABELS = """
+const editors = () => document.querySelectorAll('.labkit-editor');
+const label = () => editors().forEach(editor => {
+    editor.querySelectorAll('.widget-slider').forEach(slider => slider.querySelector('.noUi-handle')?.setAttribute(
+        'aria-label', slider.querySelector('.widget-label').textContent || slider.title));
+    editor.querySelector('.labkit-stage img')?.setAttribute('alt', 'Eight garments: base above, edited below');
+});
+label();
+if (!window.labkitLabels) window.labkitLabels = new MutationObserver(label).observe(document.body, {childList: true, subtree: true}) || true;
+"""
 
-    A slider sets its column in all vectors; until it is moved, each keeps its own number. Headless, the same call gives a picture of the present state.
 
-    Raises:
-        LabError: ``dims`` are not dimensions of z.
+class LatentExplorer(Editor):
+    """Eight garments that follow sliders on their latent vectors; `editing.Editor` has the arguments and methods.
+
+    In a notebook, the last expression of a cell shows it. A new one takes the place of the one before.
     """
-    from IPython.display import Image
 
-    check_edits(dims, [0.0], z.shape[1])
-    base = png(sample(g, z))
-    if headless():
-        return Image(base, alt="The garments before any slider is moved")
-    import ipywidgets as widgets
+    _live = None
 
-    edited = z.clone()
-    stage = widgets.Image(value=base, format="png")
-    sliders = {
-        dim: widgets.FloatSlider(value=0.0, min=-3.0, max=3.0, step=0.01, description=f"z[{dim}]", layout={"width": "32em"})
-        for dim in dims
-    }
-    reset = widgets.Button(description="reset", tooltip="all dimensions as they were")
+    def __init__(self, run: Path | None = None, dims: list[int] = DIMS, seed: int = 0, device: str = "auto"):
+        self.view, self._syncing = None, False
+        super().__init__(run, dims, seed, device)
+        if LatentExplorer._live:
+            LatentExplorer._live.close()
+        LatentExplorer._live = self
+        if not headless():
+            self.view = self._build()
+            self.refresh()
 
-    def move(change, dim):
-        if not math.isfinite(change["new"]):  # a widget lets nan through: the last picture stands
+    def close(self) -> None:
+        """Take the editor off the page."""
+        if self.view:
+            view, self.view = self.view, None
+            _close(view)
+
+    def refresh(self) -> None:
+        """Bring page and state together: picture, measures, sliders, status line."""
+        if not self.view:
             return
-        edited[:, dim] = change["new"]
-        stage.value = png(sample(g, edited))
+        kind = ' class="labkit-failed"' if self.failed else ""
+        self.told.value = f'<div role="status"{kind}>{html.escape(self.status) or "&nbsp;"}</div>'
+        self._syncing = True
+        try:
+            self._sync()
+        finally:
+            self._syncing = False
+        if self.run:
+            base, edited = self.images()
+            self.stage.value = figures.stage(base, edited, self.change.value)
+            self.measured.value = self._measures(edited)
 
-    def restore(_):
-        for slider in sliders.values():
-            slider.value = 0.0
-        edited.copy_(z)
-        stage.value = base
+    def progress(self, share: float) -> None:
+        """Show how much of a longer work is done, 0 to 1."""
+        if self.view:
+            self.bar.value, self.bar.layout.visibility = share, "visible" if share < 1 else "hidden"
 
-    for dim, slider in sliders.items():
-        slider.observe(lambda change, dim=dim: move(change, dim), names="value")
-    reset.on_click(restore)
-    return widgets.VBox([widgets.Image(value=base, format="png"), stage, *sliders.values(), reset])
+    def _build(self) -> w.VBox:
+        """All widgets, each bound to what it does."""
+        garments = [(str(i + 1), i) for i in range(GARMENTS)]
+        self.stage, self.names, self.measured, self.told = w.Image(format="png"), w.HTML(), w.HTML(), w.HTML()
+        self.network = self._on(w.ToggleButtons(options=MODELS, value=None, style={"button_width": "90px"}), self._switch)
+        self.folder = self._on(w.Dropdown(description="run"), self.use, "320px")
+        self.change = self._on(w.ToggleButton(description="difference", tooltip="show edited minus base"), lambda _: self.refresh(), "100px")
+        self.target = self._on(w.ToggleButtons(options=["all", *"12345678"], style={"button_width": "36px"}), self._aim)
+        self.base_seed = self._on(w.BoundedIntText(description="base seed", min=0, max=2**31 - 1), self.reseed, "180px")
+        self.start = self._on(w.Dropdown(options=garments, description="walk"), width="142px")
+        self.end = self._on(w.Dropdown(options=garments, value=1, description="to"), width="80px")
+        self.way = self._on(w.FloatSlider(min=0, max=1, step=0.01, description="by"), lambda t: self.walk(self.start.value, self.end.value, t), "190px")
+        self.end.style.description_width = self.way.style.description_width = "24px"
+        self.number = self._on(w.BoundedIntText(description="dimension", min=0, max=99), width="150px")
+        self.by_effect = self._on(w.Dropdown(options=[("not ranked", None)], description="by effect"), self._add_ranked, "270px")
+        self.recipe = self._on(w.Dropdown(description="kept"), width="270px")
+        self.bar = w.FloatProgress(min=0, max=1, layout={"width": "100px", "visibility": "hidden"})
+        self.sliders, self.rows_of = w.VBox(), {}
+        button, line = self._button, w.HBox
+        top = line([self.network, self.folder, self.change])
+        tools = w.VBox([
+            line([w.Label("edit", layout={"width": "80px", "justify_content": "flex-end"}), self.target]),
+            line([self.base_seed, button("undo", "take the last edit back", self.undo), button("redo", "make it again", self.redo),
+                  button("reset all", "all vectors as they were drawn", self.reset, "80px")]),
+            line([self.start, self.end, self.way]),
+            line([self.number, button("add", "give this dimension a slider", lambda: self.add(self.number.value))]),
+            line([self.by_effect, button("rank", "measure how far each dimension moves the image", self.rank), self.bar]),
+            line([self.recipe, button("load", "bring this one back", lambda: self.load(self.recipe.value)),
+                  button("save", "keep picture and recipe", self.save), button("sweep", "keep an animation of the dimension last touched", self.sweep)]),
+        ])  # fmt: skip
+        stage = w.HBox([self.names, self.stage])
+        stage.add_class("labkit-stage"), self.measured.add_class("labkit-measures"), self.sliders.add_class("labkit-rows")
+        labels = w.Output(layout={"display": "none"})
+        labels.append_display_data(Javascript(LABELS))
+        view = w.VBox([w.HTML(STYLE), top, stage, self.measured, self.told, w.HBox([self.sliders, tools]), labels])
+        view.add_class("labkit-editor")
+        return view
+
+    def _on(self, widget, act=lambda _: None, width: str | None = None):
+        """Call ``act`` with every new value that the user gives ``widget``; what is no value for it is refused."""
+        plain = widget.set_state
+
+        def set_state(state):
+            value = state.get("value")
+            try:
+                if state.keys() - {"value", "index"}:
+                    raise TraitError(f"the page may not set {', '.join(state)}")
+                if hasattr(widget, "max") and not (type(value) in (int, float) and widget.min <= value <= widget.max):
+                    raise TraitError(f"{value!r} is not a number from {widget.min:g} to {widget.max:g}")
+                plain(state)
+            except TraitError as error:
+                self.status, self.failed = f"{widget.description or 'choice'}: {error}; nothing was changed", True
+                self.refresh()
+                widget.send_state()
+
+        widget.set_state = set_state
+        widget.observe(lambda change: self._syncing or act(change["new"]), "value")
+        if width:
+            widget.layout.width = width
+        return widget
+
+    def _button(self, text: str, tip: str, act, width: str = "56px") -> w.Button:
+        button = w.Button(description=text, tooltip=tip, layout={"width": width})
+        button.on_click(lambda _: act())
+        return button
+
+    def _row(self, dim: int) -> tuple[w.HBox, w.FloatSlider, w.HTML]:
+        """Slider, the lab's three values, effect, and two buttons for z[dim]: the row, its slider, its note."""
+        slider = self._on(w.FloatSlider(min=-RANGE, max=RANGE, step=0.01, description=f"z[{dim}]"), partial(self.set, dim), "252px")
+        slider.style.description_width = "40px"
+        snaps = [self._button(f"{v:+d}" if v else "0", f"z[{dim}] = {v}", partial(self.set, dim, v), "32px") for v in SNAPS]
+        undo = self._button("reset", f"z[{dim}] as it was drawn", partial(self.reset, dim), "50px")
+        note = w.HTML(layout={"width": "124px"})
+        away = self._button("\u00d7", f"take the slider of z[{dim}] away", partial(self.remove, dim), "26px")
+        return w.HBox([slider, *snaps, note, undo, away]), slider, note
+
+    def _switch(self, model: str) -> None:
+        """Open the best run of the other network."""
+        found = [folder for folder in runs.finished() if folder.parts[-2] == model]
+        self.use(found[0] if found else runs.RUNS / "quick" / model)
+
+    def _aim(self, target: str) -> None:
+        self.aim(list(range(GARMENTS)) if target == "all" else [int(target) - 1])
+
+    def _add_ranked(self, dim: int | None) -> None:
+        if dim is not None:
+            self.add(dim)
+
+    def _sync(self) -> None:
+        """Let every control show the state; a control that shows it already sends nothing."""
+        _offer(self.recipe, self.kept())
+        if not self.run:
+            return _offer(self.folder, [(_label(folder), folder) for folder in runs.finished()], None)
+        model = self.run.config.model
+        names = ("base", "edited", "difference")[: 2 + self.change.value]
+        self.names.value = f'<div class="labkit-names">{"".join(f"<span>{name}</span>" for name in names)}</div>'
+        self.network.value, self.base_seed.value, self.number.max = model, self.seed, self.base.shape[1] - 1
+        _offer(self.folder, [(_label(folder), folder) for folder in runs.finished() if folder.parts[-2] == model], self.run.folder)
+        self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
+        ranked = sorted(self.effects, key=self.effects.get, reverse=True) if len(self.effects) == self.base.shape[1] else []
+        _offer(self.by_effect, [("choose", None) if ranked else ("not ranked", None), *((f"z[{k}]: {self.effects[k]:.1f}", k) for k in ranked)], None)
+        if torch.equal(self.z[self.start.value], self.base[self.start.value]):
+            self.way.value = 0.0
+        for dim in set(self.rows_of) - set(self.dims):
+            _close(self.rows_of.pop(dim)[0])
+        for dim in self.dims:
+            if dim not in self.rows_of:
+                self.rows_of[dim] = self._row(dim)
+            _, slider, note = self.rows_of[dim]
+            shown = self.z[self.rows, dim]
+            if not abs(slider.value - shown.mean().item()) < 1e-4:  # also for nan
+                slider.value = shown.mean().item()
+            mixed = "" if shown.max() == shown.min() else ", mixed"
+            note.value = f'<span title="how far one unit moves the image; mixed: the garments differ in z[{dim}], the slider shows their mean">{self.effect(dim):.1f} grey/unit{mixed}</span>'
+        rows = tuple(self.rows_of[dim][0] for dim in self.dims)
+        if self.sliders.children != rows:
+            self.sliders.children = rows
+
+    def _measures(self, edited) -> str:
+        """A line per measure, a column per garment."""
+        typical, norms = (self.base.shape[1] - 0.5) ** 0.5, self.z.norm(dim=1)
+        lines = [(f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms.tolist()])]
+        lines += [(name, [(f"{x:.0f}", False) for x in measure(edited).tolist()]) for name, measure in MEASURES.items()]
+        cells = []
+        for i, (name, values) in enumerate(lines):
+            cells.append(f'<span class="name">{name}</span>')
+            for row, (text, far) in enumerate(values):
+                marks = "touched " * (i == 0 and row in self.touched) + "far" * far
+                cells.append(f'<span class="{marks}">{text}{" far" * far}</span>')
+        return f"<div>{''.join(cells)}</div>"
+
+    def _repr_mimebundle_(self, **_):
+        if self.view:
+            return self.view._repr_mimebundle_()
+        if not self.run:
+            return {"text/plain": self.status}
+        picture, text = figures.encode(self.figure())["png"], "The latent editor at rest. Open this notebook with make lab, and it moves."
+        return {"text/plain": text, "text/html": figures.on_page(picture, text, 810)}
+
+
+def _label(folder: Path) -> str:
+    return f"{folder.parts[-3]}, {folder.name}"
+
+
+def _offer(dropdown: w.Dropdown, options: list, value=...) -> None:
+    """Offer ``options``, if they are not offered already, and choose ``value``."""
+    if list(dropdown.options) != options:
+        dropdown.options = options
+    if value is not ...:
+        dropdown.value = value
+
+
+def _close(widget: w.Widget) -> None:
+    """Close a widget and all in it."""
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    widget.unobserve_all()
+    widget.close()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from .models import Layer
@@ -53,11 +53,16 @@ class Published:
     width: int  # on the page, in CSS pixels
 
     def _repr_html_(self) -> str:
-        data, text = base64.b64encode(self.png.read_bytes()).decode(), html.escape(self.caption)
-        return (
-            f'<figure style="margin:1em 0"><img width="{self.width}" style="max-width:100%" alt="{text}"'
-            f' src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
-        )
+        return on_page(self.png.read_bytes(), self.caption, self.width)
+
+
+def on_page(png: bytes, caption: str, width: int) -> str:
+    """A PNG file as an HTML figure with its caption, ``width`` in CSS pixels; the file is inside."""
+    data, text = base64.b64encode(png).decode(), html.escape(caption)
+    return (
+        f'<figure style="margin:1em 0"><img width="{width}" style="max-width:100%" alt="{text}"'
+        f' src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    )
 
 
 def publish(figure: Figure, number: int, profile: str, note: str = "") -> Published:
@@ -75,11 +80,19 @@ def publish(figure: Figure, number: int, profile: str, note: str = "") -> Publis
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
     """Write ``folder/name.svg`` and ``.png``, whole or not at all and always with the same bytes; the path of the PNG."""
+    for kind, content in encode(figure).items():
+        path = write_atomic(folder / f"{name}.{kind}", content)
+    return path
+
+
+def encode(figure: Figure) -> dict[str, bytes]:
+    """``figure`` as the content of a file, by kind: svg, png. The same figure gives the same bytes."""
+    files = {}
     for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
         content = io.BytesIO()
         figure.savefig(content, format=kind, metadata=metadata)
-        path = write_atomic(folder / f"{name}.{kind}", content.getvalue())
-    return path
+        files[kind] = content.getvalue()
+    return files
 
 
 def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
@@ -260,12 +273,52 @@ def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
     return figure
 
 
-def png(images: Tensor, scale: int = 4) -> bytes:
-    """Images (n, 1, 28, 28) side by side as a PNG file, every pixel ``scale`` wide: for a live view."""
-    grey = ((montage(images.transpose(0, 1)) + 1) * 127.5).round()
-    sheet = np.nan_to_num(grey, nan=255).clip(0, 255).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
+def edit(base: Tensor, edited: Tensor, title: str) -> Figure:
+    """The editor's state: base (n, 1, 28, 28) above edited, and edited minus base with its mean |change| per image."""
+    figure = Figure(figsize=(9, 3.9))
+    top, bottom = figure.subplots(2, 1, height_ratios=[2.07, 1])
+    change = edited - base  # (n, 1, 28, 28)
+    _sheet(top, torch.stack([base[:, 0], edited[:, 0]]), ["base", "edited"], title)
+    amounts = [f"{amount:.1f}" for amount in change.abs().mean((1, 2, 3)) * 127.5]
+    shown = _sheet(bottom, change.transpose(0, 1), ["change, mean\nin grey levels"], top=amounts, cmap=SIGNED)
+    bar = figure.colorbar(shown, ax=bottom, ticks=[-1, 0, 1], pad=0.01, extend="both")
+    bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
+    return figure
+
+
+def grey_levels(images: Tensor) -> np.ndarray:
+    """Images in [-1, 1] as uint8, 0 to 255: what a screen shows."""
+    return ((images + 1) * 127.5).round().clip(0, 255).to(torch.uint8).numpy()
+
+
+def stage(base: Tensor, edited: Tensor, change: bool = False) -> bytes:
+    """The live picture, a PNG: base (n, 1, 28, 28) above edited, and with ``change`` edited minus base below.
+
+    One screen pixel each, in cells of 29 pixels whose last column and row are transparent. Colours as in figure 13.
+    """
+    rows = [np.repeat(grey_levels(images)[:, 0, :, :, None], 3, 3) for images in (base, edited)]  # (n, 28, 28, 3)
+    if change:
+        rows.append(matplotlib.colormaps[SIGNED](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3])
+    n, h, w = rows[0].shape[:3]
+    cells = np.zeros((len(rows), h + 1, n, w + 1, 4), np.uint8)
+    cells[:, :h, :, :w, :3] = np.stack(rows).transpose(0, 2, 1, 3, 4)
+    cells[:, :h, :, :w, 3] = 255
     content = io.BytesIO()
-    Image.fromarray(sheet).save(content, "PNG")
+    Image.fromarray(cells.reshape(len(rows) * (h + 1), n * (w + 1), 4)).save(content, "PNG", compress_level=1)
+    return content.getvalue()
+
+
+def animation(frames: list[tuple[str, Tensor]], scale: int = 4, seconds: float = 0.08) -> bytes:
+    """A GIF that loops over (label, images (n, 1, 28, 28)): the images side by side under the label."""
+    pictures = []
+    for label, images in frames:
+        sheet = np.pad(grey_levels(images)[:, 0], ((0, 0), (0, 0), (0, 1)), constant_values=255)  # (n, 28, 29)
+        sheet = sheet.transpose(1, 0, 2).reshape(28, -1).repeat(scale, 0).repeat(scale, 1)
+        picture = Image.fromarray(np.pad(sheet, ((24, 0), (0, 0)), constant_values=255))
+        ImageDraw.Draw(picture).text((4, 3), label, fill=0, font=ImageFont.load_default(15))
+        pictures.append(picture)
+    content = io.BytesIO()
+    pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=round(seconds * 1000), loop=0)
     return content.getvalue()
 
 
@@ -296,4 +349,21 @@ def benchmark(results: dict) -> Figure:
     right.invert_yaxis()
     right.set(title="where a training step spends its time", xlim=(0, 1), xlabel="share of the step")
     right.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=9)
+    return figure
+
+
+def latency(results: dict) -> Figure:
+    """The editor's benchmark (benchmarks/explorer.py): from key to pixels, every move a dot, with median and 95th percentile."""
+    figure = Figure(figsize=(8, 2.6))
+    ax = figure.subplots()
+    rows = [(f"{model}, {name}", results[model][name]) for model in ("dcgan", "vanilla") for name in results[model]]
+    for y, (_, row) in enumerate(rows):
+        times = np.array(row["times_ms"])
+        ax.plot(times, y + np.linspace(-0.25, 0.25, len(times)), ".", color=BLUE, alpha=0.4, ms=4)
+        for value, style, label in ((row["median_ms"], "-", "median"), (row["p95_ms"], ":", "95 %")):
+            ax.plot([value, value], [y - 0.35, y + 0.35], style, color=ORANGE, lw=2, label=label if y == 0 else None)
+    ax.set_yticks(range(len(rows)), [label for label, _ in rows])
+    ax.invert_yaxis()
+    ax.set(xlabel="milliseconds from key press to new pixels", xlim=(0, None))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -48,11 +48,11 @@ def check_edits(dims: list[int], values: list[float], latent_dim: int, count: in
         raise LabError(f"dims = {dims}: the figures show {count} dimensions, give as many")
 
 
-def perturb(z: Tensor, dim: int, value: float) -> Tensor:
-    """A copy of ``z`` with column ``dim`` set to ``value``."""
+def perturb(z: Tensor, dim: int, value: float, rows: list[int] | None = None) -> Tensor:
+    """A copy of ``z`` with column ``dim`` set to ``value``, in all vectors or in ``rows`` alone."""
     check_edits([dim], [value], z.shape[1])
     out = z.clone()
-    out[:, dim] = value
+    out[slice(None) if rows is None else rows, dim] = value
     return out
 
 
@@ -98,6 +98,29 @@ def roughness(images: Tensor) -> Tensor:
     """Mean absolute step between neighbouring pixels per image, (n,), in grey levels: noise has more, blur less."""
     across, down = images.diff(dim=-1).abs(), images.diff(dim=-2).abs()
     return (across.mean((1, 2, 3)) + down.mean((1, 2, 3))) / 2 * 127.5
+
+
+def brightness(images: Tensor) -> Tensor:
+    """Mean of the pixels per image, (n,), in grey levels: 0 is black, 255 white."""
+    return (images.mean((1, 2, 3)) + 1) * 127.5
+
+
+def contrast(images: Tensor) -> Tensor:
+    """Standard deviation of the pixels per image, (n,), in grey levels."""
+    return images.std((1, 2, 3), correction=0) * 127.5
+
+
+def width(images: Tensor, threshold: float = 64.0) -> Tensor:
+    """Columns per image, (n,), in which some pixel is brighter than ``threshold`` grey levels: how wide the garment is."""
+    return ((images + 1) * 127.5 > threshold).any(2).sum((1, 2)).float()
+
+
+def change_per_unit(g: nn.Module, z: Tensor, dims: list[int]) -> Tensor:
+    """How far one unit of each of ``dims`` moves the image, (len(dims),): mean over ``z`` of |G(z + e) - G(z - e)| / 2, in grey levels."""
+    check_edits(dims, [0.0], z.shape[1])
+    steps = torch.eye(z.shape[1])[list(dims)].unsqueeze(1)  # (dims, 1, latent_dim)
+    up, down = (sample(g, (z + sign * steps).flatten(0, 1)) for sign in (1, -1))
+    return mean_change(up, down).view(len(dims), len(z)).mean(1) / 2
 
 
 def diversity(images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ Every file is written whole or not at all, and verified before it is used. No pi
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from . import data, fast
-from .config import TrainConfig
+from .config import PROFILES, TrainConfig
 from .models import build
 from .system import ROOT, LabError, pick_device, sha256, write_atomic
 from .training import COLUMNS, TrainState, seeded, train, trained_generator
@@ -37,9 +37,9 @@ class Run:
     folder: Path
     config: TrainConfig
     manifest: dict
-    generator_state: dict[str, Tensor]
-    discriminator_state: dict[str, Tensor]
-    history: Tensor  # (epochs, steps, 4)
+    generator_state: dict[str, Tensor] = field(repr=False)
+    discriminator_state: dict[str, Tensor] = field(repr=False)
+    history: Tensor = field(repr=False)  # (epochs, steps, 4)
 
     def generator(self, device: str = "cpu") -> nn.Module:
         """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""
@@ -63,6 +63,11 @@ class Run:
 def run_folder(config: TrainConfig, root: Path | None = None) -> Path:
     """Where the run of ``config`` lives."""
     return (root or RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+
+
+def finished(root: Path | None = None) -> list[Path]:
+    """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet."""
+    return [path.parent for profile in reversed(PROFILES) for path in sorted((root or RUNS).glob(f"{profile}/*/*/run.json"))]
 
 
 def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = None, images: Tensor | None = None) -> Run:

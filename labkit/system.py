@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import re
 import sys
@@ -68,6 +69,30 @@ def write_atomic(path: Path, content: bytes) -> Path:
         raise
     sync_folder(path.parent)
     return path
+
+
+def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
+    """Write ``files``, content by name, into a new folder parent/stem-001, or the next free number: all or none.
+
+    Raises:
+        LabError: see `write_atomic`. Nothing that exists is replaced.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part:
+            new = Path(part) / stem
+            for name, content in files.items():
+                write_atomic(new / name, content)
+            for number in itertools.count(1):
+                folder = parent / f"{stem}-{number:03d}"
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()  # ours alone from here on
+                    break
+            os.replace(new, folder)  # a rename onto an empty folder
+    except OSError as error:
+        raise LabError(write_fault(parent, sum(map(len, files.values())), error)) from error
+    sync_folder(parent)
+    return folder
 
 
 def sync_folder(folder: Path) -> None:
