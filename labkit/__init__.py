@@ -2,7 +2,8 @@
 
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
-    system > config > data > models > fast > training > runs > latent > figures > editing > explorer > report > server
+    system > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > atlas > claims
+    > figures > editing > explorer > report > server
 
 system    errors, atomic files, digests, progress bars
 config    TrainConfig: every hyperparameter, and the profiles smoke, quick, full
@@ -12,6 +13,11 @@ fast      the same mathematics, arranged for the machine
 training  d_step, g_step and the loop around them
 runs      a training run on disk: checkpoints, resume, fit_or_load
 latent    pure functions on latent vectors: sample, perturb, interpolate
+attributes what can be measured on a picture: brightness, width, symmetry
+ruler     the classifier whose features images are compared in
+metrics   scores of generated images against real ones
+atlas     what each dimension of z does, beside random directions
+claims    the original report's claims, judged
 figures   the functions that draw the figures
 editing   what the live editor can do: edits, undo, recipes
 explorer  its sliders

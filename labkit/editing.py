@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import figures, latent, runs
+from . import attributes, figures, latent, runs
 from .system import ROOT, LabError, pick_device, write_new
 
 DIMS = (5, 20, 40, 60, 80)  # the lab's
@@ -20,7 +20,7 @@ SNAPS = (-3, 0, 3)  # the lab's
 GARMENTS = 8
 KEPT = ROOT / "figures" / "explorer"
 FORMAT = 1  # of a recipe
-MEASURES = {"brightness": latent.brightness, "contrast": latent.contrast, "width": latent.width}
+MEASURES = {"brightness": attributes.brightness, "contrast": attributes.contrast, "width": attributes.width}
 
 
 def _told(method):

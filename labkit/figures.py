@@ -39,6 +39,10 @@ FIGURES = {
     12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
     13: ("dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors."),
     14: ("train_mode", f"DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is {CHANGE} grey levels."),
+    15: ("atlas", "What each dimension of z does, from \u22123 to 3, beside what random directions do. A dot: more than they do."),
+    16: ("ranking", "How far each dimension moves the image, in order, with 95 % intervals, beside random directions."),
+    17: ("by_class", "Real images and samples of both networks, sorted into classes by the ruler."),
+    18: ("loss_movement", "The losses of both networks on one scale: level, and swing."),
 }
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
@@ -366,4 +370,76 @@ def latency(results: dict) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="milliseconds from key press to new pixels", xlim=(0, None))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def atlas(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
+    """Figure 15: for each network, the score (k, a) of k dimensions in a measures, with a dot where it is special (k, a).
+
+    A score is a mean effect in deviations of random directions' effects; ``dims`` are named on the axis.
+    """
+    figure = Figure(figsize=(12, 0.23 * len(names) * len(panels) + 1.5))
+    axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for ax, (title, (score, special)) in zip(axes, panels.items()):
+        shown = ax.imshow(score.T.numpy(), aspect="auto", cmap=SIGNED, vmin=-5, vmax=5, interpolation="nearest")
+        k, a = special.nonzero(as_tuple=True)
+        ax.plot(k.numpy(), a.numpy(), ".", color="black", ms=3)
+        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        ax.set_xticks(sorted({*range(0, len(score), 10), *dims}))
+        for label, tick in zip(ax.get_xticklabels(), ax.get_xticks()):
+            label.set(fontweight="bold" if tick in dims else "normal", color="black" if tick in dims else "0.5")
+        ax.grid(False)
+        ax.set_title(f"{title}: {int(special.sum())} of {special.numel()} effects beyond a random direction's")
+    axes[-1].set_xlabel("dimension of z")
+    figure.colorbar(shown, ax=list(axes), pad=0.01, extend="both", label="effect, in deviations of\nrandom directions' effects")
+    return figure
+
+
+def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list[int]) -> Figure:
+    """Figure 16: how far each dimension moves the image, in grey levels, in order, beside random directions.
+
+    For each network the mean (k,), the ends of its interval (k,), and the means of random directions (m,).
+    """
+    figure = Figure(figsize=(11, 3.6))
+    for ax, (title, (mean, low, high, null)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+        order = mean.argsort(descending=True)
+        x, middle = np.arange(len(mean)), mean[order].numpy()
+        ax.axhspan(null.quantile(0.025).item(), null.quantile(0.975).item(), color="0.85", label="95 % of random directions")
+        ax.errorbar(x, middle, [middle - low[order].numpy(), high[order].numpy() - middle], fmt=".", ms=4, lw=0.8, color=BLUE, label="dimensions")
+        for i, at in enumerate(sorted(int((order == dim).nonzero()) for dim in dims)):
+            offset = (0, 26) if i % 2 else (0, -30)  # neighbours on either side
+            ax.plot(at, middle[at], "o", color=ORANGE, ms=7, mec="white")
+            label = dict(ha="center", color=ORANGE, fontsize=9, fontweight="bold", arrowprops={"arrowstyle": "-", "color": ORANGE})
+            ax.annotate(f"z[{int(order[at])}]", (at, middle[at]), offset, textcoords="offset points", **label)
+        ax.set(title=title, xlabel="rank of the dimension", ylabel="mean |change| from \u22123 to 3\nin grey levels", ylim=(0, None))
+        ax.legend(loc="lower left")
+    return figure
+
+
+def by_class(images: dict[str, Tensor], classes: list[str]) -> Figure:
+    """Figure 17: for each set of images (len(classes), n, 28, 28) a block of n columns; a row for every class."""
+    n = next(iter(images.values())).shape[1]
+    figure = Figure(figsize=(0.52 * n * len(images) + 1.2, 0.5 * len(classes) + 0.4))
+    for ax, (title, sheet) in zip(figure.subplots(1, len(images)), images.items()):
+        _sheet(ax, sheet, list(classes) if title == next(iter(images)) else [], title)
+    return figure
+
+
+def loss_movement(histories: dict[str, Tensor], blocks: int = 60) -> Figure:
+    """Figure 18: both networks' losses on one scale, from histories (epochs, steps, 4): means, and swings, of blocks of steps."""
+    figure = Figure(figsize=(11, 3.8))
+    level, swing = figure.subplots(1, 2)
+    for (name, history), colour in zip(histories.items(), (ORANGE, BLUE)):
+        values = history.flatten(0, 1)
+        length = max(2, len(values) // blocks)
+        parts = values[: len(values) // length * length].view(-1, length, values.shape[1])
+        x = (np.arange(len(parts)) + 0.5) / len(parts)
+        for column, style, loss in ((0, "-", "D"), (1, "--", "G")):
+            level.plot(x, parts[..., column].mean(1).numpy(), style, color=colour, label=f"{name}, {loss}")
+            swing.plot(x, parts[..., column].std(1).numpy(), style, color=colour)
+    level.set(title="loss", ylabel="mean of a block of steps", ylim=(0, None))
+    swing.set(title="swing", ylabel="standard deviation inside a block", ylim=(0, None))
+    for ax in (level, swing):
+        ax.set(xlabel="share of the training", xlim=(0, 1))
+    level.legend(ncols=2, loc="lower right")
     return figure

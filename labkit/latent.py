@@ -100,21 +100,6 @@ def roughness(images: Tensor) -> Tensor:
     return (across.mean((1, 2, 3)) + down.mean((1, 2, 3))) / 2 * 127.5
 
 
-def brightness(images: Tensor) -> Tensor:
-    """Mean of the pixels per image, (n,), in grey levels: 0 is black, 255 white."""
-    return (images.mean((1, 2, 3)) + 1) * 127.5
-
-
-def contrast(images: Tensor) -> Tensor:
-    """Standard deviation of the pixels per image, (n,), in grey levels."""
-    return images.std((1, 2, 3), correction=0) * 127.5
-
-
-def width(images: Tensor, threshold: float = 64.0) -> Tensor:
-    """Columns per image, (n,), in which some pixel is brighter than ``threshold`` grey levels: how wide the garment is."""
-    return ((images + 1) * 127.5 > threshold).any(2).sum((1, 2)).float()
-
-
 def change_per_unit(g: nn.Module, z: Tensor, dims: list[int]) -> Tensor:
     """How far one unit of each of ``dims`` moves the image, (len(dims),): mean over ``z`` of |G(z + e) - G(z - e)| / 2, in grey levels."""
     check_edits(dims, [0.0], z.shape[1])

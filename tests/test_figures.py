@@ -1,8 +1,10 @@
 """Figures from tensors of the report's own shapes: what they show is compared with what went in."""
 
+import base64
 import html
 import io
 import math
+import re
 
 import numpy as np
 import pytest
@@ -136,27 +138,84 @@ def test_montage_against_loops(gap):
     np.testing.assert_array_equal(out, expected)
 
 
-@pytest.mark.parametrize("scale", [1, 4])
-def test_png_is_the_rounded_grey_levels(scale):
-    levels = torch.arange(8 * 784).view(8, 1, 28, 28) % 256
-    exact = (levels.float() / 127.5 - 1).clamp(-1, 1)
-    nudged = (exact + 0.4 / 127.5).clamp(-1, 1)  # by less than half a level: rounds to the same
-    for pictures in (exact, nudged):
-        with Image.open(io.BytesIO(figures.png(pictures, scale))) as png:
-            assert png.mode == "L" and png.size == (scale * (8 * 28 + 7 * 2), scale * 28)
-            decoded = np.asarray(png)
-        for i in range(8):
-            left = scale * i * 30
-            tile = decoded[:, left : left + scale * 28]
-            np.testing.assert_array_equal(tile, np.kron(levels[i, 0].numpy(), np.ones((scale, scale))))
-            if i < 7:
-                assert (decoded[:, left + scale * 28 : left + scale * 30] == 255).all()  # white between
+LEVELS = torch.arange(8 * 784).view(8, 1, 28, 28) % 256
+EXACT = (LEVELS.float() / 127.5 - 1).clamp(-1, 1)
+NUDGED = (EXACT + 0.4 / 127.5).clamp(-1, 1)  # by less than half a level: rounds to the same
 
 
-def test_png_clips_what_is_out_of_range():
-    with Image.open(io.BytesIO(figures.png(torch.tensor([-5.0, 5.0]).view(2, 1, 1, 1).expand(2, 1, 28, 28), 1))) as png:
-        decoded = np.asarray(png)
-    assert (decoded[:, :28] == 0).all() and (decoded[:, 30:] == 255).all()
+def test_grey_levels_round_and_clip():
+    for pictures in (EXACT, NUDGED):
+        shown = figures.grey_levels(pictures)
+        assert shown.dtype == np.uint8 and shown.shape == (8, 1, 28, 28)
+        np.testing.assert_array_equal(shown, LEVELS)
+    np.testing.assert_array_equal(figures.grey_levels(torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0])), [0, 0, 128, 255, 255])
+
+
+def stage_of(base, edited, change=False):
+    """The live picture as cells (rows, n, 29, 29, 4)."""
+    with Image.open(io.BytesIO(figures.stage(base, edited, change))) as png:
+        assert png.format == "PNG" and png.mode == "RGBA" and png.size == (29 * len(base), 29 * (2 + change))
+        return np.asarray(png).reshape(2 + change, 29, len(base), 29, 4).swapaxes(1, 2)
+
+
+@pytest.mark.parametrize("change", [False, True])
+@pytest.mark.parametrize("n", [1, 8])
+def test_stage_is_the_rounded_grey_levels(n, change):
+    cells = stage_of(EXACT[:n], NUDGED[:n].flip(3), change)
+    for i in range(n):
+        for row, levels in enumerate((LEVELS[i, 0], LEVELS[i, 0].flip(1))):
+            for channel in range(3):
+                np.testing.assert_array_equal(cells[row, i, :28, :28, channel], levels)
+    assert (cells[:, :, :28, :28, 3] == 255).all()
+    assert not cells[:, :, 28, :, 3].any() and not cells[:, :, :, 28, 3].any()
+
+
+def test_stage_colours_the_change():
+    """Orange is brighter, violet darker, full at one (128 grey levels), white where nothing changed."""
+    base = torch.zeros(3, 1, 28, 28)
+    edited = base.clone()
+    edited[0, 0, 3, 4], edited[0, 0, 5, 6], edited[1, 0, 7, 8], edited[1, 0, 9, 9], edited[2] = 1.0, -1.0, 0.5, -0.5, 0.001
+    row = stage_of(base, edited, True)[2, :, :28, :28, :3].astype(int)
+    up, down, half_up, half_down = row[0, 3, 4], row[0, 5, 6], row[1, 7, 8], row[1, 9, 9]
+    nothing = row[0, 0, 0]
+    assert nothing.min() > 240 and np.ptp(nothing) < 4 and (abs(row[2] - nothing) < 8).all()
+    assert up[0] > up[1] > up[2] and down[2] > down[0] > down[1]  # red over blue, blue over red
+    assert half_up[0] > half_up[2] and half_down[2] > half_down[1]
+    for full, half in ((up, half_up), (down, half_down)):
+        assert full.sum() < half.sum() < nothing.sum()
+    others = [(y, x) for y in range(28) for x in range(28) if (y, x) not in ((3, 4), (5, 6))]
+    assert all((row[0, y, x] == nothing).all() for y, x in others)
+    double = stage_of(base - 1, edited * 2 - 1 + (edited > 0.9), True)[2, 0, 3, 4, :3]  # from black to white
+    assert (double == up).all()
+
+
+def test_the_colours_of_the_change_are_those_of_figure_13():
+    base, edited = images(2), images(2, seed=1)
+    shown = figures.perturbation(base, edited[None, None], [5], [0]).axes[1].get_images()[0]
+    expected = shown.to_rgba(shown.get_array(), bytes=True)[30:58, :28, :3].astype(int)
+    assert abs(stage_of(base, edited, True)[2, 0, :28, :28, :3].astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("n", "scale", "seconds"), [(8, 4, 0.08), (1, 2, 0.2)])
+def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
+    frames = [(f"z[5] = {i}", EXACT[:n].roll(i, 3)) for i in range(5)]
+    content = figures.animation(frames, scale, seconds)
+    assert content == figures.animation(frames, scale, seconds)
+    labels = []
+    with Image.open(io.BytesIO(content)) as gif:
+        assert gif.format == "GIF" and gif.n_frames == 5 and gif.size == (n * 29 * scale, 24 + 28 * scale) and gif.info["loop"] == 0
+        for i in range(5):
+            gif.seek(i)
+            assert gif.info["duration"] == 1000 * seconds
+            sheet = np.asarray(gif.convert("L"))
+            for column in range(n):
+                left = column * 29 * scale
+                tile = sheet[24:, left : left + 28 * scale]
+                np.testing.assert_allclose(tile, np.kron(LEVELS[column, 0].roll(i, 1), np.ones((scale, scale))), atol=min(i, 1))
+                assert (sheet[24:, left + 28 * scale : left + 29 * scale] >= 254).all()  # white between
+            labels.append((sheet[:24] < 128).tobytes())
+            assert (sheet[:24] < 128).any()
+    assert len(set(labels)) == 5
 
 
 def test_samples_and_cards_show_the_images_they_were_given():
@@ -223,6 +282,71 @@ def test_train_mode_counts_the_images_that_moved(shift, moved):
     titles = {ax.get_title(loc="left") for ax in figures.train_mode(before, after).axes}
     assert any(t.startswith("eval") and "0 of 8" in t for t in titles)
     assert any(t.startswith("train") and f"{moved} of 8" in t for t in titles)
+
+
+# ----- the editor's figure
+
+
+def test_edit_shows_both_rows_and_the_size_of_the_change():
+    base, edited = images(8), images(8, seed=1)
+    edited[0] = base[0] + 10 / 127.5  # a change that is known without arithmetic
+    edited[1] = base[1]
+    figure = figures.edit(base, edited, "the title <&>")
+    top, bottom = figure.axes[:2]
+    pictures, changes = (ax.get_images()[0].get_array().filled(np.nan) for ax in (top, bottom))
+    for i in range(8):
+        tile = np.s_[:28, i * 30 : i * 30 + 28]
+        np.testing.assert_array_equal(pictures[tile], base[i, 0])
+        np.testing.assert_array_equal(pictures[30:58, i * 30 : i * 30 + 28], edited[i, 0])
+        np.testing.assert_array_equal(changes[tile], edited[i, 0] - base[i, 0])
+    grey = np.abs((edited.double() - base.double()).numpy()).mean((1, 2, 3)) * 127.5
+    amounts = [label.get_text() for label in bottom.get_xticklabels()]
+    assert amounts == [f"{x:.1f}" for x in grey] and amounts[:2] == ["10.0", "0.0"]
+    np.testing.assert_allclose(bottom.get_xticks(), [i * 30 + 13.5 for i in range(8)])  # above its image
+    assert top.get_images()[0].get_clim() == bottom.get_images()[0].get_clim() == (-1, 1)
+    assert {"base", "edited", "the title <&>"} <= set(texts(figure))
+
+
+def test_encode_gives_the_same_bytes_twice():
+    first, second = (figures.encode(figures.edit(images(8), images(8, seed=1), "title")) for _ in range(2))
+    assert first == second and set(first) == {"svg", "png"}
+    assert first["svg"].startswith(b"<?xml") and b"<dc:date>" not in first["svg"]
+    with Image.open(io.BytesIO(first["png"])) as png:
+        assert png.format == "PNG" and "Software" not in png.info
+    assert first != figures.encode(figures.edit(images(8), images(8, seed=2), "title"))
+
+
+def test_save_writes_what_encode_gives(tmp_path):
+    path = figures.save(figures.edit(images(8), images(8, seed=1), "title"), tmp_path / "new", "name")
+    encoded = figures.encode(figures.edit(images(8), images(8, seed=1), "title"))
+    assert path == tmp_path / "new" / "name.png"
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == {f"name.{kind}": content for kind, content in encoded.items()}
+
+
+def test_on_page_holds_the_file_and_escapes_the_caption():
+    hostile = """"><script>alert(1)</script> & 'x'"""
+    page = figures.on_page(b"any bytes", hostile, 123)
+    assert "<script" not in page and page.count("<img") == page.count("<figure") == page.count("<figcaption") == 1
+    assert page.count(html.escape(hostile)) == 2 and 'width="123"' in page
+    assert base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]) == b"any bytes"
+
+
+# ----- the editor's benchmark
+
+
+def test_latency_draws_every_move_with_its_median():
+    times = {("dcgan", "quiet"): [30.0, 40.0, 50.0], ("dcgan", "busy"): [60.0, 80.0, 100.0], ("vanilla", "quiet"): [10.0, 20.0, 90.0]}
+    results = {"machine": {}, "moves": 3, "vanilla": {}, "dcgan": {}}
+    for (model, name), values in times.items():
+        results[model][name] = {"times_ms": values, "median_ms": values[1], "p95_ms": values[2]}
+    (ax,) = figures.latency(results).axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["dcgan, quiet", "dcgan, busy", "vanilla, quiet"]
+    for y, key in enumerate(times):
+        lines = [line for line in ax.get_lines() if abs(np.mean(line.get_ydata()) - y) < 0.01]
+        assert [list(line.get_xdata()) for line in lines] == [times[key], [times[key][1]] * 2, [times[key][2]] * 2]
+    assert ax.yaxis_inverted() and ax.get_xlim()[0] == 0
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["median", "95 %"]
 
 
 # ----- figures 2 and 11

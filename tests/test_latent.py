@@ -119,6 +119,19 @@ def test_perturb_sets_one_column_of_a_copy(dim, value):
             assert out[row, column] == (value if column == dim else before[row, column])
 
 
+@pytest.mark.parametrize("rows", [[0], [5, 2], [0, 1, 2, 3, 4, 5]], ids="rows {}".format)
+def test_perturb_in_some_rows_leaves_the_others(rows):
+    z = latent.latents(6, 10)
+    before = z.clone()
+    out = latent.perturb(z, 5, -1.5, rows)
+    assert torch.equal(z, before)
+    for row in range(6):
+        for column in range(10):
+            assert out[row, column] == (-1.5 if column == 5 and row in rows else before[row, column])
+    if len(rows) == 6:
+        assert torch.equal(out, latent.perturb(z, 5, -1.5))
+
+
 @pytest.mark.parametrize("length", [1.0, 0.01, 40.0], ids="length {}".format)
 def test_perturb_along_an_axis_is_perturb(length):
     z = latent.latents(6, 10)
@@ -264,6 +277,45 @@ def test_diversity(tiny):
     pairs = [np.abs(a[i] - a[j]).mean() for i in range(5) for j in range(i)]
     assert latent.diversity(images).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
     assert latent.diversity(images[:1].expand(4, -1, -1, -1)).item() == 0
+
+
+class Plane(nn.Module):
+    """A generator that is linear in z: image = weight z + bias."""
+
+    def __init__(self, latent_dim=5, bend=0.0):
+        super().__init__()
+        with seeded("plane"):
+            self.weight, self.bias = nn.Parameter(torch.randn(784, latent_dim) / 20), nn.Parameter(torch.randn(784) / 20)
+        self.bend = bend
+
+    def forward(self, z):
+        return (z @ self.weight.T + self.bias + self.bend * z[:, :1].square()).view(-1, 1, 28, 28)
+
+
+@pytest.mark.parametrize("dims", [[0], [3, 1], [0, 1, 2, 3, 4], [2, 2]])
+def test_change_per_unit_of_a_linear_generator_is_its_slope(dims):
+    """Whatever the vectors are, and whatever a quadratic part adds to both sides alike."""
+    g = Plane()
+    expected = [np.abs(g.weight.detach().double().numpy()[:, k]).mean() * 127.5 for k in dims]
+    for n in (1, 16):
+        out = latent.change_per_unit(g, latent.latents(n, 5, seed=n), dims)
+        assert out.shape == (len(dims),)
+        np.testing.assert_allclose(out, expected, rtol=1e-4)
+    at_zero = latent.change_per_unit(Plane(bend=3.0), torch.zeros(2, 5), dims)
+    np.testing.assert_allclose(at_zero, expected, rtol=1e-4)
+
+
+def test_change_per_unit_is_the_mean_over_the_vectors():
+    g, z = Plane(bend=0.1), latent.latents(7, 5, seed=2)
+    each = torch.cat([latent.change_per_unit(g, z[i : i + 1], [0, 4]).view(1, 2) for i in range(7)])
+    assert each[:, 0].std() > 0.1  # the slope along z[0] differs from vector to vector
+    torch.testing.assert_close(latent.change_per_unit(g, z, [0, 4]), each.mean(0))
+
+
+@pytest.mark.parametrize("dims", [[], [5], [-1], [1.0], 3, None])
+def test_change_per_unit_refuses(refused, dims):
+    with refused("dims = "):
+        latent.change_per_unit(Plane(), latent.latents(2, 5), dims)
 
 
 @pytest.mark.parametrize("m", [20, 60], ids="among {}".format)

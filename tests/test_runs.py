@@ -159,6 +159,29 @@ def test_other_images_are_not_passed_off_as_the_same(finished, sample_images, re
         fit_or_load(config, "cpu", root, 255 - sample_images)
 
 
+def test_finished_runs_the_longest_profile_first(tmp_path, monkeypatch):
+    names = ["smoke/dcgan/a", "quick/vanilla/b", "full/vanilla/d", "full/dcgan/c", "quick/dcgan/e", "full/dcgan/a"]
+    for name in [*names, "other/dcgan/x", "full/dcgan/deep/er"]:  # the last two are no places for runs
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "run.json").touch()
+    (tmp_path / "full/dcgan/b").mkdir()  # half done
+    (tmp_path / "full/dcgan/b/checkpoint-00001-0123456789abcdef.safetensors").touch()
+    expected = ["full/dcgan/a", "full/dcgan/c", "full/vanilla/d", "quick/dcgan/e", "quick/vanilla/b", "smoke/dcgan/a"]
+    assert [folder.relative_to(tmp_path).as_posix() for folder in runs.finished(tmp_path)] == expected
+    assert runs.finished(tmp_path / "nothing") == []
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "full")
+    assert runs.finished() == []
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    assert runs.finished() == runs.finished(tmp_path)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_run_is_shown_in_a_few_lines(straight, model):
+    """The last expression of a cell may be a run: its weights do not fill the page."""
+    shown = repr(load_run(straight(model)))
+    assert model in shown and "tensor(" not in shown and len(shown) < 2000
+
+
 # ----- death and resumption
 
 

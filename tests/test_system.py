@@ -6,6 +6,7 @@ import stat
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 import labkit
 from labkit import system
-from labkit.system import LabError, pick_device, sha256, write_atomic
+from labkit.system import LabError, pick_device, sha256, write_atomic, write_new
 
 OLD = b"old content " * 1000
 NEW = b"new content " * 2000
@@ -155,6 +156,99 @@ def test_disk_that_takes_no_more(tmp_path, own_mounts, setup, remedy):
     line, after = run_child(tmp_path, setup, mount=True)
     assert str(tmp_path / "file") in line and remedy in line
     assert after == "['file'] True 1000000"
+
+
+# ----- write_new
+
+
+def tree(folder):
+    """Everything under ``folder``: content of the files, None for folders."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+def test_write_new_counts_up_and_changes_nothing_old(tmp_path):
+    parent, expected = tmp_path / "new" / "folder", {}
+    for number in (1, 2, 3):
+        files = {"a.txt": b"%d" % number, "b.bin": NEW, "empty": b""}
+        assert write_new(parent, "kept", files) == parent / f"kept-{number:03d}"
+        expected |= {f"kept-{number:03d}": None} | {f"kept-{number:03d}/{name}": content for name, content in files.items()}
+        assert tree(parent) == expected
+    assert write_new(parent, "other", {"x": b"x"}).name == "other-001"
+
+
+def test_write_new_takes_no_number_that_is_taken(tmp_path):
+    (tmp_path / "kept-001").mkdir()  # empty, and still somebody's
+    (tmp_path / "kept-002").write_bytes(OLD)  # not even a folder
+    (tmp_path / "kept-004").mkdir()
+    assert [write_new(tmp_path, "kept", {"x": b"x"}).name for _ in range(2)] == ["kept-003", "kept-005"]
+    assert tree(tmp_path) == {
+        "kept-001": None, "kept-002": OLD, "kept-003": None, "kept-003/x": b"x", "kept-004": None, "kept-005": None, "kept-005/x": b"x",
+    }  # fmt: skip
+
+
+def test_write_new_goes_on_after_999(tmp_path):
+    for number in range(1, 1000):
+        (tmp_path / f"kept-{number:03d}").mkdir()
+    assert write_new(tmp_path, "kept", {"x": b"x"}).name == "kept-1000"
+
+
+def test_write_new_from_many_threads(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda i: write_new(tmp_path, "kept", {"mine": b"%d" % i, "too": b"%d" % i}), range(16)))
+    assert sorted(folder.name for folder in folders) == [f"kept-{i:03d}" for i in range(1, 17)]
+    for i, folder in enumerate(folders):
+        assert tree(folder) == {"mine": b"%d" % i, "too": b"%d" % i}
+    assert sorted(tmp_path.iterdir()) == sorted(folders)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize("fails", ["first file", "second file", "folder"])
+def test_write_new_is_all_or_none(tmp_path, monkeypatch, refused, fails, number):
+    """Also when the last step fails, the one that puts the folder in its place."""
+    write_new(tmp_path, "kept", {"x": OLD})
+    before, replace, calls = tree(tmp_path), os.replace, []
+
+    def fail(source, target):
+        calls.append(target)
+        if len(calls) == ["first file", "second file", "folder"].index(fails) + 1:
+            raise OSError(number, os.strerror(number))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with refused(tmp_path, REMEDIES[number]):
+            write_new(tmp_path, "kept", {"a": NEW, "b": NEW})
+    assert tree(tmp_path) == before
+    assert write_new(tmp_path, "kept", {"a": NEW}).name == "kept-002"
+
+
+@pytest.mark.parametrize("error", [LabError("stop"), KeyboardInterrupt(), ValueError("stop")], ids=lambda error: type(error).__name__)
+def test_write_new_stopped_midway_leaves_nothing(tmp_path, monkeypatch, error):
+    write, calls = system.write_atomic, []
+
+    def stop(path, content):
+        calls.append(path)
+        if len(calls) == 2:
+            raise error
+        return write(path, content)
+
+    monkeypatch.setattr(system, "write_atomic", stop)
+    with pytest.raises(type(error)):
+        write_new(tmp_path, "kept", {"a": NEW, "b": NEW})
+    assert tree(tmp_path) == {}
+
+
+def test_write_new_with_a_name_that_no_disk_takes(tmp_path, refused):
+    with refused(tmp_path):
+        write_new(tmp_path, "kept", {"fine": b"x", "n" * 300: b"x"})
+    assert tree(tmp_path) == {}
+
+
+def test_write_new_where_the_parent_is_a_file(tmp_path, refused):
+    (tmp_path / "file").write_bytes(OLD)
+    with refused(tmp_path / "file"):
+        write_new(tmp_path / "file", "kept", {"x": b"x"})
+    assert intact(tmp_path)
 
 
 def test_sha256():

@@ -1,0 +1,252 @@
+"""Scores of a set of images against real ones, in the feature space of the ruler.
+
+Frechet and kernel distance come from torchmetrics; the others, which no library offers for features of one's own
+without running its own loaders, are written out here from their papers. Each stands beside its floor (real training
+images in the place of generated ones) and its ceiling (noise). `make score` measures every finished run.
+"""
+
+import argparse
+import json
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from . import data, latent, runs
+from .data import to_unit
+from .ruler import Ruler, load_ruler
+from .system import ROOT, LabError, pick_device, write_atomic
+from .training import seeded
+
+IMAGES = 10_000  # generated, and as many real ones on either side
+OF_PROFILE = {"smoke": 200, "quick": 2000, "full": IMAGES}  # how many a report of that profile takes
+SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
+SUBSETS, SUBSET = 50, 1000  # of the kernel distance
+DROPPED = 0.01  # a class with a smaller share than this (a tenth is fair) counts as dropped
+FILE = ROOT / "build" / "scores.json"
+VERSION = 1  # of the definitions below; cached scores of another version are measured anew
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Squared 2-Wasserstein distance between Gaussians fitted to features (n, d) and (m, d) (Heusel et al. 2017)."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    metric = FrechetInceptionDistance(_Given(_checked(a, b, least=2)), normalize=True).set_dtype(torch.float64)
+    metric.update(a.double(), real=True)
+    metric.update(b.double(), real=False)
+    return metric.compute().item()
+
+
+def kernel_distance(a: Tensor, b: Tensor, seed: int = 0) -> tuple[float, float]:
+    """Unbiased squared MMD with the cubic kernel (Binkowski et al. 2018): mean and deviation over random subsets."""
+    from torchmetrics.image.kid import KernelInceptionDistance
+
+    size = min(SUBSET, len(a), len(b))
+    with warnings.catch_warnings(action="ignore"):  # that it keeps the features
+        metric = KernelInceptionDistance(_Given(_checked(a, b, least=2)), subsets=SUBSETS, subset_size=size, normalize=True)
+    metric.update(a, real=True)
+    metric.update(b, real=False)
+    with seeded(seed, "subsets"):
+        mean, deviation = metric.compute()
+    return mean.item(), deviation.item()
+
+
+class _Given(nn.Module):
+    """Tells torchmetrics that its images are features already."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.num_features = width
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features
+
+
+def _checked(*sets: Tensor, least: int) -> int:
+    """The width that all ``sets`` of features (n, d) share."""
+    for features in sets:
+        if features.dim() != 2 or features.shape[1] != sets[0].shape[1] or len(features) < least:
+            raise LabError(f"features of shape {tuple(features.shape)}: a score takes (n, {sets[0].shape[-1]}) with n of at least {least}")
+        if not features.isfinite().all():
+            raise LabError("a feature is not finite: no score")
+    return sets[0].shape[1]
+
+
+def _distances(a: Tensor, b: Tensor, chunk: int = 500):
+    """Euclidean distances in rows, ``chunk`` of ``a`` at a time against all of ``b``: exact, so that equal means 0."""
+    for part in a.split(chunk):
+        yield torch.cdist(part, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def radii(features: Tensor, ks: tuple[int, ...]) -> Tensor:
+    """Distance of each of ``features`` (n, d) to its k-th nearest other one, (len(ks), n)."""
+    _checked(features, least=max(ks) + 1)
+    nearest = torch.cat([rows.topk(max(ks) + 1, largest=False).values for rows in _distances(features, features)])
+    return nearest[:, list(ks)].T  # column 0 is the image itself
+
+
+def manifold_scores(real: Tensor, fake: Tensor, k: int = 3, k_density: int = 5, real_radii: Tensor | None = None) -> dict[str, float]:
+    """Precision and recall (Kynkaanniemi et al. 2019, k = 3), density and coverage (Naeem et al. 2020, k = 5).
+
+    Precision: share of ``fake`` inside a ball of a real image; recall: the other way round. Density: how many real
+    balls hold a fake image, over k; coverage: share of real balls that hold one. A ball reaches to the k-th
+    neighbour, its edge included.
+    """
+    _checked(real, fake, least=max(k, k_density) + 1)
+    real_radii = radii(real, (k, k_density)) if real_radii is None else real_radii
+    fake_radii = radii(fake, (k,))[0]
+    inside = torch.zeros(len(fake), dtype=torch.bool)
+    balls, holds, recalled = torch.zeros(len(fake)), [], []
+    for start, rows in zip(range(0, len(real), 500), _distances(real, fake)):  # (chunk, n_fake)
+        here = slice(start, start + len(rows))
+        inside |= (rows <= real_radii[0, here, None]).any(0)
+        balls += (rows <= real_radii[1, here, None]).sum(0)
+        holds.append((rows <= real_radii[1, here, None]).any(1))
+        recalled.append((rows <= fake_radii).any(1))
+    return {
+        "precision": inside.float().mean().item(),
+        "recall": torch.cat(recalled).float().mean().item(),
+        "density": balls.mean().item() / k_density,
+        "coverage": torch.cat(holds).float().mean().item(),
+    }
+
+
+def class_scores(probabilities: Tensor, reference: Tensor) -> dict[str, float]:
+    """From probabilities (n, 10): the histogram of classes against ``reference`` (10,), and the classes that are missing.
+
+    The divergence is Jensen and Shannon's, in bits: 0 for equal histograms, 1 for disjoint ones.
+    """
+    histogram = probabilities.argmax(1).bincount(minlength=probabilities.shape[1]) / len(probabilities)
+    middle = (histogram + reference) / 2
+
+    def kl(p):
+        return torch.where(p > 0, p * (p / middle).log2(), 0.0).sum()
+
+    return {"class_js": ((kl(histogram) + kl(reference)) / 2).item(), "dropped_classes": int((histogram < DROPPED).sum())}
+
+
+def neighbour_ratio(images: Tensor, seen: Tensor, unseen: Tensor) -> float:
+    """Mean distance of ``images`` to the nearest training image ``seen``, over that to the nearest ``unseen`` one.
+
+    Pixels, (n, 1, 28, 28) each; ``seen`` and ``unseen`` must be as many, or the larger set is nearer by numbers alone.
+    1 is no memorisation; copies of training images give less.
+    """
+    if len(seen) != len(unseen):
+        raise LabError(f"{len(seen)} seen and {len(unseen)} unseen images: the ratio needs as many of each")
+    near, far = ((torch.cat([torch.cdist(p, s).amin(1) for p in images.flatten(1).split(1000)])).mean() for s in (seen.flatten(1), unseen.flatten(1)))
+    return (near / far).item()
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What generated images are compared with: test images, and as many training images for memorisation and the floor."""
+
+    ruler: Ruler
+    card: dict
+    real: Tensor  # (n, 1, 28, 28): test images
+    seen: Tensor  # (n, 1, 28, 28): training images
+    floor: Tensor  # (n, 1, 28, 28): other training images
+    features: Tensor  # (n, 128) of the test images
+    radii: Tensor  # (2, n): to their 3rd and 5th neighbours
+    histogram: Tensor  # (10,) of the classes that the ruler sees in them
+
+
+def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
+    """The reference for ``n`` images, at most 10,000."""
+    if not 100 <= n <= IMAGES:
+        raise LabError(f"n = {n} images are too few or too many for a score: 100 to {IMAGES}")
+    ruler, card = load_ruler()
+    with seeded("reference"):
+        mine = torch.randperm(IMAGES)[:n]
+        train = torch.randperm(60_000)[: 2 * n]
+    train_images, test_images = data.load("train")[0][train], data.load("test")[0][mine]
+    features, probabilities = ruler.to(device).measure(test_images)
+    histogram = probabilities.argmax(1).bincount(minlength=10) / n
+    real, seen, floor = to_unit(test_images), to_unit(train_images[:n]), to_unit(train_images[n:])
+    return Reference(ruler, card, real, seen, floor, features, radii(features, (3, 5)), histogram)
+
+
+def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
+    """All scores of ``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has."""
+    if len(images) != len(reference.real):
+        raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
+    features, probabilities = reference.ruler.measure(images)
+    kernel, kernel_sd = kernel_distance(reference.features, features, seed)
+    return {
+        "frechet": frechet_distance(reference.features, features),
+        "kernel": kernel,
+        "kernel_sd": kernel_sd,
+        **manifold_scores(reference.features, features, real_radii=reference.radii),
+        **class_scores(probabilities, reference.histogram),
+        "sharpness": latent.roughness(images).mean().item(),
+        "neighbour_ratio": neighbour_ratio(images, reference.seen, reference.real),
+    }
+
+
+def score_generator(g: nn.Module, latent_dim: int, reference: Reference, seeds: tuple[int, ...] = SEEDS) -> dict[str, dict]:
+    """For every score its mean over evaluation ``seeds``, its lowest and its highest value."""
+    rows = [score(latent.sample(g, latent.latents(len(reference.real), latent_dim, 1000 + seed)), reference, seed) for seed in seeds]
+    return {name: {"mean": sum(r[name] for r in rows) / len(rows), "low": min(r[name] for r in rows), "high": max(r[name] for r in rows)} for name in rows[0]}
+
+
+def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
+    """Scores, as `score_generator` gives them, of "floor", "ceiling" and every run by its path below data/runs.
+
+    What was measured before, with this ruler, generator and ``n``, is read from build/scores.json; the rest is
+    measured and written there.
+    """
+    card = load_ruler()[1]
+    head = {"version": VERSION, "ruler": card, "images": n, "seeds": list(SEEDS)}
+    try:
+        book = json.loads(FILE.read_bytes())
+        known = book["rows"] if {key: book[key] for key in head} == head else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        known = {}
+    reference, rows = None, {}
+    wanted = [("floor", "training images", None), ("ceiling", "noise", None)]
+    wanted += [(run.folder.relative_to(runs.RUNS).as_posix(), run.manifest["files"]["generator.safetensors"], run) for run in found]
+    for name, identity, run in wanted:
+        if known.get(name, {}).get("of") != identity:
+            reference = reference or load_reference(n, device)
+            print(f"scores of {name}", flush=True)
+            if run:
+                scores = score_generator(run.generator(device), run.config.latent_dim, reference)
+            else:
+                with seeded("noise"):
+                    scores = score(reference.floor if name == "floor" else torch.rand_like(reference.floor) * 2 - 1, reference)
+                scores = {key: {"mean": value, "low": value, "high": value} for key, value in scores.items()}
+            known[name] = {"of": identity, "scores": scores}
+            write_atomic(FILE, json.dumps({**head, "rows": known}, indent=1).encode())
+        rows[name] = known[name]["scores"]
+    return rows
+
+
+def table(rows: dict[str, dict[str, dict]]) -> str:
+    """``rows`` of `score_runs` as a Markdown table; beside a mean, in brackets, half the range over the evaluation seeds."""
+    names = [name for name in next(iter(rows.values())) if name != "kernel_sd"]
+    lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
+    for label, scores in rows.items():
+        cells = [f"{s['mean']:.3g}" + (f" ({(s['high'] - s['low']) / 2:.1g})" if s["high"] > s["low"] else "") for s in (scores[name] for name in names)]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure every finished run and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m labkit.metrics", description=main.__doc__)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"images of each kind, 100 to {IMAGES}")
+    options = parser.parse_args()
+    found = [runs.load_run(folder) for folder in runs.finished()]
+    if not found:
+        raise LabError(f"{runs.RUNS} holds no finished run: train one first, with 'make report'")
+    rows = score_runs(found, options.images, pick_device(options.device))
+    print(f"\n{table(rows)}\n\nruler {load_ruler()[1]['sha256'][:12]}, test accuracy {load_ruler()[1]['test_accuracy']:.2%}; written to {FILE}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        raise SystemExit(f"labkit: {error}") from None

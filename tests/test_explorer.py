@@ -1,0 +1,605 @@
+"""The live editor as a page uses it: messages in, pictures out, and every picture is the one of the vectors it stands for."""
+
+import asyncio
+import base64
+import html
+import io
+import math
+import re
+import shutil
+
+import ipywidgets as w
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets.widget import _instances as open_widgets
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+from PIL import Image
+
+from labkit import editing, explorer, figures, latent, runs, server
+from labkit.explorer import LatentExplorer
+from test_editing import clock, flip, home, own_runs, trained  # noqa: F401  (fixtures, too)
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.fixture(autouse=True)
+def on_a_page(monkeypatch):
+    """Somebody is there to move a slider; what a test leaves open is closed."""
+    monkeypatch.delenv("LABKIT_HEADLESS", raising=False)
+    yield
+    if LatentExplorer._live:
+        LatentExplorer._live.close()
+        LatentExplorer._live = None
+
+
+@pytest.fixture
+def lab(home, clock):
+    """The live editor of the vanilla network, with sliders for z[5] and z[20]."""
+    return LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu")
+
+
+def inside(widget):
+    """``widget`` and all in it."""
+    return [widget, *(each for child in getattr(widget, "children", ()) for each in inside(child))]
+
+
+def button(lab, text, dim=None):
+    """The one button of that description: in the row of z[dim], or beside the rows."""
+    rows = [inside(row) for row, *_ in lab.rows_of.values()]
+    found = inside(lab.rows_of[dim][0]) if dim is not None else [x for x in inside(lab.view) if not any(x in row for row in rows)]
+    (button,) = (x for x in found if isinstance(x, w.Button) and x.description == text)
+    return button
+
+
+def slider(lab, dim):
+    (slider,) = (x for x in inside(lab.rows_of[dim][0]) if isinstance(x, w.FloatSlider))
+    assert slider.description == f"z[{dim}]"
+    return slider
+
+
+def note(lab, dim):
+    """Text beside a slider."""
+    (note,) = (x for x in inside(lab.rows_of[dim][0]) if isinstance(x, w.HTML))
+    return html.unescape(re.sub("<[^>]*>", "", note.value))
+
+
+def decoded(lab):
+    """What the page shows: levels (rows, 8, 28, 28, 3), after a look at the frame of the picture."""
+    with Image.open(io.BytesIO(lab.stage.value)) as png:
+        assert png.format == "PNG" and png.mode == "RGBA" and png.width == 8 * 29 and png.height % 29 == 0
+        pixels = np.asarray(png).reshape(png.height // 29, 29, 8, 29, 4).swapaxes(1, 2)
+    assert (pixels[:, :, :28, :28, 3] == 255).all() and not pixels[:, :, 28, :, 3].any() and not pixels[:, :, :, 28, 3].any()
+    return pixels[:, :, :28, :28, :3]
+
+
+def shows(lab, base, z):
+    """Whether the page shows G(base) above G(z), to the grey level."""
+    pixels, g = decoded(lab), runs.load_run(lab.run.folder).generator()
+    expected = np.concatenate([figures.grey_levels(latent.sample(g, v)) for v in (base, z)]).reshape(2, 8, 28, 28, 1)
+    return np.array_equal(pixels[:2], expected.repeat(3, 4))
+
+
+def told(lab):
+    """Status line of the page as text, and whether it is marked as a failure."""
+    line = re.fullmatch(r'<div role="status"( class="labkit-failed")?>([^<]*)</div>', lab.told.value)
+    return html.unescape(line[2]).replace("\xa0", ""), bool(line[1])
+
+
+def measures(lab):
+    """Rows of the table under the picture: {name: [(text, classes) for each garment]}."""
+    cells = [(text, classes.split()) for classes, text in re.findall(r'<span class="([^"]*)">([^<]*)</span>', lab.measured.value)]
+    rows = [cells[i : i + 9] for i in range(0, len(cells), 9)]
+    assert all(row[0][1] == ["name"] for row in rows)
+    return {row[0][0]: row[1:] for row in rows}
+
+
+def control_values(lab):
+    """What every control on the page shows."""
+    named = ("network", "folder", "change", "target", "base_seed", "start", "end", "way", "number", "by_effect", "recipe")
+    controls = [getattr(lab, name) for name in named] + [slider(lab, dim) for dim in lab.rows_of]
+    return [c.value for c in controls] + [(c.min, c.max) for c in controls if hasattr(c, "max")]
+
+
+# ----- pictures
+
+
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_the_page_shows_exactly_the_grey_levels(home, model):
+    lab = LatentExplorer(home[model], dims=[5, 20], seed=3, device="cpu")
+    base = latent.latents(8, 100, 3)
+    assert decoded(lab).shape[0] == 2 and shows(lab, base, base) and told(lab) == ("", False)
+    seen, z = {lab.stage.value}, base
+    for dim, value in ((5, -3.0), (5, 0.57), (20, 3.0), (5, 0.0)):
+        slider(lab, dim).set_state({"value": value})
+        z = latent.perturb(z, dim, value)
+        assert shows(lab, base, z) and torch.equal(lab.z, z) and slider(lab, dim).value == value
+        seen.add(lab.stage.value)
+    assert len(seen) == 5  # five different pictures
+    assert "base" in lab.names.value and "edited" in lab.names.value and "difference" not in lab.names.value
+
+
+def test_a_slider_starts_at_the_mean_and_says_that_garments_differ(lab):
+    assert slider(lab, 5).value == pytest.approx(lab.z[:, 5].mean().item(), abs=1e-4)
+    assert note(lab, 5) == f"{lab.effect(5):.1f} grey/unit, mixed"
+    slider(lab, 5).set_state({"value": 1.5})
+    assert note(lab, 5) == f"{lab.effect(5):.1f} grey/unit" and "mixed" in note(lab, 20)
+
+
+def test_difference_is_a_third_row_that_comes_and_goes(lab):
+    lab.set(5, 3.0, [2])
+    lab.change.set_state({"value": True})
+    pixels = decoded(lab)
+    assert pixels.shape[0] == 3 and shows(lab, lab.base, lab.z) and "difference" in lab.names.value
+    spread = [np.ptp(pixels[2, i].reshape(-1, 3), axis=0).max() for i in range(8)]
+    assert [s > 20 for s in spread] == [i == 2 for i in range(8)]  # one colour where nothing changed
+    lab.set(5, -3.0, [2])
+    assert decoded(lab).shape[0] == 3  # it stays while edits go on
+    lab.change.set_state({"value": False})
+    assert decoded(lab).shape[0] == 2 and "difference" not in lab.names.value
+
+
+# ----- messages
+
+
+NO_NUMBERS = [{"value": value} for value in (NAN, INF, -INF, None, "1", "", True, [1.0], {}, -5, 2**31)]
+NO_STATES = [{"max": 1e9}, {"max": 1e9, "value": 1}, {"min": -1e9}, {"step": 0}, {"disabled": True}, {"description": "<b>"}, {"index": 1}]
+
+
+def stands(lab, controls, picture, z):
+    """Whether a message was refused in one line, and page and vectors are what they were."""
+    line, failed = told(lab)
+    unmoved = control_values(lab) == controls and lab.stage.value == picture and torch.equal(lab.z, z)
+    return failed and len(line.splitlines()) == 1 and unmoved
+
+
+def test_a_bad_message_to_a_slider_is_refused(lab):
+    move = slider(lab, 5)
+    move.set_state({"value": 1.5})
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    for state in [*NO_NUMBERS, {"value": 1e9}, {"value": 4.01}, {"value": -4.01}, *NO_STATES]:
+        move.set_state(state)
+        assert stands(lab, *before) and "z[5]" in told(lab)[0], state
+        assert (move.min, move.max, move.step, move.disabled, move.description) == (-4, 4, 0.01, False, "z[5]")
+    move.set_state({"value": -2.0})  # and it goes on
+    assert told(lab) == ("", False) and shows(lab, lab.base, latent.perturb(before[2], 5, -2.0))
+    button(lab, "undo").click()
+    assert torch.equal(lab.z, lab.base)  # what was refused is nothing to undo
+
+
+@pytest.mark.parametrize("name", ["way", "base_seed", "number"])
+def test_a_bad_message_to_another_number_is_refused(lab, name):
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    for state in NO_NUMBERS + NO_STATES:
+        getattr(lab, name).set_state(state)
+        assert stands(lab, *before), state
+
+
+CHOICES = ["network", "folder", "target", "start", "end"]
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_an_unknown_choice_is_refused(lab, name):
+    lab.set(5, 3.0)
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    for state in [{"index": index} for index in (99, -1, "x", 1.5, [], NAN)] + [{"options": ["x"]}, {"_options_labels": ["x"], "index": 0}]:
+        getattr(lab, name).set_state(state)
+        assert stands(lab, *before), state
+    assert lab.run.config.model == "vanilla" and lab.rows == list(range(8))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_no_choice_is_refused(lab, name):
+    """``None`` is a sound index for the widget, and no choice for the editor."""
+    lab.set(5, 3.0)
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    getattr(lab, name).set_state({"index": None})
+    assert stands(lab, *before)
+
+
+@pytest.mark.parametrize("name", ["by_effect", "recipe"])
+def test_an_unknown_choice_from_an_empty_list_does_no_harm(lab, name):
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    for index in (99, -1, "x", 1.5):
+        getattr(lab, name).set_state({"index": index})
+        assert stands(lab, *before), index
+    getattr(lab, name).set_state({"index": None})
+    assert lab.stage.value == before[1] and lab.dims == [5, 20]
+
+
+def test_a_bad_message_to_the_difference_button_is_refused(lab):
+    before = control_values(lab), lab.stage.value, lab.z.clone()
+    for value in ("x", None, 2, [], NAN):
+        lab.change.set_state({"value": value})
+        assert stands(lab, *before), value
+
+
+def test_a_flood_of_moves_ends_at_the_last(lab):
+    values = [round(4 * math.sin(i / 7), 2) for i in range(200)]
+    for value in values:
+        slider(lab, 5).set_state({"value": value})
+    z = latent.perturb(lab.base, 5, values[-1])
+    assert torch.equal(lab.z, z) and shows(lab, lab.base, z) and slider(lab, 5).value == values[-1]
+    button(lab, "undo").click()  # the flood is one drag
+    assert shows(lab, lab.base, lab.base) and torch.equal(lab.z, lab.base)
+
+
+def test_moves_of_two_sliders_and_bad_ones_between_them(lab):
+    z = lab.base
+    for i in range(20):
+        dim, value = (5, 20)[i % 2], i / 10
+        slider(lab, dim).set_state({"value": NAN if i % 3 == 0 else value})
+        z = z if i % 3 == 0 else latent.perturb(z, dim, value)
+        assert torch.equal(lab.z, z)
+    assert shows(lab, lab.base, z)
+
+
+# ----- one editor at a time
+
+
+def test_a_second_editor_closes_the_first(home, lab):
+    widgets, move = inside(lab.view), slider(lab, 5)
+    assert len(widgets) > 30 and all(x.comm is not None for x in widgets)
+    second = LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu")
+    assert lab.view is None and all(x.comm is None for x in widgets)
+    z, picture, other = lab.z.clone(), lab.stage.value, second.stage.value
+    move.value = 2.0
+    move.set_state({"value": -2.0})
+    assert torch.equal(lab.z, z) and lab.stage.value == picture
+    assert second.stage.value == other and torch.equal(second.z, second.base)
+    slider(second, 5).set_state({"value": 1.0})
+    assert shows(second, second.base, latent.perturb(second.base, 5, 1.0)) and torch.equal(lab.z, z)
+    lab.close()  # twice does no harm
+    lab.set(5, 3.0)  # nor does an edit by name
+
+
+# ----- buttons
+
+
+@pytest.mark.parametrize(("text", "value"), [("-3", -3.0), ("0", 0.0), ("+3", 3.0)])
+def test_the_labs_three_values(lab, text, value):
+    button(lab, text, 20).click()
+    assert shows(lab, lab.base, latent.perturb(lab.base, 20, value)) and slider(lab, 20).value == value
+
+
+def test_undo_redo_and_reset(lab):
+    base = lab.base.clone()
+    slider(lab, 5).set_state({"value": 2.0})
+    slider(lab, 20).set_state({"value": -2.0})
+    one, both = latent.perturb(base, 5, 2.0), latent.perturb(latent.perturb(base, 5, 2.0), 20, -2.0)
+    for text, z in (("undo", one), ("undo", base), ("redo", one), ("redo", both), ("reset all", base), ("undo", both)):
+        button(lab, text).click()
+        assert torch.equal(lab.z, z) and shows(lab, base, z)
+        for dim in (5, 20):
+            assert slider(lab, dim).value == pytest.approx(z[:, dim].mean().item(), abs=1e-4)
+    button(lab, "reset", 20).click()
+    assert shows(lab, base, one)
+    button(lab, "redo").click()
+    assert told(lab) == ("there is nothing to redo", True) and shows(lab, base, one)
+
+
+def test_add_and_remove(lab):
+    lab.number.set_state({"value": 33})
+    button(lab, "add").click()
+    assert list(lab.rows_of) == lab.dims == [5, 20, 33] and len(lab.sliders.children) == 3
+    slider(lab, 33).set_state({"value": 2.5})
+    z = latent.perturb(lab.base, 33, 2.5)
+    assert shows(lab, lab.base, z)
+    row = inside(lab.rows_of[33][0])
+    button(lab, "\u00d7", 33).click()
+    assert lab.dims == [5, 20] == list(lab.rows_of) and len(lab.sliders.children) == 2 and shows(lab, lab.base, z)
+    assert all(x.comm is None for x in row)
+    button(lab, "add").click()  # the slider comes back where the value still is
+    assert slider(lab, 33).value == 2.5
+    button(lab, "add").click()
+    assert lab.dims == [5, 20, 33]
+
+
+def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
+    assert lab.by_effect.options == (("not ranked", None),)
+    button(lab, "rank").click()
+    assert "100" in told(lab)[0] and lab.bar.value == 1 and lab.bar.layout.visibility == "hidden"
+    (_, nothing), *ranked = lab.by_effect.options
+    effects = latent.change_per_unit(runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), list(range(100)))
+    assert nothing is None and sorted(k for _, k in ranked) == list(range(100)) and lab.by_effect.value is None
+    values = [effects[k].item() for _, k in ranked]
+    np.testing.assert_allclose(values, sorted(values, reverse=True), atol=1e-3)
+    assert [text for text, _ in ranked] == [f"z[{k}]: {lab.effects[k]:.1f}" for _, k in ranked]
+    first = ranked[0][1]
+    lab.by_effect.set_state({"index": 1})
+    assert lab.dims == [5, 20, first] and lab.by_effect.value is None
+
+
+def test_save_sweep_and_load(home, lab):
+    slider(lab, 5).set_state({"value": 2.0})
+    lab.base_seed.set_state({"value": 11})
+    slider(lab, 20).set_state({"value": -1.0})
+    picture, z = lab.stage.value, lab.z.clone()
+    button(lab, "save").click()
+    assert "vanilla-001" in told(lab)[0] and not told(lab)[1] and lab.recipe.options == ("vanilla-001",)
+    button(lab, "sweep").click()
+    assert "vanilla-002" in told(lab)[0] and lab.recipe.options == ("vanilla-001", "vanilla-002")
+    assert (editing.KEPT / "vanilla-002" / "sweep.gif").exists() and (editing.KEPT / "vanilla-001" / "picture.svg").exists()
+    button(lab, "reset all").click()
+    lab.use(home["dcgan"])
+    assert lab.stage.value != picture
+    lab.recipe.set_state({"index": 0})
+    assert lab.stage.value != picture  # a choice alone loads nothing
+    button(lab, "load").click()
+    assert lab.stage.value == picture and torch.equal(lab.z, z) and told(lab) == ("vanilla-001 is back", False)
+    assert (lab.base_seed.value, lab.network.value, lab.folder.value) == (11, "vanilla", home["vanilla"])
+    assert slider(lab, 20).value == -1.0
+
+
+def test_the_progress_bar_goes_when_the_sweep_is_done(lab):
+    seen = []
+    lab.bar.observe(lambda change: seen.append(change["new"]), "value")
+    button(lab, "sweep").click()
+    assert len(seen) > 40 and seen == sorted(seen) and lab.bar.layout.visibility == "hidden"
+
+
+def test_load_without_anything_kept(lab):
+    button(lab, "load").click()
+    assert told(lab)[1] and "none" in told(lab)[0]
+
+
+# ----- where an edit goes, and what is said about it
+
+
+def test_an_edit_of_one_garment(lab):
+    lab.target.set_state({"index": 3})
+    assert lab.target.value == "3" and lab.rows == [2]
+    assert slider(lab, 5).value == pytest.approx(lab.base[2, 5].item(), abs=1e-4) and "mixed" not in note(lab, 5)
+    slider(lab, 5).set_state({"value": 3.5})
+    assert shows(lab, lab.base, latent.perturb(lab.base, 5, 3.5, [2]))
+    norms = next(row for name, row in measures(lab).items() if "z" in name)
+    assert ["touched" in classes for _, classes in norms] == [i == 2 for i in range(8)]
+    others = [row for name, row in measures(lab).items() if "z" not in name]
+    assert not any("touched" in classes for row in others for _, classes in row)
+    lab.target.set_state({"index": 0})
+    button(lab, "0", 20).click()
+    assert shows(lab, lab.base, latent.perturb(latent.perturb(lab.base, 5, 3.5, [2]), 20, 0.0))
+    assert sum("touched" in classes for row in measures(lab).values() for _, classes in row) == 8
+
+
+def test_a_walk_by_slider(lab):
+    lab.start.set_state({"index": 2})
+    lab.end.set_state({"index": 5})
+    lab.way.set_state({"value": 0.5})
+    z = lab.base.clone()
+    z[2] = latent.interpolate(lab.base[2], lab.base[5], 3)[1]
+    torch.testing.assert_close(lab.z, z, atol=1e-5, rtol=0)
+    assert shows(lab, lab.base, lab.z)
+    button(lab, "undo").click()
+    assert lab.way.value == 0 and torch.equal(lab.z, lab.base)
+
+
+def test_new_base_vectors(lab):
+    lab.base_seed.set_state({"value": 12})
+    base = latent.latents(8, 100, 12)
+    assert shows(lab, base, base) and lab.seed == 12
+    button(lab, "undo").click()
+    assert lab.base_seed.value == 3 and shows(lab, latent.latents(8, 100, 3), lab.base)
+
+
+def test_the_captions_measure_what_is_shown(lab):
+    lab.set(5, 4.0, [1])
+    edited = lab.images()[1]
+    rows = measures(lab)
+    assert len(rows) == 4
+    norms = next(rows[name] for name in rows if "z" in name)
+    assert [text for text, _ in norms] == [f"{x:.2f}" for x in lab.z.norm(dim=1).tolist()]
+    assert list(editing.MEASURES) == ["brightness", "contrast", "width"]
+    for name, measure in editing.MEASURES.items():
+        assert [text for text, _ in rows[name]] == [f"{x:.0f}" for x in measure(edited).tolist()]
+    assert "9.97" in next(name for name in rows if "z" in name)  # sqrt(99.5), where N(0, I) lives
+
+
+@pytest.mark.parametrize(("offset", "far"), [(-2.2, True), (-2.0, False), (0.0, False), (2.0, False), (2.2, True)])
+def test_a_vector_off_the_shell_is_called_far(lab, offset, far):
+    typical = math.sqrt(99.5)
+    lab.z = lab.base / lab.base.norm(dim=1, keepdim=True) * typical
+    lab.z[3] *= (typical + offset) / typical
+    lab.refresh()
+    norms = next(row for name, row in measures(lab).items() if "z" in name)
+    assert ["far" in classes for _, classes in norms] == [far and i == 3 for i in range(8)]
+    assert [text for text, _ in norms] == [f"{typical + offset:.2f}{' far' * far}" if i == 3 else "9.97" for i in range(8)]
+
+
+def test_many_dimensions_at_the_end_of_their_range_lead_far_away(lab):
+    lab.aim([6])
+    for dim in range(20):
+        lab.set(dim, 4.0)
+    norms = next(row for name, row in measures(lab).items() if "z" in name)
+    assert norms[6][0].endswith(" far") and sum("far" in classes for _, classes in norms) == 1
+    lab.reset()
+    assert "far" not in lab.measured.value
+
+
+def test_the_status_line_is_text_not_markup(lab):
+    name = '<b>"bold"&'
+    (editing.KEPT / name).mkdir(parents=True)
+    (editing.KEPT / name / "recipe.json").write_text("{")
+    lab.undo()
+    assert lab.recipe.options == (name,)
+    lab.recipe.set_state({"index": 0})
+    button(lab, "load").click()
+    assert "<b>" not in lab.told.value and html.escape(name) in lab.told.value
+    assert told(lab)[1] and name in told(lab)[0] and "damaged" in told(lab)[0]
+
+
+# ----- networks
+
+
+def test_the_other_network_keeps_the_vectors(home, lab):
+    slider(lab, 5).set_state({"value": 3.0})
+    z = lab.z.clone()
+    lab.network.set_state({"index": 1})
+    assert lab.run.config.model == lab.network.value == "dcgan" and lab.folder.value == home["dcgan"]
+    assert shows(lab, lab.base, z) and torch.equal(lab.z, z) and slider(lab, 5).value == 3.0
+    assert [folder for _, folder in lab.folder.options] == [home["dcgan"]]
+    assert note(lab, 5).startswith(f"{lab.effect(5):.1f} grey/unit")
+    lab.network.set_state({"index": 0})
+    assert lab.run.config.model == "vanilla" and torch.equal(lab.z, z)
+
+
+def test_a_narrow_network_has_fewer_dimensions(home, lab):
+    lab.add(60)
+    index = [folder for _, folder in lab.folder.options].index(home["narrow"])
+    lab.folder.set_state({"index": index})
+    assert lab.run.folder == home["narrow"] and lab.z.shape == (8, 50) and lab.number.max == 49
+    assert list(lab.rows_of) == lab.dims == [5, 20] and shows(lab, lab.base, lab.base)
+
+
+@pytest.mark.parametrize("damage", ["missing", "flipped byte"])
+def test_a_network_that_cannot_be_opened_leaves_the_old_one(own_runs, damage):
+    lab = LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu")
+    lab.set(5, 3.0)
+    picture = lab.stage.value
+    if damage == "missing":
+        shutil.rmtree(own_runs["dcgan"])
+    else:
+        flip(own_runs["dcgan"] / "generator.safetensors")
+    lab.network.set_state({"index": 1})
+    assert told(lab)[1] and ("finished run" if damage == "missing" else "damaged") in told(lab)[0]
+    assert lab.stage.value == picture and lab.network.value == "vanilla" and lab.folder.value == own_runs["vanilla"]
+
+
+def test_the_open_run_is_deleted(own_runs, clock):
+    """Its network is in memory: edits go on, or the status line says why not."""
+    lab = LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu")
+    shutil.rmtree(own_runs["vanilla"])
+    slider(lab, 5).set_state({"value": 3.0})
+    edited = figures.grey_levels(latent.sample(lab.g, latent.perturb(lab.base, 5, 3.0)))
+    assert told(lab)[1] or np.array_equal(decoded(lab)[1, ..., 0], edited[:, 0])
+
+
+def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(home, tmp_path, monkeypatch):
+    root = runs.RUNS
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    lab = LatentExplorer(dims=[5, 20], seed=4, device="cpu")
+    assert told(lab)[1] and "make report" in told(lab)[0] and lab.view is not None
+    messages = [("network", 1), ("target", 3), ("start", 4), ("by_effect", 0)]
+    for name, index in messages:
+        getattr(lab, name).set_state({"index": index})
+    for name, value in (("change", True), ("base_seed", 5), ("way", 0.5), ("number", 7)):
+        getattr(lab, name).set_state({"value": value})
+    for text in ("undo", "redo", "reset all", "add", "rank", "load", "save", "sweep"):
+        button(lab, text).click()
+        assert told(lab)[1] and told(lab)[0]
+    assert lab.run is None and lab.rows_of == {} and lab.stage.value == b""
+
+    monkeypatch.setattr(runs, "RUNS", root)
+    lab.use(home["dcgan"])
+    assert told(lab) == ("", False) and list(lab.rows_of) == [5, 20]
+    base = latent.latents(8, 100, 4)
+    assert shows(lab, base, base) and (lab.network.value, lab.base_seed.value, lab.target.value) == ("dcgan", 4, "all")
+    slider(lab, 5).set_state({"value": 1.0})
+    assert shows(lab, base, latent.perturb(base, 5, 1.0))
+
+
+def test_a_run_from_elsewhere_is_shown_or_refused(home, tmp_path):
+    shutil.copytree(home["vanilla"], tmp_path / "elsewhere")
+    lab = LatentExplorer(tmp_path / "elsewhere", dims=[5], device="cpu")
+    assert told(lab)[1] or shows(lab, lab.base, lab.base)
+
+
+def test_a_bad_start_is_told(home):
+    lab = LatentExplorer(home["vanilla"], dims=[5, 100], device="cpu")
+    assert told(lab)[1] and "100" in told(lab)[0]
+
+
+# ----- how many widgets there are
+
+
+def test_slider_moves_make_no_widgets(lab):
+    count = len(open_widgets)
+    for i in range(100):
+        slider(lab, (5, 20)[i % 2]).set_state({"value": i / 50})
+    assert len(open_widgets) == count
+
+
+def test_rows_that_went_leave_no_widgets(lab):
+    lab.add(33)
+    lab.remove(33)
+    count = len(open_widgets)
+    for _ in range(20):
+        lab.add(33)
+        lab.remove(33)
+    assert len(open_widgets) == count
+
+
+def test_an_editor_that_was_replaced_leaves_no_widgets(home):
+    counts = []
+    for _ in range(3):
+        LatentExplorer(home["vanilla"], dims=[5], device="cpu")
+        counts.append(len(open_widgets))
+    assert counts == counts[:1] * 3
+
+
+# ----- what a cell shows
+
+
+def test_a_page_gets_the_view(lab):
+    bundle = lab._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == lab.view.model_id
+
+
+def test_headless_is_a_picture_and_no_widget(home, monkeypatch, lab):
+    monkeypatch.setenv("LABKIT_HEADLESS", "1")
+    made = []
+    w.Widget.on_widget_constructed(made.append)
+    try:
+        rest = LatentExplorer(home["vanilla"], seed=3, device="cpu")
+        rest.set(5, 3.0, [2])
+        bundle = rest._repr_mimebundle_()
+        rest.sweep(5)
+    finally:
+        w.Widget.on_widget_constructed(None)
+    assert made == [] and rest.view is None and lab.view is None  # the one on the page is closed
+    assert set(bundle) == {"text/plain", "text/html"} and "make lab" in bundle["text/plain"]
+    assert bundle["text/html"].count("<img") == 1
+    png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', bundle["text/html"])[1])
+    assert png == figures.encode(rest.figure())["png"] and torch.equal(rest.z, latent.perturb(rest.base, 5, 3.0, [2]))
+
+
+def test_headless_without_a_run_says_so(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABKIT_HEADLESS", "1")
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    assert "make report" in LatentExplorer(device="cpu")._repr_mimebundle_()["text/plain"]
+
+
+def test_the_page_can_name_every_picture_and_control(lab):
+    """What the labels script looks for is there; the tooltips and descriptions say what a control does."""
+    controls = [x for x in inside(lab.view) if isinstance(x, (w.Button, w.ToggleButton, w.FloatSlider, w.Dropdown, w.BoundedIntText))]
+    assert len(controls) > 20 and all(x.description for x in controls)
+    assert all(x.tooltip for x in controls if isinstance(x, (w.Button, w.ToggleButton)))
+    assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in explorer.LABELS
+
+
+# ----- the connection of the page
+
+
+class Handler(KernelWebsocketHandler):
+    """Stands for the websocket of a page; notes what is asked of it."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def set_nodelay(self, value):
+        self.calls.append(("set_nodelay", value))
+
+
+def test_the_connection_sets_nodelay_before_it_connects(monkeypatch):
+    calls = []
+
+    async def connect(self):
+        calls.append("connect")
+        return "connected"
+
+    monkeypatch.setattr(ZMQChannelsWebsocketConnection, "connect", connect)
+    assert issubclass(server.PromptConnection, ZMQChannelsWebsocketConnection)
+    connection = server.PromptConnection(websocket_handler=Handler(calls))
+    assert asyncio.run(connection.connect()) == "connected"
+    assert calls == [("set_nodelay", True), "connect"]

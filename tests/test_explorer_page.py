@@ -1,0 +1,762 @@
+"""The live editor as its user has it: a real JupyterLab, a real Chromium, and every pixel compared with the library's.
+
+One server, one page and one run of notebook 03 (profile smoke) serve all tests; each test begins with a fresh editor.
+"""
+
+import ast
+import io
+import json
+import math
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import lab_page
+from labkit import figures, latent, runs
+from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
+from project_copy import clean_environment, copy_project
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
+
+DIMS = [5, 20, 40, 60, 80]  # those of the notebook
+EDITOR = "LatentExplorer(runs.run_folder"  # how its cell is known
+complaints = []  # (test, what the browser's console or the kernel said)
+
+
+# The desk: a project, a page, a fresh editor.
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project, in a folder with an awkward name, whose chapter 03 trains in seconds."""
+    root = copy_project(tmp_path_factory.mktemp("page") / "a lab 實驗")
+    chapter = root / "notebooks/03_latent_perturbation.ipynb"
+    notebook = json.loads(chapter.read_text(encoding="utf-8"))
+    settings = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    assert any('profile = "auto"' in line for line in settings["source"])
+    settings["source"] = [line.replace('profile = "auto"', 'profile = "smoke"') for line in settings["source"]]
+    chapter.write_text(json.dumps(notebook), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def lab(project, tmp_path_factory):
+    """The page with chapter 03, all cells run. The kernel computes on the CPU, as the tests do."""
+    scratch = tmp_path_factory.mktemp("jupyter")
+    with jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server, chromium() as browser:
+        page = open_notebook(browser, server, "notebooks/03_latent_perturbation.ipynb")
+        page.set_default_timeout(15_000)
+        run_all(page, ".labkit-stage img", 240)
+        page.evaluate("""() => {  // what goes between page and kernel from here on
+            window.talk = {comms: 0, faults: []};
+            jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.anyMessage.connect((_, {msg, direction}) => {
+                if (msg.header.msg_type.startsWith('comm_')) window.talk.comms += 1;
+                if (direction === 'recv' && ['error', 'stream'].includes(msg.header.msg_type)) window.talk.faults.push(JSON.stringify(msg.content));
+            });
+        }""")
+        quiet(page)
+        yield page
+    log = (scratch / "jupyter.log").read_text(encoding="utf-8", errors="replace")
+    assert "Traceback" not in log, log[-3000:]
+
+
+@pytest.fixture
+def untouched(lab):
+    """The page as *Run all* left it, for the first test alone."""
+    return lab
+
+
+@pytest.fixture
+def page(lab, request):
+    """The page with a fresh editor, scrolled to; what is complained about meanwhile is noted."""
+
+    def note(text):
+        complaints.append((request.node.name, text))
+
+    def on_console(message):
+        if message.type == "error":
+            note(f"console: {message.text} ({message.location.get('url')})")
+
+    def on_error(error):
+        note(f"page: {error}")
+
+    lab.on("console", on_console)
+    lab.on("pageerror", on_error)
+    run_editor_cell(lab)
+    yield lab
+    quiet(lab)
+    for fault in lab.evaluate("() => window.talk.faults.splice(0)"):
+        note(f"kernel: {fault}")
+    lab.remove_listener("console", on_console)
+    lab.remove_listener("pageerror", on_error)
+
+
+@pytest.fixture(scope="module")
+def networks(lab, project):
+    """The generators that the notebook has trained, by model."""
+    (vanilla,), (dcgan,) = (list((project / "data/runs/smoke" / model).iterdir()) for model in ("vanilla", "dcgan"))
+    return {"vanilla": runs.load_run(vanilla).generator(), "dcgan": runs.load_run(dcgan).generator()}
+
+
+@pytest.fixture(scope="module")
+def z():
+    """The base vectors of latent_seed 0."""
+    return latent.latents(8, 100, 0)
+
+
+def run_editor_cell(page):
+    """Run the editor's cell again, as Shift+Enter does, and scroll to it."""
+    page.evaluate(
+        """async wanted => {
+        document.querySelectorAll('.labkit-editor').forEach(editor => { editor.dataset.old = 'yes' });
+        const notebook = jupyterapp.shell.currentWidget.content;
+        notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.model.sharedModel.source.includes(wanted));
+        await jupyterapp.commands.execute('notebook:run-cell');
+    }""",
+        EDITOR,
+    )
+    page.wait_for_selector(".labkit-editor:not([data-old]) .labkit-stage img", timeout=20_000)
+    quiet(page)
+    page.locator(".labkit-editor").scroll_into_view_if_needed()
+
+
+# What the tests do and see.
+
+
+def ask(page, expression, do=""):
+    """The value of ``expression`` in the kernel after ``do``, by way of the page, behind all that it has sent before."""
+    reply = page.evaluate(
+        """async ([code, value]) => {
+        const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+        return (await kernel.requestExecute({code, silent: true, store_history: false, user_expressions: {value}}).done).content;
+    }""",
+        [do, expression],
+    )
+    assert reply["status"] == "ok" and reply["user_expressions"]["value"]["status"] == "ok", reply
+    return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
+
+
+def quiet(page, seconds=30.0):
+    """Wait until page and kernel have nothing more to say to each other."""
+    end, before = time.monotonic() + seconds, None
+    while (now := page.evaluate("window.talk.comms")) != before:
+        assert time.monotonic() < end, "page and kernel go on talking"
+        before = now
+        ask(page, "0")
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 20)))")
+
+
+def cells(page):
+    """The picture, (rows, 8, 28, 28, 3), uint8, when all is quiet; between the garments it is transparent."""
+    quiet(page)
+    sheet = np.asarray(lab_page.picture(page))
+    assert sheet.shape[0] % 29 == 0 and sheet.shape[1:] == (8 * 29, 4), sheet.shape
+    sheet = sheet.reshape(-1, 29, 8, 29, 4).transpose(0, 2, 1, 3, 4)
+    assert (sheet[:, :, :28, :28, 3] == 255).all() and (sheet[:, :, 28, :, 3] == 0).all() and (sheet[:, :, :, 28, 3] == 0).all()
+    return sheet[:, :, :28, :28, :3]
+
+
+def library(network, *rows):
+    """What the library makes of each row's vectors (8, 100), as `cells` gives it."""
+    return np.stack([np.repeat(figures.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows])
+
+
+def assert_same(shown, expected):
+    """Equal to the grey level; only where a sum was rounded the other way, half a level becomes one, hardly anywhere."""
+    assert shown.shape == expected.shape
+    apart = np.abs(shown.astype(int) - expected)
+    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
+
+
+def handle(page, name):
+    return page.locator(f'.labkit-editor .noUi-handle[aria-label="{name}"]')
+
+
+def readout(page, name):
+    return page.locator(f'.labkit-editor .widget-slider:has(.noUi-handle[aria-label="{name}"]) .widget-readout')
+
+
+def value(page, name):
+    """The number that stands beside a slider."""
+    return float(readout(page, name).inner_text().replace("\u2212", "-"))
+
+
+def press(page, text):
+    """Click the one button with this text, or with this tooltip."""
+    button = page.locator(".labkit-editor button")
+    named = button.filter(has_text=re.compile(f"^{re.escape(text)}$"))
+    (named if named.count() == 1 else page.locator(f'.labkit-editor button[title="{text}"]')).click()
+
+
+def control(page, label, kind):
+    """The input or select behind a visible label."""
+    return page.locator(".labkit-editor .widget-inline-hbox").filter(has=page.locator(f'.widget-label:text-is("{label}")')).locator(kind)
+
+
+def options(select):
+    """What a list offers."""
+    return [text.replace("\xa0", " ") for text in select.locator("option").all_inner_texts()]
+
+
+def status(page):
+    quiet(page)
+    return page.locator('.labkit-editor [role="status"]').inner_text().strip()
+
+
+def sliders(page):
+    """The names of the sliders, from top to bottom."""
+    quiet(page)
+    return page.eval_on_selector_all(".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))")
+
+
+def centre(locator):
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def no_output_but_the_editor(page):
+    """No traceback, no warning: the editor's cell shows the editor and nothing else."""
+    return page.evaluate("""() => {
+        const cell = document.querySelector('.labkit-editor').closest('.jp-Cell');
+        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1 && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
+    }""")
+
+
+# At rest.
+
+
+def test_after_run_all_the_garments_are_those_of_the_vectors(untouched, networks, z):
+    assert_same(cells(untouched), library(networks["dcgan"], z, z))
+    assert ask(untouched, "LatentExplorer._live.z.tolist()") == z.tolist()  # and nobody has edited anything
+    assert untouched.locator(".labkit-measures .touched").count() == 0
+    assert no_output_but_the_editor(untouched)
+
+
+def test_a_fresh_editor_stands_at_the_means_and_has_nothing_to_undo(page, networks, z):
+    assert sliders(page) == [f"z[{dim}]" for dim in DIMS]
+    for dim in DIMS:
+        assert value(page, f"z[{dim}]") == pytest.approx(z[:, dim].mean().item(), abs=0.0051)
+    assert page.locator(".labkit-rows", has_text="mixed").count() == 1
+    press(page, "undo")
+    assert status(page) == "there is nothing to undo"
+    assert_same(cells(page), library(networks["dcgan"], z, z))
+
+
+# Sliders.
+
+
+def test_arrow_keys_move_a_slider_and_the_garments_follow(page, networks, z):
+    handle(page, "z[5]").focus()
+    start = value(page, "z[5]")
+    for key in ["ArrowRight"] * 20 + ["ArrowUp"] * 3 + ["ArrowLeft"]:
+        page.keyboard.press(key)
+    shown = cells(page)
+    assert value(page, "z[5]") == pytest.approx(start + 0.22)
+    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, value(page, "z[5]"))))
+    page.keyboard.press("End")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))
+    assert handle(page, "z[5]").evaluate("handle => handle === document.activeElement")
+
+
+def test_dragging_with_the_mouse(page, networks, z):
+    x, y = centre(handle(page, "z[40]"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 30, y, steps=5)
+    halfway = cells(page)  # the button is still down
+    assert -4 < value(page, "z[40]") < -1
+    assert_same(halfway, library(networks["dcgan"], z, latent.perturb(z, 40, value(page, "z[40]"))))
+    page.mouse.move(x + 20, y + 40, steps=5)
+    page.mouse.up()
+    shown = cells(page)
+    assert 0.5 < value(page, "z[40]") < 4
+    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 40, value(page, "z[40]"))))
+
+
+def test_a_drag_is_one_edit(page, networks, z):
+    x, y = centre(handle(page, "z[80]"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 25, y, steps=25)
+    page.mouse.up()
+    dragged = library(networks["dcgan"], z, latent.perturb(z, 80, value(page, "z[80]")))
+    assert_same(cells(page), dragged)
+    press(page, "undo")
+    assert_same(cells(page), library(networks["dcgan"], z, z))
+    press(page, "redo")
+    assert_same(cells(page), dragged)
+
+
+def test_a_typed_value(page, networks, z):
+    readout(page, "z[20]").fill("1.25")
+    readout(page, "z[20]").press("Enter")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 1.25)))
+
+
+def test_a_flood_of_moves_ends_at_the_last_within_half_a_second(page, networks, z):
+    """The pictures keep pace: none is left to be drawn half a second after the slider is let go."""
+    page.evaluate("""() => document.querySelector('.labkit-stage img').addEventListener('load', () => requestAnimationFrame(
+        () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))""")
+    left, y = centre(page.locator(".labkit-rows .noUi-target").nth(3))
+    tries = []
+    for attempt in range(3):  # the machine may have other things to do
+        page.mouse.move(*centre(handle(page, "z[60]")))
+        page.mouse.down()
+        begin = time.monotonic()
+        page.evaluate("window.paints = 0")
+        for i in range(120):
+            page.mouse.move(left + 45 * math.sin(i / 9 + attempt), y)
+            time.sleep(max(0.0, begin + (i + 1) / 60 - time.monotonic()))
+        during, release = page.evaluate("[window.paints, performance.now()]")
+        page.mouse.up()
+        shown = cells(page)
+        assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 60, value(page, "z[60]"))))
+        assert during >= 10  # it moved on the way, too
+        tries.append(page.evaluate("window.painted") - release)
+        if tries[-1] < 500:
+            break
+    assert min(tries) < 500, tries
+
+
+def test_snap_reset_undo_and_redo(page, networks, z):
+    network, snapped = networks["dcgan"], latent.perturb(z, 5, 3)
+    both = latent.perturb(snapped, 20, -3)
+    press(page, "z[5] = 3")
+    assert_same(cells(page), library(network, z, snapped))
+    assert value(page, "z[5]") == 3
+    press(page, "z[20] = -3")
+    assert_same(cells(page), library(network, z, both))
+    press(page, "z[5] as it was drawn")
+    alone = latent.perturb(z, 20, -3)
+    assert_same(cells(page), library(network, z, alone))
+    press(page, "reset all")
+    assert_same(cells(page), library(network, z, z))
+    for state in (alone, both, snapped, z):
+        press(page, "undo")
+        assert_same(cells(page), library(network, z, state))
+    for state in (snapped, both, alone, z):
+        press(page, "redo")
+        assert_same(cells(page), library(network, z, state))
+    press(page, "redo")
+    assert status(page) == "there is nothing to redo"
+
+
+def test_a_target_alone_is_edited_and_marked(page, networks, z):
+    press(page, "3")
+    assert_same(cells(page), library(networks["dcgan"], z, z))  # aiming changes nothing
+    press(page, "z[5] = 3")
+    shown = cells(page)
+    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
+    differ = [column for column in range(8) if (shown[0, column] != shown[1, column]).any()]
+    assert differ == [2]
+    marks = page.eval_on_selector_all(".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))")
+    assert [i for i, marked in enumerate(marks) if marked] == [2]  # the first line, third garment
+    press(page, "all")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
+    press(page, "z[80] = 0")
+    marks = page.eval_on_selector_all(".labkit-measures .touched", "all => all.length")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, 3, [2]), 80, 0)))
+    assert page.locator(".labkit-measures .touched").count() == 8
+
+
+def test_the_measures_are_the_librarys(page, networks, z):
+    press(page, "z[5] = 3")
+    shown, edited = cells(page), latent.perturb(z, 5, 3)
+    images = latent.sample(networks["dcgan"], edited)
+    lines = page.locator(".labkit-measures .widget-html-content").inner_text().split()
+    numbers = [float(word) for word in lines if re.fullmatch(r"[\d.]+", word)]
+    wanted = [edited.norm(dim=1), latent.brightness(images), latent.contrast(images), latent.width(images)]
+    assert len(shown) == 2 and np.allclose(numbers, torch.cat(wanted).tolist(), atol=0.51)
+    assert np.allclose(numbers[:8], edited.norm(dim=1).tolist(), atol=0.0051)
+
+
+def test_a_new_base_seed_and_a_walk(page, networks):
+    seed = control(page, "base seed", "input")
+    seed.fill("7")
+    seed.press("Enter")
+    other = latent.latents(8, 100, 7)
+    assert_same(cells(page), library(networks["dcgan"], other, other))
+    handle(page, "by").focus()
+    page.keyboard.press("End")  # all the way from garment 1 to garment 2
+    arrived = other.clone()
+    arrived[0] = other[1]
+    assert_same(cells(page), library(networks["dcgan"], other, arrived))
+
+
+# Keyboard, and those who do not see the page.
+
+
+def test_the_keyboard_alone_reaches_everything(page, networks, z):
+    def focused():
+        return page.evaluate("""() => {
+            const at = document.activeElement, editor = at.closest('.labkit-editor');
+            return editor && (at.getAttribute('aria-label') || at.textContent || at.tagName);
+        }""")
+
+    def tab_to(name):
+        reached = []
+        for _ in range(70):
+            page.keyboard.press("Tab")
+            reached.append(focused())
+            assert reached[-1] is not None, f"left the editor before {name}: {reached}"
+            if reached[-1] == name:
+                return reached
+        raise AssertionError(f"{name} is not reached: {reached}")
+
+    edited = latent.perturb(z, 5, 3)
+    page.locator(".labkit-editor button", has_text="vanilla").focus()
+    for name in ("dcgan", "difference", "z[5]", "+3"):
+        tab_to(name)
+    page.keyboard.press("Enter")
+    assert_same(cells(page), library(networks["dcgan"], z, edited))
+    assert focused() == "+3"
+    reached = tab_to("undo")
+    assert [name for name in reached if name.startswith("z[")] == ["z[20]", "z[40]", "z[60]", "z[80]"]
+    page.keyboard.press("Enter")
+    assert_same(cells(page), library(networks["dcgan"], z, z))
+    tab_to("redo")
+    page.keyboard.press("Space")
+    assert_same(cells(page), library(networks["dcgan"], z, edited))
+    tab_to("rank")
+    tab_to("sweep")
+    page.keyboard.press("Shift+Tab")
+    assert focused() == "save"
+
+
+def test_everything_has_a_name_for_a_screen_reader(page):
+    control(page, "dimension", "input").fill("7")
+    press(page, "add")  # a slider that came later is named like the first ones
+    assert sliders(page)[-1] == "z[7]"
+    client = page.context.new_cdp_session(page)
+    root = client.send("DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"})
+    nodes = client.send("Accessibility.queryAXTree", {"nodeId": root["nodeId"]})["nodes"]
+    client.detach()
+    named = {}
+    for node in nodes:
+        if not node["ignored"]:
+            named.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", "").strip())
+    assert sorted(named["slider"]) == sorted([f"z[{dim}]" for dim in [*DIMS, 7]] + ["by"])
+    assert named["image"] == ["Eight garments: base above, edited below"]
+    assert set(named["combobox"]) == {"run", "walk", "to", "by effect", "kept"}
+    assert set(named["spinbutton"]) == {"base seed", "dimension"}
+    assert len(named["button"]) > 40 and all(named["button"])
+    assert len(named["status"]) == 1
+
+
+# Networks, dimensions, what is kept.
+
+
+def test_the_difference_is_a_third_row_in_colour(page, networks, z):
+    press(page, "z[5] = 3")
+    press(page, "difference")
+    shown = cells(page)
+    base, edited = (latent.sample(networks["dcgan"], vectors) for vectors in (z, latent.perturb(z, 5, 3)))
+    colours = matplotlib.colormaps["PuOr_r"](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3]
+    assert len(shown) == 3
+    assert_same(shown[:2], library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
+    assert np.abs(shown[2].astype(int) - colours).max() <= 4  # a neighbouring colour, where a sum was rounded the other way
+    whole = np.asarray(Image.open(io.BytesIO(figures.stage(base, edited, True))).convert("RGBA"))
+    assert whole.shape == np.asarray(lab_page.picture(page)).shape
+    assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited", "difference"]
+    press(page, "difference")
+    assert len(cells(page)) == 2
+    assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited"]
+
+
+def test_the_other_network_gets_the_same_vectors(page, networks, z):
+    press(page, "z[5] = 3")
+    edited = latent.perturb(z, 5, 3)
+    press(page, "vanilla")
+    assert_same(cells(page), library(networks["vanilla"], z, edited))
+    press(page, "z[20] = -3")
+    edited = latent.perturb(edited, 20, -3)
+    assert_same(cells(page), library(networks["vanilla"], z, edited))
+    press(page, "dcgan")
+    assert_same(cells(page), library(networks["dcgan"], z, edited))
+
+
+def test_another_run_of_the_same_network(page, project, networks, z):
+    """The list beside the network has every finished run of it."""
+    (folder,) = (project / "data/runs/smoke/dcgan").iterdir()
+    other = folder.with_name(folder.name + "-again")
+    shutil.copytree(folder, other)
+    try:
+        press(page, "reset all")  # any button looks what runs there are
+        quiet(page)
+        assert options(control(page, "run", "select")) == [f"smoke, {folder.name}", f"smoke, {other.name}"]
+        control(page, "run", "select").select_option(index=1)
+        assert_same(cells(page), library(networks["dcgan"], z, z))
+        assert ask(page, "LatentExplorer._live.run.folder.name") == other.name
+    finally:
+        shutil.rmtree(other)
+
+
+def test_rank_then_choose_from_the_list(page, networks, z):
+    chooser = control(page, "by effect", "select")
+    assert options(chooser) == ["not ranked"]
+    press(page, "rank")
+    assert "ranked" in status(page)
+    first, *offered = options(chooser)
+    found = [re.fullmatch(r"z\[(\d+)\]: ([\d.]+)", option).groups() for option in offered]
+    dims, effects = [int(dim) for dim, _ in found], [float(effect) for _, effect in found]
+    assert first == "choose" and sorted(dims) == list(range(100)) and effects == sorted(effects, reverse=True)
+    wanted = latent.change_per_unit(networks["dcgan"], latent.latents(16, 100, 1), dims)
+    assert np.allclose(effects, wanted, atol=0.051)
+    new = next(dim for dim in dims if dim not in DIMS)
+    chooser.select_option(index=1 + dims.index(new))
+    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, new]]
+    press(page, f"z[{new}] = 3")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, new, 3)))
+
+
+def test_add_by_number_and_take_away(page, networks, z):
+    control(page, "dimension", "input").fill("99")
+    press(page, "add")
+    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, 99]]
+    press(page, "add")
+    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, 99]]  # once is enough
+    press(page, "z[99] = -3")
+    press(page, "take the slider of z[99] away")
+    press(page, "take the slider of z[40] away")
+    assert sliders(page) == ["z[5]", "z[20]", "z[60]", "z[80]"]
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 99, -3)))  # its value stays
+
+
+def test_save_and_load_bring_back_the_same_pixels(page, project, networks, z):
+    press(page, "3")
+    press(page, "z[5] = 3")
+    press(page, "all")
+    press(page, "z[20] = -3")
+    before = cells(page)
+    press(page, "save")
+    name = re.fullmatch(r"kept in figures/explorer/([\w-]+): picture.svg, picture.png, recipe.json", status(page))[1]
+    folder = project / "figures/explorer" / name
+    assert sorted(path.name for path in folder.iterdir()) == ["picture.png", "picture.svg", "recipe.json"]
+    with Image.open(folder / "picture.png") as png:
+        assert png.width > 500 and np.asarray(png.convert("L")).std() > 5
+    assert ElementTree.parse(folder / "picture.svg").getroot().tag.endswith("svg")
+
+    press(page, "vanilla")
+    press(page, "reset all")
+    press(page, "z[80] = 3")
+    assert (cells(page) != before).any()
+    control(page, "kept", "select").select_option(label=name)
+    press(page, "load")
+    assert status(page) == f"{name} is back"
+    assert (cells(page) == before).all()
+    assert_same(before, library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, 3, [2]), 20, -3)))
+
+
+def test_sweep_keeps_an_animation(page, project, networks, z):
+    press(page, "z[20] = 3")
+    press(page, "sweep")
+    name = re.fullmatch(r"kept in figures/explorer/([\w-]+): sweep.gif, recipe.json", status(page))[1]
+    with Image.open(project / "figures/explorer" / name / "sweep.gif") as gif:
+        assert gif.n_frames >= 40
+        gif.seek(0)
+        frame = np.asarray(gif.convert("L"))[-28 * 4 :: 4, ::4]  # under the label, every pixel four times
+    wanted = library(networks["dcgan"], latent.perturb(z, 20, -3))[0, :, :, :, 0]
+    shown = np.stack([frame[:28, 29 * i : 29 * i + 28] for i in range(8)])
+    assert np.abs(shown.astype(int) - wanted).max() <= 8  # a GIF has few colours
+    assert page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility") == "hidden"
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
+
+
+# What goes wrong.
+
+
+@contextmanager
+def damaged(file):
+    """One byte in the middle of ``file`` is another."""
+    sound = file.read_bytes()
+    content = bytearray(sound)
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+    try:
+        yield
+    finally:
+        file.write_bytes(sound)
+
+
+def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, networks, z):
+    press(page, "z[5] = 3")
+    before = cells(page)
+    (folder,) = (project / "data/runs/smoke/vanilla").iterdir()
+    with damaged(folder / "generator.safetensors"):
+        press(page, "vanilla")
+        said = status(page)
+        assert str(folder / "generator.safetensors") in said and "damaged" in said and "train again" in said
+        assert page.locator('.labkit-editor .labkit-failed[role="status"]').count() == 1
+        assert (cells(page) == before).all()
+        pressed = page.locator(".labkit-editor button.mod-active").all_inner_texts()
+        assert pressed[0] == "dcgan"  # the page says which network it shows
+        assert no_output_but_the_editor(page)
+        press(page, "z[20] = 3")  # and the editor goes on
+        edited = latent.perturb(latent.perturb(z, 5, 3), 20, 3)
+        assert_same(cells(page), library(networks["dcgan"], z, edited))
+        assert status(page) == ""
+    press(page, "vanilla")  # mended
+    assert_same(cells(page), library(networks["vanilla"], z, edited))
+
+
+def test_a_damaged_recipe_is_named(page, project):
+    press(page, "save")
+    name = re.search(r"explorer/([\w-]+):", status(page))[1]
+    recipe = project / "figures/explorer" / name / "recipe.json"
+    recipe.write_text(recipe.read_text()[:-40])
+    before = cells(page)
+    try:
+        control(page, "kept", "select").select_option(label=name)
+        press(page, "load")
+        assert str(recipe) in status(page) and "damaged" in status(page)
+        assert (cells(page) == before).all()
+    finally:
+        shutil.rmtree(recipe.parent)
+
+
+HOSTILE = {
+    "set(5, float('nan'))": ["nan", "finite"],
+    "set(5, float('inf'))": ["inf", "finite"],
+    "set(200, 1.0)": ["200", "0 to 99"],
+    "set(5, 'x')": ["'x'", "finite"],
+    "set(5, 4.01)": ["4.01", "out of range"],
+    "set(5, 1.0, [8])": ["[8]", "0 to 7"],
+    "add(-1)": ["-1", "0 to 99"],
+    "reseed(-1)": ["-1", "seed"],
+    "load('../../etc')": ["../../etc", "is not in"],
+}
+
+
+def test_hostile_calls_are_answered_on_the_page(page):
+    press(page, "z[5] = 3")
+    before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
+    for call, words in HOSTILE.items():
+        ask(page, "0", do=f"LatentExplorer._live.{call}")
+        said = status(page)
+        assert all(word in said for word in words), (call, said)
+        assert (cells(page) == before).all() and ask(page, "LatentExplorer._live.z.tolist()") == state, call
+        assert value(page, "z[5]") == 3
+    assert no_output_but_the_editor(page)
+
+
+def test_hostile_messages_from_the_page_change_nothing(page):
+    press(page, "z[5] = 3")
+    before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
+    model = ask(page, "LatentExplorer._live.rows_of[5][1].model_id")
+    hostile = [{"value": bad} for bad in (None, "abc", "NaN", 1e9, -4.5, True, [1], {}, "")]
+    hostile += [{"min": -100}, {"value": 1, "max": 1e9}, {"step": 0}, {"description": "<script>"}, {"value": 1, "nonsense": 2}]
+    for state_sent in hostile:
+        page.evaluate(
+            """([id, state]) => {
+            const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+            kernel._comms.get(id).send({method: 'update', state, buffer_paths: []});
+        }""",
+            [model, state_sent],
+        )
+        said = status(page)
+        assert said.startswith("z[5]: ") and said.endswith("; nothing was changed"), (state_sent, said)
+        assert (cells(page) == before).all(), state_sent
+        press(page, "undo"), press(page, "redo")  # a message that was heeded would end in another state
+        assert (cells(page) == before).all(), state_sent
+        assert status(page) == "" and value(page, "z[5]") == 3
+    assert ask(page, "LatentExplorer._live.z.tolist()") == state
+    assert no_output_but_the_editor(page)
+
+
+def test_a_number_that_does_not_fit_is_put_right(page, networks, z):
+    seed, dimension = control(page, "base seed", "input"), control(page, "dimension", "input")
+    for typed, shown in (("-5", 0), ("", 0), ("99999999999", 2**31 - 1)):
+        seed.fill(typed)
+        seed.press("Enter")
+        base = latent.latents(8, 100, shown)
+        assert_same(cells(page), library(networks["dcgan"], base, base))
+        assert seed.input_value() == str(shown)
+    dimension.fill("500")
+    press(page, "add")
+    assert sliders(page)[-1] == "z[99]"
+
+
+def test_the_cell_run_again_leaves_one_editor(page):
+    count = """async () => Object.keys((await jupyterapp.shell.currentWidget.context.sessionContext.session.kernel
+        .requestCommInfo({target_name: 'jupyter.widget'})).content.comms).length"""
+    before = page.evaluate(count)
+    press(page, "z[5] = 3")
+    run_editor_cell(page)
+    run_editor_cell(page)
+    assert page.locator(".labkit-editor").count() == 1
+    assert page.evaluate(count) == before  # nothing of the old ones is left in the kernel
+
+
+# How it looks.
+
+
+def test_the_editor_fits_a_small_screen(page):
+    """1280 x 800: nothing to scroll sideways, and all controls in sight with the garments."""
+    for look in ("two rows", "with the difference"):
+        room = page.evaluate("""() => {
+            const editor = document.querySelector('.labkit-editor'), outer = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
+            editor.scrollIntoView({block: 'center'});
+            const [inner, view] = [editor, outer].map(element => element.getBoundingClientRect());
+            const wide = [...editor.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > view.left + outer.clientWidth && e.getBoundingClientRect().width);
+            return {sideways: outer.scrollWidth - outer.clientWidth, above: inner.top - view.top, below: view.top + outer.clientHeight - inner.bottom,
+                inside: editor.scrollWidth - editor.clientWidth, wide: wide.map(e => e.className)};
+        }""")
+        assert room["sideways"] <= 0 and room["inside"] <= 0 and room["wide"] == [], (look, room)
+        assert room["above"] >= 0 and room["below"] >= 0, (look, room)
+        press(page, "difference")
+        quiet(page)
+
+
+def test_the_pixels_are_squares(page):
+    image = page.locator(".labkit-stage img")
+    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    width, height, natural = image.evaluate("i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]")
+    assert (width / natural, height) == (4, 4 * 58)
+
+
+CONTRAST = """() => {
+    const channels = text => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = text; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data] };
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = element => { for (let e = element; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c } return [255, 255, 255] };
+    const found = {};
+    for (const what of ['.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout', '.labkit-rows .widget-html span', 'button', '[role=status]'])
+        for (const element of document.querySelectorAll('.labkit-editor ' + what)) {
+            const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))];
+            found[what] = Math.min(found[what] || 99, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+        }
+    return {found, page: light(behind(document.querySelector('.labkit-editor')))};
+}"""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_text_can_be_read_in_both_themes(page, theme):
+    use = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
+    dark = theme.endswith("Dark")
+    page.evaluate(use, theme)
+    try:
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
+        press(page, "dcgan"), press(page, "undo")  # a failed status, in red
+        assert status(page) == "there is nothing to undo"
+        seen = page.evaluate(CONTRAST)
+        assert (seen["page"] < 0.2) == dark
+        assert len(seen["found"]) == 7
+        assert all(ratio >= 4.5 for ratio in seen["found"].values()), seen["found"]
+    finally:
+        page.evaluate(use, "JupyterLab Light")
+        page.wait_for_function("document.body.dataset.jpThemeLight === 'true'")
+
+
+def test_nobody_has_complained(page):
+    """In all the tests above: no error in the browser's console, none in the page, no output of the kernel."""
+    press(page, "z[5] = 3"), press(page, "difference"), press(page, "undo")
+    quiet(page)
+    assert page.evaluate("window.talk.faults") == []
+    assert complaints == []
