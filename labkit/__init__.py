@@ -2,8 +2,8 @@
 
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
-    system > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > atlas > claims
-    > figures > editing > explorer > report > server
+    system > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch > atlas
+    > directions > claims > figures > editing > explorer > report > server
 
 system    errors, atomic files, digests, progress bars
 config    TrainConfig: every hyperparameter, and the profiles smoke, quick, full
@@ -16,7 +16,9 @@ latent    pure functions on latent vectors: sample, perturb, interpolate
 attributes what can be measured on a picture: brightness, width, symmetry
 ruler     the classifier whose features images are compared in
 metrics   scores of generated images against real ones
+watch     scores and an alarm while a network trains
 atlas     what each dimension of z does, beside random directions
+directions  vectors in z that may do better than its axes
 claims    the original report's claims, judged
 figures   the functions that draw the figures
 editing   what the live editor can do: edits, undo, recipes

@@ -14,8 +14,10 @@ from traitlets import TraitError
 
 from . import figures, runs
 from .config import MODELS
+from .data import CLASSES
 from .editing import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor
-from .system import headless
+from .ruler import load_ruler
+from .system import LabError, headless
 
 STYLE = """<style>
 .labkit-editor { max-width: 1104px; }
@@ -62,6 +64,10 @@ class LatentExplorer(Editor):
 
     def __init__(self, run: Path | None = None, dims: list[int] = DIMS, seed: int = 0, device: str = "auto"):
         self.view, self._syncing = None, False
+        try:
+            self.ruler = load_ruler()[0]
+        except LabError:  # the editor does without the classes
+            self.ruler = None
         super().__init__(run, dims, seed, device)
         if LatentExplorer._live:
             LatentExplorer._live.close()
@@ -220,6 +226,9 @@ class LatentExplorer(Editor):
         typical, norms = (self.base.shape[1] - 0.5) ** 0.5, self.z.norm(dim=1)
         lines = [(f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms.tolist()])]
         lines += [(name, [(f"{x:.0f}", False) for x in measure(edited).tolist()]) for name, measure in MEASURES.items()]
+        if self.ruler:
+            chance, seen = self.ruler.measure(edited)[1].max(1)
+            lines.append(("seen as", [(f"{CLASSES[k]} {c:.0%}", False) for k, c in zip(seen, chance)]))
         cells = []
         for i, (name, values) in enumerate(lines):
             cells.append(f'<span class="name">{name}</span>')

@@ -43,6 +43,7 @@ FIGURES = {
     16: ("ranking", "How far each dimension moves the image, in order, with 95 % intervals, beside random directions."),
     17: ("by_class", "Real images and samples of both networks, sorted into classes by the ruler."),
     18: ("loss_movement", "The losses of both networks on one scale: level, and swing."),
+    19: ("directions", "Directions found by four methods, and the axis that does most for each measure, beside what random directions do."),
 }
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
@@ -154,10 +155,11 @@ def _column(ax, shape: tuple[int, ...], layers: list[Layer]) -> None:
         box(0, y, layer.label, layer.shape, layer.parameters)
 
 
-def loss_curves(history: Tensor, title: str) -> Figure:
+def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: list[dict] = ()) -> Figure:
     """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
 
     Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an epoch.
+    With ``scores`` (`watch.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
     """
     epochs, steps, _ = history.shape
     few = epochs <= 20
@@ -165,8 +167,9 @@ def loss_curves(history: Tensor, title: str) -> Figure:
     values = history.flatten(0, 1).numpy()  # (epochs * steps, 4)
     windows = values[: len(values) // window * window].reshape(-1, window, values.shape[1]).mean(1)
 
-    figure = Figure(figsize=(11, 4.2))
-    left, right = figure.subplots(1, 2)
+    panels = 3 if scores else 2
+    figure = Figure(figsize=(5.5 * panels if panels == 2 else 15, 4.2))
+    left, right, *rest = figure.subplots(1, panels)
     for ax, column, colour, marker, label in (
         (left, 0, BLUE, "o", "D"),
         (left, 1, ORANGE, "s", "G"),
@@ -190,7 +193,27 @@ def loss_curves(history: Tensor, title: str) -> Figure:
         ax.set(xlabel="epoch", xlim=(0, epochs))
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
+    for ax in rest:
+        _score_curves(ax, scores, alarms, epochs)
     return figure
+
+
+def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> None:
+    """Frechet distance on the left axis, precision and recall on the right one."""
+    epoch = [row["epoch"] for row in scores]
+    ax.plot(epoch, [row["frechet"] for row in scores], "k.-", label="Frechet distance")
+    ax.set(title="what the pictures are worth", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
+    shares = ax.twinx()
+    for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
+        shares.plot(epoch, [row[name] for row in scores], marker + "-", color=colour, ms=4, label=name)
+    shares.set(ylim=(0, 1), ylabel="precision, recall")
+    shares.grid(False)
+    shares.spines["right"].set_visible(True)
+    for row in alarms:
+        ax.axvline(row["epoch"], color="red", lw=2)
+        ax.text(row["epoch"], 0.5, " " + row["reasons"][0].partition(":")[0], transform=ax.get_xaxis_transform(), color="red", rotation=90, ha="right")
+    handles = [*ax.get_lines()[:1], *shares.get_lines()]
+    ax.legend(handles, [line.get_label() for line in handles], loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=3)
 
 
 def montage(images: Tensor, gap: int = 2) -> np.ndarray:
@@ -391,6 +414,23 @@ def atlas(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list
         ax.grid(False)
         ax.set_title(f"{title}: {int(special.sum())} of {special.numel()} effects beyond a random direction's")
     axes[-1].set_xlabel("dimension of z")
+    figure.colorbar(shown, ax=list(axes), pad=0.01, extend="both", label="effect, in deviations of\nrandom directions' effects")
+    return figure
+
+
+def directions(panels: dict[str, tuple[list[str], Tensor, Tensor]], names: list[str]) -> Figure:
+    """Figure 19: for each network the names of k directions, their scores (k, a) in a measures, and which are special (k, a)."""
+    rows = max(len(labels) for labels, _, _ in panels.values())
+    figure = Figure(figsize=(6.2 * len(panels) + 0.6, 0.23 * rows + 1.9))
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (title, (labels, score, special)) in zip(axes, panels.items()):
+        shown = ax.imshow(score.numpy(), aspect="auto", cmap=SIGNED, vmin=-10, vmax=10, interpolation="nearest")
+        k, a = special.nonzero(as_tuple=True)
+        ax.plot(a.numpy(), k.numpy(), ".", color="black", ms=3)
+        ax.set_yticks(range(len(labels)), labels)
+        ax.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=60, ha="right", rotation_mode="anchor")
+        ax.grid(False)
+        ax.set_title(title)
     figure.colorbar(shown, ax=list(axes), pad=0.01, extend="both", label="effect, in deviations of\nrandom directions' effects")
     return figure
 

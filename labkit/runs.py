@@ -11,6 +11,7 @@ Every file is written whole or not at all, and verified before it is used. No pi
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
 KEEP = 2  # checkpoints: the newest, and one to fall back on
 RUNS = ROOT / "data" / "runs"
+Watcher = Callable[[TrainState, Path], None]
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ def finished(root: Path | None = None) -> list[Path]:
     return [path.parent for profile in reversed(PROFILES) for path in sorted((root or RUNS).glob(f"{profile}/*/*/run.json"))]
 
 
-def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = None, images: Tensor | None = None) -> Run:
+def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = None, images: Tensor | None = None, watch: Watcher | None = None) -> Run:
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
 
-    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept.
+    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``watch`` is
+    called with the state and the run's folder after every epoch of a training; see `watch.Watch`.
 
     Raises:
         LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
@@ -92,7 +95,7 @@ def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = N
     state = TrainState(config, device, given or _digest(images))
     try:
         resume(state, folder)
-        train(state, images, on_epoch=lambda state: checkpoint(state, folder))
+        train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
         return finish(state, folder)
     except KeyboardInterrupt:
         kept = [int(path.stem.split("-")[1]) for path in _checkpoints(folder)] or [0]

@@ -90,7 +90,10 @@ def picture(page) -> Image.Image:
     """The editor's picture as the page has it: the pixels of the decoded image, not the bytes of its file."""
     data = page.evaluate("""async () => {
         const image = document.querySelector('.labkit-stage img'), canvas = document.createElement('canvas');
-        await image.decode();
+        do {  // until the file last given to the image is there, decode() may answer for the one before
+            while (!image.complete) await new Promise(requestAnimationFrame);
+            await image.decode().catch(fault => { if (image.complete) throw fault });
+        } while (!image.complete);
         [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
         canvas.getContext('2d').drawImage(image, 0, 0);
         return canvas.toDataURL('image/png').split(',')[1];

@@ -21,6 +21,7 @@ from PIL import Image
 
 import lab_page
 from labkit import figures, latent, runs
+from labkit.editing import MEASURES
 from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
 from project_copy import clean_environment, copy_project
 
@@ -369,13 +370,15 @@ def test_a_target_alone_is_edited_and_marked(page, networks, z):
 
 def test_the_measures_are_the_librarys(page, networks, z):
     press(page, "z[5] = 3")
-    shown, edited = cells(page), latent.perturb(z, 5, 3)
+    quiet(page)
+    spans = iter(page.locator(".labkit-measures span").all_inner_texts())
+    lines = {name: [next(spans) for _ in range(8)] for name in spans}
+    edited = latent.perturb(z, 5, 3)
     images = latent.sample(networks["dcgan"], edited)
-    lines = page.locator(".labkit-measures .widget-html-content").inner_text().split()
-    numbers = [float(word) for word in lines if re.fullmatch(r"[\d.]+", word)]
-    wanted = [edited.norm(dim=1), latent.brightness(images), latent.contrast(images), latent.width(images)]
-    assert len(shown) == 2 and np.allclose(numbers, torch.cat(wanted).tolist(), atol=0.51)
-    assert np.allclose(numbers[:8], edited.norm(dim=1).tolist(), atol=0.0051)
+    (length,) = (name for name in lines if "z" in name and name not in MEASURES)
+    assert np.allclose([float(text.split()[0]) for text in lines[length]], edited.norm(dim=1).tolist(), atol=0.0051)
+    for name, measure in MEASURES.items():
+        assert np.allclose([float(text) for text in lines[name]], measure(images).tolist(), atol=0.51), name
 
 
 def test_a_new_base_seed_and_a_walk(page, networks):
@@ -530,6 +533,23 @@ def test_add_by_number_and_take_away(page, networks, z):
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 99, -3)))  # its value stays
 
 
+def test_a_list_never_stands_blank(page):
+    """It shows what a click on the button beside it would take, or what to do with it."""
+    chosen = "select => select.selectedOptions[0]?.label.replaceAll('\\xa0', ' ')"
+    effects, kept = control(page, "by effect", "select"), control(page, "kept", "select")
+    assert effects.evaluate(chosen) == "not ranked"
+    press(page, "rank")
+    quiet(page)
+    effects.select_option(index=1)
+    quiet(page)
+    assert effects.evaluate(chosen) == "choose"
+    press(page, "save")
+    name = re.search(r"explorer/([\w-]+):", status(page))[1]
+    assert name in options(kept) and kept.evaluate(chosen) in options(kept)
+    press(page, "load")
+    assert status(page) == f"{kept.evaluate(chosen)} is back"
+
+
 def test_save_and_load_bring_back_the_same_pixels(page, project, networks, z):
     press(page, "3")
     press(page, "z[5] = 3")
@@ -651,23 +671,24 @@ def test_hostile_messages_from_the_page_change_nothing(page):
     press(page, "z[5] = 3")
     before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
     model = ask(page, "LatentExplorer._live.rows_of[5][1].model_id")
-    hostile = [{"value": bad} for bad in (None, "abc", "NaN", 1e9, -4.5, True, [1], {}, "")]
-    hostile += [{"min": -100}, {"value": 1, "max": 1e9}, {"step": 0}, {"description": "<script>"}, {"value": 1, "nonsense": 2}]
-    for state_sent in hostile:
+    hostile = [({"value": bad}, repr(bad)) for bad in (None, "abc", "NaN", 1e9, -4.5, True, [1])]
+    hostile += [({"min": -100}, "min"), ({"value": 1, "max": 9}, "max"), ({"description": "<b>"}, "description")]
+    for message, word in hostile:
         page.evaluate(
             """([id, state]) => {
             const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
             kernel._comms.get(id).send({method: 'update', state, buffer_paths: []});
         }""",
-            [model, state_sent],
+            [model, message],
         )
         said = status(page)
-        assert said.startswith("z[5]: ") and said.endswith("; nothing was changed"), (state_sent, said)
-        assert (cells(page) == before).all(), state_sent
-        press(page, "undo"), press(page, "redo")  # a message that was heeded would end in another state
-        assert (cells(page) == before).all(), state_sent
-        assert status(page) == "" and value(page, "z[5]") == 3
+        assert said.startswith("z[5]: ") and word.replace("000000000.0", "000000000") in said and said.endswith("; nothing was changed"), (message, said)
+        assert (cells(page) == before).all(), message
     assert ask(page, "LatentExplorer._live.z.tolist()") == state
+    assert page.locator('.labkit-editor [role="status"] b').count() == 0  # what is told is text
+    press(page, "undo"), press(page, "redo")
+    assert (cells(page) == before).all()
+    assert status(page) == "" and value(page, "z[5]") == 3
     assert no_output_but_the_editor(page)
 
 
@@ -695,24 +716,46 @@ def test_the_cell_run_again_leaves_one_editor(page):
     assert page.evaluate(count) == before  # nothing of the old ones is left in the kernel
 
 
+def test_an_editor_in_another_cell_takes_the_place_of_the_first(page, networks, z):
+    notebook = "jupyterapp.shell.currentWidget.content"
+    page.evaluate(f"""async () => {{
+        await jupyterapp.commands.execute('notebook:insert-cell-below');
+        {notebook}.activeCell.model.sharedModel.setSource('LatentExplorer(seed=3)');
+        await jupyterapp.commands.execute('notebook:run-cell');
+    }}""")
+    try:
+        other = latent.latents(8, 100, 3)
+        assert_same(cells(page), library(networks["dcgan"], other, other))
+        assert page.locator(".labkit-editor").count() == 1
+        assert page.locator(".labkit-editor").evaluate(f"editor => {notebook}.activeCell.node.contains(editor)")
+    finally:
+        page.evaluate("jupyterapp.commands.execute('notebook:delete-cell')")
+
+
 # How it looks.
 
 
-def test_the_editor_fits_a_small_screen(page):
+@pytest.mark.parametrize("rows", [2, 3], ids=["at first", "with the difference"])
+def test_the_editor_fits_a_small_screen(page, rows):
     """1280 x 800: nothing to scroll sideways, and all controls in sight with the garments."""
-    for look in ("two rows", "with the difference"):
-        room = page.evaluate("""() => {
-            const editor = document.querySelector('.labkit-editor'), outer = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
-            editor.scrollIntoView({block: 'center'});
-            const [inner, view] = [editor, outer].map(element => element.getBoundingClientRect());
-            const wide = [...editor.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > view.left + outer.clientWidth && e.getBoundingClientRect().width);
-            return {sideways: outer.scrollWidth - outer.clientWidth, above: inner.top - view.top, below: view.top + outer.clientHeight - inner.bottom,
-                inside: editor.scrollWidth - editor.clientWidth, wide: wide.map(e => e.className)};
-        }""")
-        assert room["sideways"] <= 0 and room["inside"] <= 0 and room["wide"] == [], (look, room)
-        assert room["above"] >= 0 and room["below"] >= 0, (look, room)
+    if rows == 3:
         press(page, "difference")
-        quiet(page)
+    assert len(cells(page)) == rows
+    room = page.evaluate("""() => {
+        const editor = document.querySelector('.labkit-editor'), view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
+        editor.scrollIntoView({block: 'center'});
+        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect()), right = outer.left + view.clientWidth;
+        const over = [...editor.querySelectorAll('*')].map(element => [element.className, element.getBoundingClientRect()]).filter(([_, box]) => box.width && box.right > right);
+        return {sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth, over: over.map(([name]) => name),
+            missing: inner.height - view.clientHeight, above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom};
+    }""")
+    assert room["sideways"] <= 0 and room["inside"] <= 0 and room["over"] == [], room
+    assert room["missing"] <= 0 and room["above"] >= 0 and room["below"] >= 0, room
+
+
+def test_no_text_on_a_button_is_cut_off(page):
+    wide = "all => all.filter(button => button.scrollWidth > button.clientWidth).map(button => button.textContent)"
+    assert page.eval_on_selector_all(".labkit-editor button", wide) == []
 
 
 def test_the_pixels_are_squares(page):

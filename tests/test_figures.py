@@ -95,18 +95,18 @@ def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_p
     assert published.png.exists() and published.caption == f"Figure 9. {FIGURES[9][1]}"
 
 
-@pytest.mark.parametrize("number", [0, 15, -1, "1", None])
+@pytest.mark.parametrize("number", [0, max(FIGURES) + 1, -1, "1", None])
 def test_publish_refuses_a_number_that_is_not_in_the_report(monkeypatch, tmp_path, refused, number):
     monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / "figures"))
-    with refused(f"figure = {number}", "1 to 14"):
+    with refused(f"figure = {number}", f"1 to {len(FIGURES)}"):
         figures.publish(Figure(), number, "smoke")
     assert not (tmp_path / "figures").exists()
 
 
 def test_the_table_of_figures():
-    assert list(FIGURES) == list(range(1, 15))
+    assert list(FIGURES) == list(range(1, len(FIGURES) + 1)) and len(FIGURES) >= 14
     slugs = [slug for slug, _ in FIGURES.values()]
-    assert len(set(slugs)) == 14 and all(slug.isidentifier() and slug.islower() for slug in slugs)
+    assert len(set(slugs)) == len(FIGURES) and all(slug.isidentifier() and slug.islower() for slug in slugs)
     assert all(caption.endswith(".") for _, caption in FIGURES.values())
 
 

@@ -1,0 +1,109 @@
+"""Directions in the latent space that may do better than its axes, all as unit vectors, (k, latent_dim).
+
+Each method asks another question: which way does the first layer stretch (`sefa`), the picture change fastest
+(`steepest`), do pictures vary most (`principal`), does an attribute grow (`regression`)?
+"""
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from . import atlas, attributes, latent
+from .atlas import Atlas, Effects
+from .metrics import OF_PROFILE, load_reference
+from .ruler import load_ruler
+from .runs import Run
+from .system import LabError, sha256, write_atomic
+
+VERSION = 1  # of the methods below
+
+
+def sefa(g: nn.Module, latent_dim: int, k: int = 5) -> Tensor:
+    """The ``k`` directions that the layers on z stretch most: eigenvectors of W^T W (Shen and Zhou 2021)."""
+    weights = [m.weight.detach().double().cpu() for m in g.modules() if isinstance(m, nn.Linear) and m.in_features == latent_dim]
+    if not weights:
+        raise LabError(f"no linear layer of this generator takes {latent_dim} numbers: SeFa has no weights to look at")
+    stacked = torch.cat(weights)
+    return _largest(stacked.T @ stacked, k)
+
+
+def steepest(g: nn.Module, latent_dim: int, k: int = 5, n: int = 32, step: float = 0.1, seed: int = 0) -> Tensor:
+    """The ``k`` directions along which pictures change fastest: eigenvectors of the mean J^T J over ``n`` vectors.
+
+    J is the derivative of the pixels by z, from central differences of ``step``.
+    """
+    total = torch.zeros(latent_dim, latent_dim, dtype=torch.float64)
+    for z in latent.latents(n, latent_dim, seed + 600):
+        offsets = step * torch.eye(latent_dim)
+        up, down = (latent.sample(g, z + sign * offsets).flatten(1).double() for sign in (1, -1))
+        jacobian = (up - down) / (2 * step)  # (latent_dim, pixels)
+        total += jacobian @ jacobian.T / n
+    return _largest(total, k)
+
+
+def principal(g: nn.Module, latent_dim: int, k: int = 5, n: int = 4000, seed: int = 0) -> Tensor:
+    """For each of the ``k`` largest principal components of the pictures the direction in z that raises it most.
+
+    As in GANSpace (Harkonen et al. 2020), by linear regression of the component on z.
+    """
+    z = latent.latents(n, latent_dim, seed + 700)
+    pixels = latent.sample(g, z).flatten(1)
+    pixels = pixels - pixels.mean(0)
+    components = torch.linalg.eigh(pixels.T @ pixels / n).eigenvectors.flip(1)[:, :k]  # (pixels, k)
+    return _slopes(z, pixels @ components)
+
+
+def regression(g: nn.Module, latent_dim: int, n: int = 4000, seed: int = 0) -> dict[str, Tensor]:
+    """For each attribute the direction in which it grows fastest, (latent_dim,), by linear regression on z."""
+    z = latent.latents(n, latent_dim, seed + 800)
+    measured = torch.cat([attributes.measure(latent.sample(g, part)) for part in z.split(500)])
+    return dict(zip(attributes.ATTRIBUTES, _slopes(z, measured - measured.mean(0))))
+
+
+def _slopes(z: Tensor, values: Tensor) -> Tensor:
+    """Slopes of ``values`` (n, a), without their means, on z (n, d), as unit vectors (a, d)."""
+    return normalize(torch.linalg.lstsq(z.double(), values.double()).solution.T, dim=1).float()
+
+
+def _largest(matrix: Tensor, k: int) -> Tensor:
+    """Eigenvectors of the ``k`` largest eigenvalues, (k, d), each with its largest entry positive."""
+    vectors = torch.linalg.eigh(matrix).eigenvectors.flip(1)[:, :k].T
+    return (vectors * vectors.gather(1, vectors.abs().argmax(1, keepdim=True)).sign()).float()
+
+
+def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
+    """Every method's, by name."""
+    found = {f"{method.__name__} {i + 1}": u for method in (sefa, steepest, principal) for i, u in enumerate(method(g, latent_dim))}
+    return found | {f"more {name.replace('_', ' ')}": u for name, u in regression(g, latent_dim).items()}
+
+
+def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atlas]:
+    """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in build/atlas/."""
+    axes, bases = atlas.atlas_of(run, device), atlas.BASES[run.config.profile]
+    identity = (VERSION, atlas.VERSION, run.manifest["files"]["generator.safetensors"], load_ruler()[1]["sha256"], bases)
+    path = atlas.FOLDER / f"directions-{sha256(repr(identity).encode())[:24]}.safetensors"
+    try:
+        kept = safetensors.torch.load(path.read_bytes())
+        found = {key.removeprefix("u:"): value for key, value in kept.items() if key.startswith("u:")}
+        names = sorted(found, key=lambda name: int(kept[f"i:{name}"]))
+        return {name: found[name] for name in names}, Atlas(**{k: v for k, v in kept.items() if ":" not in k})
+    except (FileNotFoundError, SafetensorError, TypeError, KeyError):
+        pass  # not there, or damaged: it is measured
+    g, latent_dim = run.generator(device), run.config.latent_dim
+    found = all_directions(g, latent_dim)
+    effects = atlas.edit_effects(g, torch.stack(list(found.values())), load_reference(OF_PROFILE[run.config.profile], device), latent_dim, bases)
+    null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
+    measured = atlas.compare(effects, null, axes.pairs)
+    flat = {k: v.float().contiguous() for k, v in vars(measured).items()}
+    for i, (name, u) in enumerate(found.items()):
+        flat |= {f"u:{name}": u, f"i:{name}": torch.tensor(i)}
+    write_atomic(path, safetensors.torch.save(flat))
+    return found, measured
+
+
+def purity(score: Tensor) -> Tensor:
+    """For each direction, (k,): the share that its largest effect on an attribute has in the sum of squares of all (1: nothing else changes)."""
+    squares = score[:, : len(attributes.ATTRIBUTES)].square()
+    return squares.amax(1) / squares.sum(1).clamp(min=1e-12)
