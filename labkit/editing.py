@@ -178,7 +178,7 @@ class Editor:
         frames = []
         for value in values + values[-2:0:-1]:
             frames.append((f"z[{dim}] = {value:+.2f}", latent.sample(self.g, latent.perturb(self.z, dim, value, self.rows))))
-            self.progress(len(frames) / 49)
+            self.progress(len(frames) / (2 * len(values) - 2))
         return self._keep({"sweep.gif": figures.animation(frames), "recipe.json": self._recipe()})
 
     @_told

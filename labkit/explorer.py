@@ -52,6 +52,9 @@ const label = () => editors().forEach(editor => {
 label();
 if (!window.labkitLabels) window.labkitLabels = new MutationObserver(label).observe(document.body, {childList: true, subtree: true}) || true;
 """
+# Of a slider. A power of two, so that the page finds nothing to round in what it is told: it sends back what it has
+# rounded, as if somebody had moved the slider.
+STEP = 2**-7
 
 
 class LatentExplorer(Editor):
@@ -171,7 +174,7 @@ class LatentExplorer(Editor):
 
     def _row(self, dim: int) -> tuple[w.HBox, w.FloatSlider, w.HTML]:
         """Slider, the lab's three values, effect, and two buttons for z[dim]: the row, its slider, its note."""
-        slider = self._on(w.FloatSlider(min=-RANGE, max=RANGE, step=0.01, description=f"z[{dim}]"), partial(self.set, dim), "252px")
+        slider = self._on(w.FloatSlider(min=-RANGE, max=RANGE, step=STEP, description=f"z[{dim}]"), partial(self.set, dim), "252px")
         slider.style.description_width = "40px"
         snaps = [self._button(f"{v:+d}" if v else "0", f"z[{dim}] = {v}", partial(self.set, dim, v), "32px") for v in SNAPS]
         undo = self._button("reset", f"z[{dim}] as it was drawn", partial(self.reset, dim), "50px")
@@ -213,8 +216,7 @@ class LatentExplorer(Editor):
                 self.rows_of[dim] = self._row(dim)
             _, slider, note = self.rows_of[dim]
             shown = self.z[self.rows, dim]
-            if not abs(slider.value - shown.mean().item()) < 1e-4:  # also for nan
-                slider.value = shown.mean().item()
+            slider.value = round(shown.mean().item() / STEP) * STEP
             mixed = "" if shown.max() == shown.min() else ", mixed"
             note.value = f'<span title="how far one unit moves the image; mixed: the garments differ in z[{dim}], the slider shows their mean">{self.effect(dim):.1f} grey/unit{mixed}</span>'
         rows = tuple(self.rows_of[dim][0] for dim in self.dims)

@@ -90,7 +90,7 @@ def picture(page) -> Image.Image:
     """The editor's picture as the page has it: the pixels of the decoded image, not the bytes of its file."""
     data = page.evaluate("""async () => {
         const image = document.querySelector('.labkit-stage img'), canvas = document.createElement('canvas');
-        do {  // until the file last given to the image is there, decode() may answer for the one before
+        do {  // an image that has just been given another file shows the old one until the new one is there
             while (!image.complete) await new Promise(requestAnimationFrame);
             await image.decode().catch(fault => { if (image.complete) throw fault });
         } while (!image.complete);

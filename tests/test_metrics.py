@@ -1,0 +1,650 @@
+"""Every score against closed forms, plain loops and real images that were spoilt on purpose; then the book of scores."""
+
+import functools
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d, one_hot
+
+from labkit import data, latent, metrics, runs, training
+from labkit.data import to_unit
+from labkit.metrics import class_scores, frechet_distance, kernel_distance, load_reference, manifold_scores, neighbour_ratio, radii, score
+from labkit.ruler import load_ruler
+from labkit.training import seeded
+
+SCORES = (
+    *("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage"),
+    *("class_js", "dropped_classes", "sharpness", "neighbour_ratio"),
+)
+
+
+@pytest.fixture(autouse=True)
+def few_subsets(monkeypatch):
+    """Of a set of at most a thousand every subset is the whole, and fifty of them cost time."""
+    monkeypatch.setattr(metrics, "SUBSETS", 5)
+
+
+def normal(n, d, *stream):
+    with seeded("test", *stream):
+        return torch.randn(n, d)
+
+
+def on_a_grid(n, d, *stream, top=4):
+    """Whole numbers: many distances are equal, many points are the same, and float32 makes no error."""
+    with seeded("grid", *stream):
+        return torch.randint(top, (n, d)).float()
+
+
+# ----- Frechet distance
+
+
+def test_frechet_of_equal_sets_is_zero():
+    a = normal(500, 8)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, a[torch.randperm(500)]) == pytest.approx(0, abs=1e-6)
+
+
+def test_frechet_of_a_shift_is_its_square():
+    a, shift = normal(500, 8), torch.tensor([1.0, -2, 0, 0, 0.5, 0, 0, 3])
+    assert frechet_distance(a, a + shift) == pytest.approx(1 + 4 + 0.25 + 9, rel=1e-4)
+
+
+def test_frechet_of_a_stretch():
+    """Each axis stretched by its own factor: the squares of the differences of the deviations, if the axes do not correlate."""
+    a, factors = normal(500, 4), torch.tensor([1.0, 2.0, 0.5, 3.0])
+    a = (a - a.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(a.T.cov())).T  # covariance 1, mean 0
+    assert frechet_distance(a, a * factors) == pytest.approx(0 + 1 + 0.25 + 4, rel=1e-4)
+    assert frechet_distance(2 * a, 2 * a * factors) == pytest.approx(4 * 5.25, rel=1e-4)
+
+
+def test_frechet_of_two_gaussians_within_sampling_error():
+    a, b = normal(40_000, 4, "a"), normal(40_000, 4, "b") * torch.tensor([1.0, 2, 1, 1]) + torch.tensor([0.5, 0, 0, 0])
+    assert frechet_distance(a, b) == pytest.approx(0.25 + 1, abs=0.04)
+    assert 0 <= frechet_distance(a, normal(40_000, 4, "c")) < 0.002
+
+
+def frechet_by_numpy(a, b):
+    """With the square root of sqrt(A) B sqrt(A), which is symmetric."""
+    (ma, ca), (mb, cb) = ((x.double().numpy().mean(0), np.cov(x.double().numpy().T)) for x in (a, b))
+    values, vectors = np.linalg.eigh(ca)
+    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ cb @ root).clip(0)).sum()
+    return ((ma - mb) ** 2).sum() + np.trace(ca) + np.trace(cb) - 2 * cross
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(200, 300, 8), (50, 50, 2), (500, 400, 32), (12, 15, 20)], ids=str)
+def test_frechet_against_numpy(n, m, d):
+    """The last case has fewer points than dimensions."""
+    a, b = normal(n, d, "a") @ normal(d, d, "mix"), normal(m, d, "b") @ normal(d, d, "other mix") + 0.3
+    assert frechet_distance(a, b) == pytest.approx(frechet_by_numpy(a, b), rel=1e-4, abs=1e-4)
+    assert frechet_distance(b, a) == pytest.approx(frechet_distance(a, b), rel=1e-6, abs=1e-5)
+
+
+def test_frechet_far_from_zero_keeps_its_digits():
+    a, b = normal(300, 4, "a"), normal(300, 4, "b")
+    assert frechet_distance(a + 1000, b + 1000) == pytest.approx(frechet_distance(a, b), abs=1e-3)
+
+
+# ----- kernel distance
+
+
+def kernel_by_loops(a, b):
+    """Unbiased: no image is compared with itself."""
+    a, b, d = a.double().numpy(), b.double().numpy(), a.shape[1]
+
+    def kernel(x, y):
+        return (x @ y / d + 1) ** 3
+
+    def within(s):
+        return sum(kernel(s[i], s[j]) for i in range(len(s)) for j in range(len(s)) if i != j) / (len(s) * (len(s) - 1))
+
+    return within(a) + within(b) - 2 * np.mean([kernel(x, y) for x in a for y in b])
+
+
+def test_kernel_against_loops():
+    a, b = normal(40, 6, "a"), 1.5 * normal(40, 6, "b") + 0.3
+    mean, deviation = kernel_distance(a, b)
+    assert mean == pytest.approx(kernel_by_loops(a, b), rel=1e-3, abs=1e-5)
+    assert deviation == pytest.approx(0, abs=1e-5)  # every subset is the whole set
+    assert kernel_distance(b, a)[0] == pytest.approx(mean, rel=1e-3)
+
+
+def test_kernel_of_two_halves_is_near_zero_on_either_side():
+    values = [kernel_distance(*normal(200, 16, seed).split(100))[0] for seed in range(12)]
+    assert min(values) < 0 < max(values) and abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(12)
+    assert kernel_distance(normal(100, 16, "a"), normal(100, 16, "b") + 1)[0] > 10 * max(values)
+
+
+def test_kernel_over_subsets(monkeypatch):
+    a, b = normal(150, 6, "a"), normal(120, 6, "b") + 0.5
+    monkeypatch.setattr(metrics, "SUBSET", 60)
+    mean, deviation = kernel_distance(a, b)
+    assert deviation > 0 and kernel_by_loops(a[:120], b) == pytest.approx(mean, abs=2 * deviation)
+    assert kernel_distance(a, b) == (mean, deviation) != kernel_distance(a, b, seed=1)
+    before = torch.get_rng_state()
+    kernel_distance(a, b)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# ----- radii, precision, recall, density, coverage
+
+
+@pytest.mark.parametrize("features", [normal(30, 3), on_a_grid(40, 2), on_a_grid(600, 3, top=20), torch.zeros(9, 4)], ids=["normal", "ties", "600", "equal"])
+def test_radii_against_loops(features):
+    found = radii(features, (1, 3, 5))
+    assert found.shape == (3, len(features))
+    for i in range(0, len(features), max(1, len(features) // 60)):
+        others = sorted(math.dist(features[i].tolist(), features[j].tolist()) for j in range(len(features)) if j != i)
+        assert found[:, i].tolist() == pytest.approx([others[0], others[2], others[4]], abs=1e-5)
+
+
+def manifold_by_loops(real, fake, k, k_density):
+    """In squares of whole numbers, where equal is equal."""
+    real, fake = real.long().numpy(), fake.long().numpy()
+
+    def squares(x, y):
+        return ((x[:, None] - y[None]) ** 2).sum(2)
+
+    def reach(x, k):
+        found = squares(x, x)
+        return np.array([sorted(np.delete(row, i))[k - 1] for i, row in enumerate(found)])
+
+    across = squares(real, fake)
+    balls = across <= reach(real, k_density)[:, None]
+    return {
+        "precision": np.mean([any(across[i, j] <= reach(real, k)[i] for i in range(len(real))) for j in range(len(fake))]),
+        "recall": np.mean((across <= reach(fake, k)[None]).any(1)),
+        "density": balls.sum() / k_density / len(fake),
+        "coverage": balls.any(1).mean(),
+    }
+
+
+@pytest.mark.parametrize(("k", "k_density"), [(3, 5), (1, 2), (5, 3), (2, 2)], ids=str)
+@pytest.mark.parametrize(("n", "m", "top", "shift"), [(25, 30, 3, 1), (30, 25, 6, 3), (40, 20, 12, 5), (7, 9, 40, 8)], ids=str)
+def test_manifold_scores_against_loops(k, k_density, n, m, top, shift):
+    real, fake = on_a_grid(n, 2, "real", top=top), on_a_grid(m, 2, "fake", top=top) + shift
+    assert manifold_scores(real, fake, k, k_density) == pytest.approx(manifold_by_loops(real, fake, k, k_density), abs=1e-6)
+
+
+def test_manifold_scores_of_more_than_a_chunk():
+    """Several chunks of 500: a radius belongs to the image in its own chunk."""
+    real = torch.cat([on_a_grid(600, 2, "narrow", top=10), 1000 + on_a_grid(600, 2, "wide", top=300)])
+    fake = torch.cat([on_a_grid(80, 2, "here", top=15), 1000 + on_a_grid(80, 2, "there", top=330)])
+    found = manifold_scores(real, fake)
+    across, reach = ((real[:, None] - fake[None]).norm(dim=2), radii(real, (3, 5)))
+    assert found["precision"] == pytest.approx((across <= reach[0][:, None]).any(0).float().mean().item())
+    assert found["density"] == pytest.approx((across <= reach[1][:, None]).sum().item() / 5 / 160)
+    assert found["coverage"] == pytest.approx((across <= reach[1][:, None]).any(1).float().mean().item())
+    assert found["recall"] == pytest.approx((across <= radii(fake, (3,))).any(1).float().mean().item())
+
+
+def test_the_defaults_are_those_of_the_papers():
+    real, fake = normal(60, 3, "a"), normal(60, 3, "b") + 0.5
+    assert manifold_scores(real, fake) == manifold_scores(real, fake, k=3, k_density=5)
+    assert manifold_scores(real, fake) == manifold_scores(real, fake, real_radii=radii(real, (3, 5)))
+
+
+@pytest.mark.parametrize(("place", "inside"), [(-30.0, True), (-30.01, False), (80.0, True), (80.01, False)])
+def test_the_edge_of_a_ball_belongs_to_it(place, inside):
+    """0, 10, ... 50: the balls of the outer two reach 30 out."""
+    real = torch.arange(0, 60, 10).float().unsqueeze(1)
+    fake = torch.full((6, 1), place)
+    assert manifold_scores(real, fake)["precision"] == inside
+
+
+@pytest.mark.parametrize(("place", "density"), [(-50.0, 1 / 5), (-50.01, 0), (-30.0, 2 / 5), (25.0, 6 / 5)])
+def test_density_counts_balls(place, density):
+    """The balls of 0, 10, ... 50 reach to the fifth neighbour: 50, 40, 30, 30, 40, 50."""
+    real = torch.arange(0, 60, 10).float().unsqueeze(1)
+    found = manifold_scores(real, torch.full((6, 1), place))
+    assert found["density"] == pytest.approx(density)
+    assert found["coverage"] == pytest.approx(5 * density / 6)  # each of these balls holds one
+
+
+def test_equal_sets():
+    """Density is 6 / 5: a ball holds its five neighbours and the image itself."""
+    a = normal(200, 8)
+    assert manifold_scores(a, a) == pytest.approx({"precision": 1, "recall": 1, "density": 1.2, "coverage": 1})
+    assert manifold_scores(a, normal(200, 8, "b"))["density"] == pytest.approx(1, abs=0.15)
+
+
+def test_sets_far_from_each_other():
+    assert set(manifold_scores(normal(50, 8, "a"), normal(50, 8, "b") + 100).values()) == {0}
+
+
+def test_half_of_the_clusters():
+    """Perfect pictures of half of what there is: precision says nothing, recall and coverage do."""
+    real, fake = normal(200, 4, "real"), normal(100, 4, "fake")
+    real[100:] += 1000
+    found = manifold_scores(real, real[:100])
+    assert found["precision"] == 1 and found["recall"] == 0.5 and found["coverage"] == 0.5
+    found = manifold_scores(real, fake)
+    assert found["precision"] > 0.8 and 0.3 < found["recall"] <= 0.5 and 0.3 < found["coverage"] <= 0.5
+    found = manifold_scores(real[:100], torch.cat([real[:100], real[100:]]))  # half of the fakes are far from all
+    assert found["precision"] == 0.5 and found["recall"] == 1 and found["coverage"] == 1
+
+
+def test_recall_is_precision_the_other_way_round():
+    a, b = normal(80, 4, "a"), 0.6 * normal(70, 4, "b") + 0.3
+    assert manifold_scores(a, b)["precision"] == pytest.approx(manifold_scores(b, a)["recall"])
+    assert manifold_scores(a, b)["precision"] > manifold_scores(a, b)["recall"] + 0.1
+
+
+def test_an_outlier_fools_recall_but_not_coverage():
+    real, fake = normal(200, 2, "real"), 0.01 * normal(200, 2, "fake")
+    fake[:4] = torch.tensor([[10.0, 10], [-10, -10], [10, -10], [-10, 10]])
+    found = manifold_scores(real, fake)
+    assert found["recall"] > 0.99 and found["coverage"] < 0.2
+
+
+def test_identical_features_are_inside():
+    same = torch.ones(20, 6)
+    assert manifold_scores(same, same) == {"precision": 1, "recall": 1, "density": 4, "coverage": 1}  # 20 balls hold each, over 5
+    assert set(manifold_scores(same, same + 0.001).values()) == {0}
+    assert frechet_distance(same, same + 1) == pytest.approx(6) and kernel_distance(same, same)[0] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("which", ["real", "fake"])
+def test_the_order_does_not_matter(which):
+    real, fake = on_a_grid(620, 3, "real", top=9), on_a_grid(610, 3, "fake", top=9) + 2
+    with seeded("order"):
+        a, b = (real[torch.randperm(620)], fake) if which == "real" else (real, fake[torch.randperm(610)])
+    assert manifold_scores(a, b) == pytest.approx(manifold_scores(real, fake), abs=1e-6)
+    assert frechet_distance(a, b) == pytest.approx(frechet_distance(real, fake), abs=1e-6)
+    assert kernel_distance(a[:300], b[:300])[0] == pytest.approx(kernel_distance(a[:300].flip(0), b[:300])[0], rel=1e-4)
+
+
+# ----- classes
+
+
+def probabilities(counts):
+    """One-hot rows, counts[i] of class i."""
+    return one_hot(torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)), len(counts)).float()
+
+
+FAIR = torch.full((10,), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("counts", "reference", "js", "dropped"),
+    [
+        ([10] * 10, FAIR, 0, 0),
+        ([50, 50] + [0] * 8, torch.tensor([0.5, 0.5] + [0] * 8), 0, 8),
+        ([50, 50] + [0] * 8, torch.tensor([0, 0, 0.5, 0.5] + [0] * 6), 1, 8),
+        ([100] + [0] * 9, torch.tensor([0.5, 0.5] + [0] * 8), (math.log2(4 / 3) + 0.5 * math.log2(2 / 3) + 0.5) / 2, 9),
+        ([10, 190] + [100] * 8, torch.tensor([0.01, 0.19] + [0.1] * 8), 0, 0),  # one per cent is not dropped
+        ([9, 191] + [100] * 8, torch.tensor([0.009, 0.191] + [0.1] * 8), 0, 1),
+        ([0, 200] + [100] * 8, torch.tensor([0.0, 0.2] + [0.1] * 8), 0, 1),
+    ],
+    ids=["equal", "equal halves", "disjoint", "one of two", "one per cent", "less", "none"],
+)
+def test_class_scores(counts, reference, js, dropped):
+    found = class_scores(probabilities(counts), reference)
+    assert found["class_js"] == pytest.approx(js, abs=1e-6) and found["dropped_classes"] == dropped
+
+
+def test_class_scores_are_symmetric_and_take_the_likeliest_class():
+    a, b = torch.tensor([5, 0, 15] + [10] * 8) / 100, torch.tensor([20, 10, 0] + [10] * 7 + [0]) / 100
+    a, b = a[:10] / a[:10].sum(), b[:10] / b[:10].sum()
+    rows = [probabilities((1000 * p).round().long().tolist()) for p in (a, b)]
+    histograms = [p.mean(0) for p in rows]
+    there, back = class_scores(rows[0], histograms[1])["class_js"], class_scores(rows[1], histograms[0])["class_js"]
+    assert 0 < there == pytest.approx(back, abs=1e-6)
+    unsure = 0.11 * rows[0] + (1 - 0.11) / 10  # a little likelier than the others
+    assert class_scores(unsure, histograms[1])["class_js"] == pytest.approx(there, abs=1e-6)
+
+
+# ----- neighbours
+
+
+def constant(*values):
+    """One image of each grey value."""
+    return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 1, 28, 28).contiguous()
+
+
+def test_neighbour_ratio_of_known_distances():
+    seen, unseen = constant(0.1, 0.9, -0.9), constant(-0.2, 0.8, -1.0)
+    assert neighbour_ratio(constant(0.0), seen, unseen) == pytest.approx(0.5, rel=1e-3)
+    assert neighbour_ratio(constant(0.0), unseen, seen) == pytest.approx(2, rel=1e-3)
+    assert neighbour_ratio(constant(0.0, 0.5), seen, unseen) == pytest.approx((0.1 + 0.4) / (0.2 + 0.3), rel=1e-3)  # of means
+
+
+def test_neighbour_ratio_of_exchangeable_sets_is_one():
+    images, seen, unseen = (normal(300, 784, name).view(-1, 1, 28, 28) / 4 for name in ("images", "seen", "unseen"))
+    assert neighbour_ratio(images, seen, unseen) == pytest.approx(1, abs=0.01)
+    assert neighbour_ratio(seen, seen, unseen) < 0.01  # learned by heart
+    assert neighbour_ratio(torch.cat([seen[:150], images[:150]]), seen, unseen) == pytest.approx(0.5, abs=0.02)
+
+
+def test_neighbour_ratio_of_more_than_a_chunk():
+    images = constant(*torch.linspace(-1, 1, 1001).tolist())
+    seen, unseen = constant(-1.0, 0.0, 1.0), constant(-1.0, 0.0, 0.5)
+    x = torch.linspace(-1, 1, 1001)[:, None]
+    near, far = ((x - s.view(1, -1, 784)[..., 0]).abs().amin(1).mean() for s in (seen, unseen))
+    assert neighbour_ratio(images, seen, unseen) == pytest.approx((near / far).item(), rel=1e-3)
+
+
+def test_neighbour_ratio_needs_as_many_of_each(refused):
+    with refused("2 seen and 3 unseen", "as many"):
+        neighbour_ratio(constant(0.0), constant(0.1, 0.2), constant(0.1, 0.2, 0.3))
+
+
+# ----- refusals
+
+NAN = normal(20, 4).index_fill(0, torch.tensor([7]), float("nan"))
+PAIRS = {"frechet": frechet_distance, "kernel": kernel_distance, "manifold": manifold_scores}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize(
+    ("a", "b", "words"),
+    [
+        (normal(20, 4), NAN, "not finite"),
+        (NAN, normal(20, 4), "not finite"),
+        (normal(20, 4), NAN.nan_to_num(float("inf")), "not finite"),
+        (normal(20, 4), normal(20, 5), "(20, 5)"),
+        (normal(20, 4), normal(1, 4), "at least"),
+        (normal(1, 4), normal(20, 4), "at least"),
+        (normal(20, 4), normal(20, 4)[0], "takes (n, 4)"),
+        (normal(20, 4), torch.zeros(0, 4), "at least"),
+    ],
+    ids=["nan", "nan first", "inf", "width", "too few", "too few first", "no rows", "none"],
+)
+def test_features_that_give_no_score_are_refused(refused, name, a, b, words):
+    with refused(words):
+        PAIRS[name](a, b)
+
+
+@pytest.mark.parametrize("n", [5, 6])
+def test_as_many_as_have_a_fifth_neighbour(refused, n):
+    if n == 6:
+        assert manifold_scores(normal(6, 2, "a"), normal(6, 2, "b"))["precision"] >= 0
+        return
+    for real, fake in ((5, 6), (6, 5)):
+        with refused("(5, 2)", "at least 6"):
+            manifold_scores(normal(real, 2, "a"), normal(fake, 2, "b"))
+    with refused("at least 6"):
+        radii(normal(5, 2), (3, 5))
+
+
+@pytest.mark.parametrize("n", [-1, 0, 99, 10_001])
+def test_a_reference_too_small_or_too_large(refused, n):
+    with refused(n, "100 to 10000"):
+        load_reference(n)
+
+
+# ----- real images, and the same spoilt on purpose
+
+N = 500
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return load_reference(N)
+
+
+@pytest.fixture(scope="module")
+def training_images():
+    return data.load("train")
+
+
+@pytest.fixture(scope="module")
+def floor(reference):
+    return score(reference.floor, reference)
+
+
+def test_the_reference(reference, training_images):
+    """Test images; training images and other ones; the smaller reference is a part of the larger."""
+    test_images = {image.numpy().tobytes() for image in data.load("test")[0]}
+    back = ((part[:, 0] + 1) * 127.5 for part in (reference.real, reference.seen, reference.floor))
+    real, seen, floor = ([image.numpy().tobytes() for image in part.round().byte()] for part in back)
+    train = {image.numpy().tobytes() for image in training_images[0]}
+    assert len(set(real)) == len(real) == N and set(real) <= test_images
+    assert len(seen) == len(floor) == N and set(seen) <= train and set(floor) <= train and not set(seen) & set(floor)
+    torch.testing.assert_close(reference.features, reference.ruler.measure(reference.real)[0])
+    assert torch.equal(reference.radii, radii(reference.features, (3, 5)))
+    classes = reference.ruler.measure(reference.real)[1].argmax(1)
+    assert reference.histogram.tolist() == pytest.approx([(classes == i).double().mean().item() for i in range(10)])
+    small = load_reference(100)
+    assert torch.equal(small.real, reference.real[:100]) and small.card == load_ruler()[1]
+
+
+def test_score_is_all_the_scores(reference, floor):
+    assert tuple(floor) == SCORES and all(math.isfinite(value) for value in floor.values())
+    features, classes = reference.ruler.measure(reference.floor)
+    assert floor["frechet"] == pytest.approx(frechet_distance(reference.features, features))
+    assert (floor["kernel"], floor["kernel_sd"]) == pytest.approx(kernel_distance(reference.features, features), abs=1e-6)
+    assert {k: floor[k] for k in SCORES[3:7]} == pytest.approx(manifold_scores(reference.features, features))
+    assert {k: floor[k] for k in SCORES[7:9]} == pytest.approx(class_scores(classes, reference.histogram))
+    assert floor["sharpness"] == pytest.approx(latent.roughness(reference.floor).mean().item())
+    assert floor["neighbour_ratio"] == pytest.approx(neighbour_ratio(reference.floor, reference.seen, reference.real))
+
+
+def test_real_training_images_are_good(floor):
+    assert floor["frechet"] < 0.5 and abs(floor["kernel"]) < 0.005 and floor["class_js"] < 0.02 and floor["dropped_classes"] == 0
+    assert floor["precision"] > 0.8 and floor["recall"] > 0.8 and floor["coverage"] > 0.9 and 0.9 < floor["density"] < 1.2
+    assert 0.98 < floor["neighbour_ratio"] < 1.03  # these training images were not among the seen ones
+
+
+def test_the_real_images_themselves_are_perfect(reference):
+    found = score(reference.real, reference)
+    assert found["frechet"] == pytest.approx(0, abs=1e-6) and found["kernel"] < 0
+    assert [found[k] for k in SCORES[3:9]] == pytest.approx([1, 1, 1.2, 1, 0, 0], abs=1e-6)
+
+
+def test_one_image_again_and_again(reference, floor):
+    """Precision alone would call this perfect."""
+    found = score(reference.real[:1].expand(N, -1, -1, -1), reference)
+    assert found["precision"] == 1
+    assert found["recall"] < 0.01 and found["coverage"] < 0.05 and found["dropped_classes"] == 9
+    assert found["class_js"] > 0.5 and found["frechet"] > 20 * floor["frechet"] and found["kernel"] > 0.1
+
+
+def test_three_classes_missing(reference, floor, training_images):
+    """What is there is as good as before; what is missing shows in recall, coverage and the classes."""
+    images, labels = training_images
+    found = score(to_unit(images[40_000:][~torch.isin(labels[40_000:], torch.tensor([1, 7, 8], dtype=torch.uint8))][:N]), reference)
+    assert found["dropped_classes"] == 3 and found["class_js"] > 0.1 > 10 * floor["class_js"]
+    assert found["recall"] < floor["recall"] - 0.15 and found["coverage"] < floor["coverage"] - 0.2
+    assert found["frechet"] > 4 * floor["frechet"] and found["kernel"] > 0.005
+    assert found["precision"] == pytest.approx(floor["precision"], abs=0.05)
+    assert found["neighbour_ratio"] == pytest.approx(1, abs=0.03)
+    assert found["sharpness"] == pytest.approx(floor["sharpness"], rel=0.1)
+
+
+def test_blurred(reference, floor):
+    found = score(avg_pool2d(torch.nn.functional.pad(reference.floor, (1, 1, 1, 1), mode="replicate"), 3, stride=1), reference)
+    assert found["precision"] < floor["precision"] - 0.3 and found["density"] < floor["density"] / 2
+    assert found["sharpness"] < 0.75 * floor["sharpness"] and found["frechet"] > 5 * floor["frechet"]
+    assert found["dropped_classes"] == 0
+    assert found["neighbour_ratio"] == pytest.approx(1, abs=0.03)
+
+
+def test_training_images_learned_by_heart(reference, floor):
+    """Every score but one likes copies."""
+    found = score(reference.seen, reference)
+    assert found["neighbour_ratio"] < 0.01
+    for name, tolerance in {"precision": 0.06, "recall": 0.06, "density": 0.1, "coverage": 0.05, "class_js": 0.01, "frechet": 0.1, "kernel": 0.003}.items():
+        assert found[name] == pytest.approx(floor[name], abs=tolerance), name
+    half = torch.cat([reference.seen[: N // 2], reference.floor[: N // 2]])
+    assert neighbour_ratio(half, reference.seen, reference.real) == pytest.approx(0.5, abs=0.05)
+    with seeded("jitter"):
+        jittered = reference.seen + 0.05 * torch.randn_like(reference.seen)
+    assert neighbour_ratio(jittered, reference.seen, reference.real) < 0.3
+
+
+def test_noise(reference, floor):
+    with seeded("noise"):
+        found = score(torch.rand_like(reference.real) * 2 - 1, reference)
+    assert found["precision"] == found["recall"] == found["density"] == found["coverage"] == 0
+    assert found["frechet"] > 100 * floor["frechet"] and found["kernel"] > 1 and found["sharpness"] > 3 * floor["sharpness"]
+    assert found["class_js"] > 0.5 and found["dropped_classes"] >= 7
+    assert found["neighbour_ratio"] == pytest.approx(1, abs=0.1)
+
+
+def test_a_score_needs_as_many_images_as_the_reference(reference, refused):
+    with refused("499 images against 500"):
+        score(reference.floor[:-1], reference)
+    with refused("finite values in [-1, 1]"):
+        score(2 * reference.floor, reference)
+
+
+# ----- generators and runs
+
+
+class Toy(nn.Module):
+    """Ten numbers to a picture."""
+
+    def __init__(self):
+        super().__init__()
+        with seeded("toy"):
+            self.layer = nn.Linear(10, 784)
+
+    def forward(self, z):
+        return self.layer(z).tanh().view(-1, 1, 28, 28)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_reference(100)
+
+
+def test_a_generator_is_scored_by_several_sets_of_vectors(small):
+    found = metrics.score_generator(Toy(), 10, small, seeds=(4, 5))
+    rows = [score(latent.sample(Toy(), latent.latents(100, 10, seed)), small) for seed in (1004, 1005)]
+    assert tuple(found) == SCORES
+    for name, entry in found.items():
+        values = [row[name] for row in rows]
+        expected = {"mean": sum(values) / 2, "low": min(values), "high": max(values)}
+        assert entry == pytest.approx(expected, abs=1e-6) or name == "kernel_sd"  # its subsets are the whole set
+    assert found["frechet"]["low"] < found["frechet"]["high"]
+
+
+@pytest.fixture
+def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
+    """``workplace(seed, ...)``: runs of these seeds, in a project of their own whose references are small."""
+    monkeypatch.setattr(metrics, "FILE", tmp_path / "build/scores.json")
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(metrics, "load_reference", lambda n, device: small)
+    monkeypatch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
+
+    def make(*seeds):
+        return [runs.fit_or_load(tiny_config("vanilla", seed=seed), "cpu", tmp_path / "runs", sample_images) for seed in seeds]
+
+    return make
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The images of every call of `score`."""
+    calls = []
+
+    def counted(images, *rest):
+        calls.append(images)
+        return score(images, *rest)
+
+    monkeypatch.setattr(metrics, "score", counted)
+    return calls
+
+
+def name_of(run):
+    return run.folder.relative_to(runs.RUNS).as_posix()
+
+
+def test_runs_are_scored_once(workplace, measured, small):
+    found = workplace(0, 1)
+    rows = metrics.score_runs(found, 100, "cpu")
+    assert list(rows) == ["floor", "ceiling", *map(name_of, found)] and len(set(rows)) == 4
+    assert len(measured) == 2 + 2 * len(metrics.SEEDS)
+    assert torch.equal(measured[0], small.floor) and measured[1].abs().max() > 0.99 and abs(measured[1].mean()) < 0.01
+    for row in rows.values():
+        assert tuple(row) == SCORES and all(entry["low"] <= entry["mean"] + 1e-9 and entry["mean"] <= entry["high"] + 1e-9 for entry in row.values())
+    book = json.loads(metrics.FILE.read_bytes())
+    assert book["images"] == 100 and book["ruler"] == load_ruler()[1] and book["version"] == metrics.VERSION and book["seeds"] == [0, 1, 2]
+    assert {name: entry["scores"] for name, entry in book["rows"].items()} == rows
+
+    measured.clear()
+    assert metrics.score_runs(found, 100, "cpu") == rows and not measured
+    assert metrics.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))} and not measured
+    assert set(json.loads(metrics.FILE.read_bytes())["rows"]) == set(rows)  # and the others are kept
+
+
+def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
+    found = workplace(0)
+    rows = metrics.score_runs(found, 100)
+    measured.clear()
+    both = metrics.score_runs([*found, *workplace(1)], 100)
+    assert len(measured) == len(metrics.SEEDS) and {name: both[name] for name in rows} == rows
+
+    measured.clear()
+    found[0].manifest["files"]["generator.safetensors"] = "another digest"
+    for value in found[0].generator_state.values():
+        value.mul_(2)
+    again = metrics.score_runs(found, 100)
+    assert len(measured) == len(metrics.SEEDS) and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
+
+
+@pytest.mark.parametrize("changed", ["version", "images", "ruler"])
+def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch, changed):
+    metrics.score_runs([], 100)
+    measured.clear()
+    if changed == "version":
+        monkeypatch.setattr(metrics, "VERSION", metrics.VERSION + 1)
+    if changed == "ruler":
+        monkeypatch.setattr(metrics, "load_ruler", lambda: (None, {"sha256": "another"}))
+    metrics.score_runs([], 101 if changed == "images" else 100)
+    assert len(measured) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\x00", b"[]", b"{}", b'{"version": 1}', "half"], ids=str)
+def test_a_damaged_book_is_written_anew(workplace, measured, content):
+    rows = metrics.score_runs([], 100)
+    whole = metrics.FILE.read_bytes()
+    metrics.FILE.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
+    measured.clear()
+    assert metrics.score_runs([], 100) == rows and len(measured) == 2
+    assert metrics.FILE.read_bytes() == whole
+
+
+@pytest.mark.xfail(strict=True, raises=(AttributeError, KeyError), reason="the rows themselves are not checked")
+@pytest.mark.parametrize("rows", [None, [], {"floor": 1}, {"floor": {"of": "training images"}}], ids=str)
+def test_a_book_with_damaged_rows_is_written_anew(workplace, rows):
+    metrics.score_runs([], 100)
+    book = json.loads(metrics.FILE.read_bytes())
+    metrics.FILE.write_text(json.dumps({**book, "rows": rows}))
+    assert tuple(metrics.score_runs([], 100)["floor"]) == SCORES
+
+
+def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
+    torch.manual_seed(1)
+    rows, before = metrics.score_runs([], 100), torch.rand(1)
+    metrics.FILE.unlink()
+    torch.manual_seed(2)
+    assert metrics.score_runs([], 100) == rows and torch.rand(1) != before
+
+
+def test_the_table():
+    row = {name: {"mean": 0.12345, "low": 0.12345, "high": 0.12345} for name in SCORES}
+    other = {**row, "recall": {"mean": 0.5, "low": 0.4, "high": 0.6}, "dropped_classes": {"mean": 3, "low": 3, "high": 3}}
+    lines = metrics.table({"floor": row, "a run": other}).splitlines()
+    assert len(lines) == 4 and all(line.startswith("|") and line.endswith("|") for line in lines)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0][1:], *lines[2:])]
+    assert cells[0][1:] == [name.replace("_", " ") for name in SCORES if name != "kernel_sd"]
+    assert [len(row) for row in cells] == [11] * 3 and lines[1].count("---") == 11
+    assert cells[1] == ["floor"] + ["0.123"] * 10
+    found = dict(zip(cells[0], cells[2]))
+    assert cells[2][0] == "a run" and found["recall"] == "0.5 (0.1)" and found["dropped classes"] == "3"
+
+
+def test_the_command(workplace, monkeypatch, capsys, refused):
+    monkeypatch.setattr("sys.argv", ["metrics", "--images", "100", "--device", "cpu"])
+    with refused("no finished run", "make report"):
+        metrics.main()
+    (run,) = workplace(0)
+    metrics.main()
+    printed = capsys.readouterr().out
+    assert metrics.table(metrics.score_runs([run], 100)) in printed and str(metrics.FILE) in printed and load_ruler()[1]["sha256"][:12] in printed
