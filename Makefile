@@ -17,7 +17,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
 
-.PHONY: help packages setup data lab explore report smoke pdf test bench bench-explorer lock clean distclean
+.PHONY: help packages setup data lab explore report smoke score ruler pdf test bench bench-explorer lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -40,6 +40,12 @@ report: $(READY) ## train, run all notebooks, draw every figure, write build/<pr
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
 	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)
+
+score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
+	@$(PYTHON) -m labkit.metrics --device '$(DEVICE)' $(ARGS)
+
+ruler: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
+	@$(PYTHON) -m labkit.ruler
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
 	@$(PYTHON) -m labkit.report --pdf --profile '$(PROFILE)' --device '$(DEVICE)'
@@ -65,7 +71,7 @@ distclean: clean ## remove the .venv too
 
 packages: ## check that PYTHON has the packages: a second
 	@$(PYTHON) -c 'import sys; from importlib.util import find_spec; \
-	need = "torch torchvision matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
+	need = "torch torchvision torchmetrics matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
 	missing = [name for name in need if not find_spec(name)]; \
 	sys.exit("labkit: " + sys.executable + " lacks " + ", ".join(missing) + ": install requirements.lock there, or leave PYTHON out" if missing else 0)'
 

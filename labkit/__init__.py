@@ -5,26 +5,26 @@ Read from left to right, as the data flows; a module imports only from modules t
     system > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch > atlas
     > directions > claims > figures > editing > explorer > report > server
 
-system    errors, atomic files, digests, progress bars
-config    TrainConfig: every hyperparameter, and the profiles smoke, quick, full
-data      Fashion-MNIST: find, fetch, verify, hand over as one tensor
-models    the four networks of the report
-fast      the same mathematics, arranged for the machine
-training  d_step, g_step and the loop around them
-runs      a training run on disk: checkpoints, resume, fit_or_load
-latent    pure functions on latent vectors: sample, perturb, interpolate
-attributes what can be measured on a picture: brightness, width, symmetry
-ruler     the classifier whose features images are compared in
-metrics   scores of generated images against real ones
-watch     scores and an alarm while a network trains
-atlas     what each dimension of z does, beside random directions
+system      errors, atomic files, digests, progress bars
+config      TrainConfig: every hyperparameter, and the profiles smoke, quick, full
+data        Fashion-MNIST: find, fetch, verify, hand over as one tensor
+models      the four networks of the report
+fast        the same mathematics, arranged for the machine
+training    d_step, g_step and the loop around them
+runs        a training run on disk: checkpoints, resume, fit_or_load
+latent      pure functions on latent vectors: sample, perturb, interpolate
+attributes  what can be measured on a picture: brightness, width, symmetry
+ruler       the classifier whose features images are compared in
+metrics     scores of generated images against real ones
+watch       scores and an alarm while a network trains
+atlas       what each dimension of z does, beside random directions
 directions  vectors in z that may do better than its axes
-claims    the original report's claims, judged
-figures   the functions that draw the figures
-editing   what the live editor can do: edits, undo, recipes
-explorer  its sliders
-report    executes the notebooks and publishes the report
-server    a setting of the Jupyter server that keeps the sliders prompt
+claims      the original report's claims, judged
+figures     the functions that draw the figures
+editing     what the live editor can do: edits, undo, recipes
+explorer    its sliders
+report      executes the notebooks and publishes the report
+server      a setting of the Jupyter server that keeps the sliders prompt
 """
 
 import os

@@ -6,6 +6,7 @@ interpreter; then the report is rendered, and only a complete one takes the plac
 
 import argparse
 import ast
+import asyncio
 import fcntl
 import json
 import os
@@ -283,6 +284,6 @@ if __name__ == "__main__":
         main()
     except (LabError, OSError, subprocess.TimeoutExpired) as error:
         raise SystemExit(f"labkit: {error}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):  # the second, if Ctrl-C came while the kernel was being waited for
         print("\nlabkit: interrupted: finished epochs are kept; run the same command to go on from there", file=sys.stderr)
         raise SystemExit(130) from None

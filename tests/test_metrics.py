@@ -133,7 +133,9 @@ def test_kernel_over_subsets(monkeypatch):
 # ----- radii, precision, recall, density, coverage
 
 
-@pytest.mark.parametrize("features", [normal(30, 3), on_a_grid(40, 2), on_a_grid(600, 3, top=20), torch.zeros(9, 4)], ids=["normal", "ties", "600", "equal"])
+@pytest.mark.parametrize(
+    "features", [normal(30, 3), on_a_grid(40, 2), on_a_grid(600, 3, top=20), torch.zeros(9, 4)], ids=["normal", "ties", "600", "equal"]
+)
 def test_radii_against_loops(features):
     found = radii(features, (1, 3, 5))
     assert found.shape == (3, len(features))
@@ -468,7 +470,15 @@ def test_training_images_learned_by_heart(reference, floor):
     """Every score but one likes copies."""
     found = score(reference.seen, reference)
     assert found["neighbour_ratio"] < 0.01
-    for name, tolerance in {"precision": 0.06, "recall": 0.06, "density": 0.1, "coverage": 0.05, "class_js": 0.01, "frechet": 0.1, "kernel": 0.003}.items():
+    for name, tolerance in {
+        "precision": 0.06,
+        "recall": 0.06,
+        "density": 0.1,
+        "coverage": 0.05,
+        "class_js": 0.01,
+        "frechet": 0.1,
+        "kernel": 0.003,
+    }.items():
         assert found[name] == pytest.approx(floor[name], abs=tolerance), name
     half = torch.cat([reference.seen[: N // 2], reference.floor[: N // 2]])
     assert neighbour_ratio(half, reference.seen, reference.real) == pytest.approx(0.5, abs=0.05)
@@ -562,14 +572,18 @@ def test_runs_are_scored_once(workplace, measured, small):
     assert len(measured) == 2 + 2 * len(metrics.SEEDS)
     assert torch.equal(measured[0], small.floor) and measured[1].abs().max() > 0.99 and abs(measured[1].mean()) < 0.01
     for row in rows.values():
-        assert tuple(row) == SCORES and all(entry["low"] <= entry["mean"] + 1e-9 and entry["mean"] <= entry["high"] + 1e-9 for entry in row.values())
+        assert tuple(row) == SCORES and all(
+            entry["low"] <= entry["mean"] + 1e-9 and entry["mean"] <= entry["high"] + 1e-9 for entry in row.values()
+        )
     book = json.loads(metrics.FILE.read_bytes())
     assert book["images"] == 100 and book["ruler"] == load_ruler()[1] and book["version"] == metrics.VERSION and book["seeds"] == [0, 1, 2]
     assert {name: entry["scores"] for name, entry in book["rows"].items()} == rows
 
     measured.clear()
     assert metrics.score_runs(found, 100, "cpu") == rows and not measured
-    assert metrics.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))} and not measured
+    assert (
+        metrics.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))} and not measured
+    )
     assert set(json.loads(metrics.FILE.read_bytes())["rows"]) == set(rows)  # and the others are kept
 
 
@@ -647,4 +661,8 @@ def test_the_command(workplace, monkeypatch, capsys, refused):
     (run,) = workplace(0)
     metrics.main()
     printed = capsys.readouterr().out
-    assert metrics.table(metrics.score_runs([run], 100)) in printed and str(metrics.FILE) in printed and load_ruler()[1]["sha256"][:12] in printed
+    assert (
+        metrics.table(metrics.score_runs([run], 100)) in printed
+        and str(metrics.FILE) in printed
+        and load_ruler()[1]["sha256"][:12] in printed
+    )

@@ -13,7 +13,9 @@ from labkit.figures import FIGURES
 from labkit.system import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
 def cells(path, kind):
@@ -36,8 +38,8 @@ def published(source):
 
 
 def test_the_chapters_are_numbered():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{i:02d}" for i in range(1, len(NOTEBOOKS) + 1)]
-    assert len(NOTEBOOKS) >= 3
+    assert [path.name[:2] for path in CHAPTERS] == ["01", "02", "03", "04"]
+    assert [path.stem for path in NOTEBOOKS if path not in CHAPTERS] == ["latent_editor"]
 
 
 @each
@@ -64,7 +66,7 @@ def test_cell_ids_are_unique(path):
     assert len(ids) == len(set(ids))
 
 
-@each
+@each_chapter
 def test_one_cell_of_parameters_and_it_comes_first(path):
     tagged = [i for i, cell in enumerate(cells(path, "code")) if "parameters" in cell["metadata"].get("tags", [])]
     assert tagged == [0]
@@ -78,11 +80,11 @@ def test_one_cell_of_parameters_and_it_comes_first(path):
     assert all(cell["metadata"].get("tags", []) in ([], ["parameters"]) for cell in cells(path, "code"))
 
 
-@each
+@each_chapter
 def test_a_chapter_not_a_dump(path):
     sources = code(path)
     lines = [line for source in sources for line in source.splitlines() if line.strip()]
-    assert len(lines) <= 100
+    assert len(lines) <= 120
     assert 600 <= len(re.findall(r"\w+(?:[-'’]\w+)*", prose(path))) <= 1600
     definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
     assert sum(isinstance(node, definitions) for source in sources for node in ast.walk(ast.parse(source))) <= 2

@@ -17,7 +17,7 @@ import labkit
 from labkit.system import ROOT
 from project_copy import make
 
-MODULES = re.search(r"system(?: > \w+)+", labkit.__doc__)[0].split(" > ")
+MODULES = re.split(r"\s+> ", re.search(r"system(?:\s+> \w+)+", labkit.__doc__)[0])
 SOURCES = {name: (ROOT / f"labkit/{name}.py").read_text(encoding="utf-8") for name in MODULES}
 each_module = pytest.mark.parametrize("name", MODULES)
 
