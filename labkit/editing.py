@@ -83,7 +83,7 @@ class Editor:
     @_told
     def use(self, folder: Path):
         """Open the run in ``folder``, trained and verified. The vectors stay if they fit."""
-        run, dims = runs.load_run(Path(folder)), self.dims
+        run, dims = runs.load_run(_below_runs(folder)), self.dims
         if self.run is None or run.config.latent_dim != self.run.config.latent_dim:
             if self.run:
                 dims = [dim for dim in dims if dim < run.config.latent_dim]
@@ -190,19 +190,21 @@ class Editor:
         try:
             recipe = json.loads(path.read_text(encoding="utf-8"))
             base, z = (torch.tensor(recipe[key], dtype=torch.float32) for key in ("base", "z"))
-            if recipe["format"] != FORMAT or base.shape != z.shape or len(z) != GARMENTS or not (base + z).isfinite().all():
+            if recipe["format"] != FORMAT or base.shape != z.shape or z.dim() != 2 or len(z) != GARMENTS or not (base + z).isfinite().all():
                 raise ValueError("its vectors are not two sets of eight")
             seed, dims, wanted, digest = (recipe[key] for key in ("seed", "dims", "run", "generator_sha256"))
-            latent.check_edits(dims or [0], [0.0], z.shape[1])
+            latent.check_edits([0, *dims], [0.0], z.shape[1])
             _vectors(z.shape[1], seed)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, LabError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, LabError) as error:
             raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
         folder = next((f for f in runs.finished() if f.relative_to(runs.RUNS).as_posix() == wanted), None)
         run = runs.load_run(folder) if folder else None
         if run is None or run.manifest["files"]["generator.safetensors"] != digest or run.config.latent_dim != z.shape[1]:
             raise LabError(f"{path} was made with run {wanted}, generator {str(digest)[:8]}, which is not here: train it first")
-        if self.run:
+        if self.run and run.config.latent_dim == self.run.config.latent_dim:
             self._remember("load")
+        else:
+            self._undo, self._redo = [], []
         self.run, self.g, self.effects, self.dims = run, run.generator(self.device), {}, list(dims)
         self._put(base, z, seed)
         return f"{name} is back"
@@ -238,6 +240,16 @@ class Editor:
         target.append((self.base, self.z, self.seed))
         self._put(*source.pop())
         self._gesture = None, 0.0
+
+
+def _below_runs(folder: Path) -> Path:
+    """``folder`` as the list of finished runs spells it; another one as it is, if it is a path at all."""
+    if not isinstance(folder, str | Path):
+        raise LabError(f"run = {folder!r} is not the folder of a run")
+    found = next((known for known in runs.finished() if known.resolve() == Path(folder).resolve()), None)
+    if not found and (Path(folder) / "run.json").exists():
+        raise LabError(f"{folder} is not below {runs.RUNS}: the editor opens the runs there")
+    return found or Path(folder)
 
 
 def _check_rows(rows: list[int]) -> list[int]:

@@ -153,6 +153,8 @@ class LatentExplorer(Editor):
             try:
                 if state.keys() - {"value", "index"}:
                     raise TraitError(f"the page may not set {', '.join(state)}")
+                if "index" in state and state["index"] is None:
+                    raise TraitError("nothing is chosen")
                 if hasattr(widget, "max") and not (type(value) in (int, float) and widget.min <= value <= widget.max):
                     raise TraitError(f"{value!r} is not a number from {widget.min:g} to {widget.max:g}")
                 plain(state)
@@ -256,13 +258,14 @@ def _offer(dropdown: w.Dropdown, options: list, value=...) -> None:
     """Offer ``options``, if they are not offered already, and choose ``value``."""
     if list(dropdown.options) != options:
         dropdown.options = options
-    if value is not ...:
+    if value is not ... and value in (None, *(entry[1] for entry in options)):
         dropdown.value = value
 
 
 def _close(widget: w.Widget) -> None:
-    """Close a widget and all in it."""
-    for child in getattr(widget, "children", ()):
-        _close(child)
+    """Close a widget and all that belongs to it."""
+    for part in (*getattr(widget, "children", ()), getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, w.Widget):
+            _close(part)
     widget.unobserve_all()
     widget.close()

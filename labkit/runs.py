@@ -176,7 +176,7 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
             raise ValueError(f"format {manifest['format']}, this labkit reads {FORMAT}")
         found = TrainConfig(**manifest["config"])
         files = [(folder / name, manifest["files"][name]) for name in FILES]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise LabError(f"{folder} holds no finished run: train it first, for instance with 'make report'") from None
     except (ValueError, KeyError, TypeError, LabError) as error:
         raise LabError(f"{path}: this run is damaged or of another version ({error}): delete its folder to train again") from None

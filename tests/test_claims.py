@@ -205,13 +205,14 @@ def loss_rows(vanilla=None, dcgan=None):
 
 
 CALM = torch.where(TIME < 0.5, 1.0, 0.2)  # of the swing
+EARLY = torch.where((TIME > 0.3) & (TIME < 0.6), 9.0, 1.0)
 SETTLING = {
     "both settle": (CALM, CALM, "holds", 5.0),
     "neither": (1.0, 1.0, "does not hold", 1.0),
     "D alone": (CALM, 1.0, "does not hold", 1.0),
     "G alone": (1.0, CALM, "does not hold", 1.0),
     "they get wilder": (1.2 - CALM, 1.2 - CALM, "does not hold", 0.2),
-    "the tenths count": (torch.where((TIME > 0.1) & (TIME < 0.9), 9.0, 1.0), 1.0, "does not hold", 1.0),
+    "the tenths count": (EARLY, EARLY, "does not hold", 1.0),
 }
 
 

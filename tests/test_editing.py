@@ -844,11 +844,14 @@ def test_without_a_run_every_method_answers_with_a_sentence(idle, call):
     assert e.kept() == [] and ("train" in e.status or call[0] == "load")
 
 
-def test_without_a_run_a_good_one_brings_it_to_life(idle):
+def test_without_a_run_a_good_one_brings_it_to_life(idle, monkeypatch):
     e, home = idle
     e.set(5, 1.0)
     e.use(home["dcgan"].parent)
     assert refuses(e, "no finished run") and e.run is None
+    e.use(home["dcgan"])
+    assert refuses(e, "is not below") and e.run is None
+    monkeypatch.setattr(runs, "RUNS", home["dcgan"].parents[2])
     e.use(home["dcgan"])
     assert (e.status, e.failed, e.dims, e.seed) == ("", False, [5, 33], 4)
     base = latent.latents(8, 100, 4)

@@ -231,6 +231,32 @@ def test_a_bad_message_to_the_difference_button_is_refused(lab):
         assert stands(lab, *before), value
 
 
+@pytest.fixture
+def mail(monkeypatch):
+    """``mail(widget)``: the updates that were sent to the page for ``widget``, oldest first; without one: for all."""
+    sent = []
+    monkeypatch.setattr(w.Widget, "_send", lambda self, message, buffers=None: sent.append((self, message)))
+    return lambda widget=None: [m for to, m in sent if m["method"] == "update" and widget in (None, to)]
+
+
+def test_a_refusal_tells_the_page_what_stands(lab, mail):
+    """The page shows what it asked for, until it hears otherwise."""
+    move = slider(lab, 5)
+    move.set_state({"value": 1.5})
+    move.set_state({"value": 1e9, "max": 1e9})
+    assert (mail(move)[-1]["state"]["value"], mail(move)[-1]["state"]["max"]) == (1.5, 4)
+    lab.target.set_state({"index": 99})
+    assert mail(lab.target)[-1]["state"]["index"] == 0
+
+
+def test_a_move_sends_what_changed_and_no_more(lab, mail):
+    lab.set(5, 1.0)
+    before = len(mail())
+    slider(lab, 5).set_state({"value": 1.5})
+    assert len(mail()) == before + 2 and mail(lab.stage)[-1] in mail()[-2:] and mail(lab.measured)[-1] in mail()[-2:]
+    assert mail(lab.stage)[-1]["buffer_paths"] == [["value"]] and mail(lab.measured)[-1]["state"].keys() == {"value"}
+
+
 def test_a_flood_of_moves_ends_at_the_last(lab):
     values = [round(4 * math.sin(i / 7), 2) for i in range(200)]
     for value in values:
@@ -480,7 +506,7 @@ def test_a_narrow_network_has_fewer_dimensions(home, lab):
 
 
 @pytest.mark.parametrize("damage", ["missing", "flipped byte"])
-def test_a_network_that_cannot_be_opened_leaves_the_old_one(own_runs, damage):
+def test_a_network_that_cannot_be_opened_leaves_the_old_one(own_runs, mail, damage):
     lab = LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu")
     lab.set(5, 3.0)
     picture = lab.stage.value
@@ -491,6 +517,7 @@ def test_a_network_that_cannot_be_opened_leaves_the_old_one(own_runs, damage):
     lab.network.set_state({"index": 1})
     assert told(lab)[1] and ("finished run" if damage == "missing" else "damaged") in told(lab)[0]
     assert lab.stage.value == picture and lab.network.value == "vanilla" and lab.folder.value == own_runs["vanilla"]
+    assert mail(lab.network)[-1]["state"]["index"] == 0  # the page showed the other one
 
 
 def test_the_open_run_is_deleted(own_runs, clock):

@@ -208,15 +208,22 @@ def readout(page, name):
 
 
 def value(page, name):
-    """The number that stands beside a slider."""
-    return float(readout(page, name).inner_text().replace("\u2212", "-"))
+    """Where a slider stands; the number beside it says the same, to two digits."""
+    exact = float(handle(page, name).get_attribute("aria-valuetext"))
+    assert float(readout(page, name).inner_text().replace("\u2212", "-")) == pytest.approx(exact, abs=0.0051)
+    return exact
+
+
+def button(page, text):
+    """The one button with this text, or with this tooltip."""
+    named = page.locator(".labkit-editor button").filter(has_text=re.compile(f"^{re.escape(text)}$"))
+    return named if named.count() == 1 else page.locator(f'.labkit-editor button[title="{text}"]')
 
 
 def press(page, text):
-    """Click the one button with this text, or with this tooltip."""
-    button = page.locator(".labkit-editor button")
-    named = button.filter(has_text=re.compile(f"^{re.escape(text)}$"))
-    (named if named.count() == 1 else page.locator(f'.labkit-editor button[title="{text}"]')).click()
+    """Click a button, when what was done before is answered."""
+    quiet(page)
+    button(page, text).click()
 
 
 def control(page, label, kind):
@@ -282,10 +289,13 @@ def test_a_fresh_editor_stands_at_the_means_and_has_nothing_to_undo(page, networ
 def test_arrow_keys_move_a_slider_and_the_garments_follow(page, networks, z):
     handle(page, "z[5]").focus()
     start = value(page, "z[5]")
-    for key in ["ArrowRight"] * 20 + ["ArrowUp"] * 3 + ["ArrowLeft"]:
+    page.keyboard.press("ArrowRight")
+    step = value(page, "z[5]") - start
+    assert 0 < step < 0.1
+    for key in ["ArrowRight"] * 19 + ["ArrowUp"] * 3 + ["ArrowLeft"]:
         page.keyboard.press(key)
     shown = cells(page)
-    assert value(page, "z[5]") == pytest.approx(start + 0.22)
+    assert value(page, "z[5]") == pytest.approx(start + 22 * step)
     assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, value(page, "z[5]"))))
     page.keyboard.press("End")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))
@@ -360,7 +370,7 @@ def test_a_slider_moved_while_a_cell_runs(page, networks, z):
     run_in_the_kernel(page, "import time; time.sleep(1.5)")
     for _ in range(30):
         page.keyboard.press("ArrowRight")
-    press(page, "z[20] = 3")
+    button(page, "z[20] = 3").click()  # which is then still running
     shown = cells(page)
     assert_same(shown, library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, value(page, "z[5]")), 20, 3)))
 
@@ -421,6 +431,17 @@ def test_a_target_alone_is_edited_and_marked(page, networks, z):
     marks = page.eval_on_selector_all(".labkit-measures .touched", "all => all.length")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, 3, [2]), 80, 0)))
     assert page.locator(".labkit-measures .touched").count() == 8
+
+
+def test_two_clicks_take_effect_in_their_order(page, networks, z):
+    edited = z
+    for value in (3, -3) * 4:
+        press(page, "3")
+        quiet(page)
+        button(page, "all").click()
+        button(page, f"z[5] = {value}").click()  # at once
+        edited = latent.perturb(edited, 5, value)
+        assert_same(cells(page), library(networks["dcgan"], z, edited))
 
 
 def test_the_measures_are_the_librarys(page, networks, z):
