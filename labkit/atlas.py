@@ -4,12 +4,12 @@ Every edit is paired: the same base vectors, of which only one coordinate moves.
 sides, so an effect says something about a dimension only if it is larger than that of unit vectors picked at random.
 """
 
+import contextlib
 import math
 from dataclasses import dataclass
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from . import attributes, latent
@@ -171,13 +171,25 @@ def atlas_of(run: Run, device: str = "cpu") -> Atlas:
     """The atlas of a run's generator over all its dimensions; measured once and kept in build/atlas/."""
     card, bases = load_ruler()[1], BASES[run.config.profile]
     name = sha256(repr((VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)).encode())[:24]
-    path = FOLDER / f"{name}.safetensors"
-    try:
-        return Atlas(**safetensors.torch.load(path.read_bytes()))
-    except (FileNotFoundError, SafetensorError, TypeError):
-        pass  # not there, or damaged: it is measured
+    with contextlib.suppress(LookupError, TypeError):
+        return Atlas(**kept(name))
     d, g, reference = run.config.latent_dim, run.generator(device), load_reference(OF_PROFILE[run.config.profile], device)
     effects, null = (edit_effects(g, directions, reference, d, bases) for directions in (torch.eye(d), latent.random_directions(NULL, d, 77)))
     found = compare(effects, null, random_pairs(g, reference, d, bases))
-    write_atomic(path, safetensors.torch.save({k: v.float().contiguous() for k, v in vars(found).items()}))
+    keep(name, vars(found))
     return found
+
+
+def keep(name: str, tensors: dict[str, Tensor]) -> None:
+    """Write ``tensors`` to build/atlas/; the name of the file vouches for its content."""
+    content = safetensors.torch.save({key: value.float().contiguous() for key, value in tensors.items()})
+    write_atomic(FOLDER / f"{name}-{sha256(content)[:16]}.safetensors", content)
+
+
+def kept(name: str) -> dict[str, Tensor]:
+    """What `keep` wrote as ``name``; a LookupError if it is not there, or damaged."""
+    for path in FOLDER.glob(f"{name}-*.safetensors"):
+        content = path.read_bytes()
+        if path.stem.endswith(sha256(content)[:16]):
+            return safetensors.torch.load(content)
+    raise LookupError(name)

@@ -70,7 +70,7 @@ def completeness(images: Tensor) -> Tensor:
 def texture(images: Tensor) -> Tensor:
     """Mean difference of a pixel from its four neighbours inside the garment, in grey levels: folds, prints, noise."""
     pixels, inside = grey(images), _shrunk(_mask(images))
-    around = torch.nn.functional.pad(pixels, (1, 1, 1, 1))
+    around = torch.nn.functional.pad(pixels.unsqueeze(1), (1, 1, 1, 1), mode="replicate").squeeze(1)
     neighbours = (around[:, :-2, 1:-1] + around[:, 2:, 1:-1] + around[:, 1:-1, :-2] + around[:, 1:-1, 2:]) / 4
     return _mean_over((pixels - neighbours).abs(), inside)
 

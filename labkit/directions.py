@@ -4,9 +4,9 @@ Each method asks another question: which way does the first layer stretch (`sefa
 (`steepest`), do pictures vary most (`principal`), does an attribute grow (`regression`)?
 """
 
-import safetensors.torch
+import contextlib
+
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -15,7 +15,7 @@ from .atlas import Atlas, Effects
 from .metrics import OF_PROFILE, load_reference
 from .ruler import load_ruler
 from .runs import Run
-from .system import LabError, sha256, write_atomic
+from .system import LabError, sha256
 
 VERSION = 1  # of the methods below
 
@@ -76,30 +76,26 @@ def _largest(matrix: Tensor, k: int) -> Tensor:
 def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
     """Every method's, by name."""
     found = {f"{method.__name__} {i + 1}": u for method in (sefa, steepest, principal) for i, u in enumerate(method(g, latent_dim))}
-    return found | {f"more {name.replace('_', ' ')}": u for name, u in regression(g, latent_dim).items()}
+    found |= {f"more {name.replace('_', ' ')}": u for name, u in regression(g, latent_dim).items()}
+    return {name: u for name, u in found.items() if u.norm() > 0.5}  # nothing raises an attribute that never changes
 
 
 def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atlas]:
     """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in build/atlas/."""
     axes, bases = atlas.atlas_of(run, device), atlas.BASES[run.config.profile]
     identity = (VERSION, atlas.VERSION, run.manifest["files"]["generator.safetensors"], load_ruler()[1]["sha256"], bases)
-    path = atlas.FOLDER / f"directions-{sha256(repr(identity).encode())[:24]}.safetensors"
-    try:
-        kept = safetensors.torch.load(path.read_bytes())
-        found = {key.removeprefix("u:"): value for key, value in kept.items() if key.startswith("u:")}
-        names = sorted(found, key=lambda name: int(kept[f"i:{name}"]))
-        return {name: found[name] for name in names}, Atlas(**{k: v for k, v in kept.items() if ":" not in k})
-    except (FileNotFoundError, SafetensorError, TypeError, KeyError):
-        pass  # not there, or damaged: it is measured
+    name = f"directions-{sha256(repr(identity).encode())[:24]}"
+    with contextlib.suppress(LookupError, TypeError):
+        kept = atlas.kept(name)
+        names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
+        return {key: kept[f"u:{key}"] for key in names}, Atlas(**{key: value for key, value in kept.items() if ":" not in key})
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     effects = atlas.edit_effects(g, torch.stack(list(found.values())), load_reference(OF_PROFILE[run.config.profile], device), latent_dim, bases)
     null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
     measured = atlas.compare(effects, null, axes.pairs)
-    flat = {k: v.float().contiguous() for k, v in vars(measured).items()}
-    for i, (name, u) in enumerate(found.items()):
-        flat |= {f"u:{name}": u, f"i:{name}": torch.tensor(i)}
-    write_atomic(path, safetensors.torch.save(flat))
+    vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
+    atlas.keep(name, vars(measured) | vectors)
     return found, measured
 
 

@@ -201,7 +201,8 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     try:
         book = json.loads(FILE.read_bytes())
         known = book["rows"] if {key: book[key] for key in head} == head else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        known = {name: row for name, row in known.items() if {"of", "scores"} <= row.keys() and row["scores"].keys()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         known = {}
     reference, rows = None, {}
     wanted = [("floor", "training images", None), ("ceiling", "noise", None)]

@@ -47,9 +47,9 @@ class Ruler(nn.Module):
         Raises:
             LabError: another shape or range, or a pixel that is not finite.
         """
-        if images.dtype == torch.uint8 and images.dim() == 3:
+        if images.dtype == torch.uint8 and images.dim() == 3 and images.shape[1:] == (28, 28):
             convert = to_unit
-        elif images.dim() == 4 and images.shape[1:] == (1, 28, 28) and images.is_floating_point():
+        elif images.dim() == 4 and images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
             convert = torch.clone
             if not images.abs().max() <= 1:  # also refuses nan
                 raise LabError(f"images from {images.min():.3g} to {images.max():.3g}: the ruler takes finite values in [-1, 1]")
@@ -73,7 +73,8 @@ def load_ruler(folder: Path = FOLDER) -> tuple[Ruler, dict]:
         content = (folder / "ruler.safetensors").read_bytes()
         if sha256(content) != card["sha256"]:
             raise ValueError("its sha256 is not that of ruler.json")
-        ruler = Ruler()
+        with seeded("load"):
+            ruler = Ruler()
         ruler.load_state_dict(safetensors.torch.load(content))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise LabError(f"{folder / 'ruler.safetensors'}: no scores without the ruler ({str(error).splitlines()[0]}): get the file back from git, or 'make ruler'") from None

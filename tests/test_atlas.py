@@ -477,7 +477,6 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     assert len(kept) == 2 and path.read_bytes() == whole
 
 
-@pytest.mark.xfail(strict=True, reason="the file of an atlas has no digest")
 def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
     atlas.atlas_of(run)
     expected = atlas.atlas_of(run)

@@ -181,7 +181,6 @@ def test_a_mirror_changes_the_outline_little(real):
     assert difference.abs().mean() < 3 and difference.mean().abs() < 0.6
 
 
-@pytest.mark.xfail(strict=True, reason="the picture's edge counts as a step to black: a garment that touches it has texture there")
 def test_a_plain_garment_has_no_texture_at_the_edge_of_the_picture():
     assert attributes.texture(picture(WHITE)).item() == pytest.approx(0, abs=1e-4)
 

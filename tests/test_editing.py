@@ -745,6 +745,8 @@ def test_what_is_kept_is_only_what_has_a_recipe(home, editor, recipe):
     put(recipe)
     (editing.KEPT / "notes").mkdir()
     (editing.KEPT / "a file").write_text("mine")
+    put(recipe, "notes/deeper")
+    (editing.KEPT / "recipe.json").write_bytes(recipe)
     assert editor.kept() == ["vanilla-001"]
 
 
