@@ -408,9 +408,9 @@ def test_an_edit_of_one_garment(lab):
 def test_a_walk_by_slider(lab):
     lab.start.set_state({"index": 2})
     lab.end.set_state({"index": 5})
-    lab.way.set_state({"value": 0.5})
+    lab.way.set_state({"value": 0.25})
     z = lab.base.clone()
-    z[2] = latent.interpolate(lab.base[2], lab.base[5], 3)[1]
+    z[2] = latent.interpolate(lab.base[2], lab.base[5], 5)[1]
     torch.testing.assert_close(lab.z, z, atol=1e-5, rtol=0)
     assert shows(lab, lab.base, lab.z)
     button(lab, "undo").click()
