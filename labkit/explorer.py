@@ -28,7 +28,8 @@ STYLE = """<style>
 .labkit-stage .widget-html-content { height: 100%; }
 .labkit-names { display: flex; flex-direction: column; height: 100%; }
 .labkit-names span { flex: 1; display: flex; align-items: center; }
-.labkit-measures .widget-html-content { width: 100%; }
+.labkit-editor .widget-html { margin-top: 0; margin-bottom: 0; }
+.labkit-measures .widget-html-content { width: 100%; line-height: 1.1; }
 .labkit-measures div div { display: grid; grid-template-columns: 96px repeat(8, 1fr); font-size: 12px; font-variant-numeric: tabular-nums; }
 .labkit-measures span { text-align: center; margin-right: 4px; border-top: 3px solid transparent; white-space: nowrap; }
 .labkit-measures .name { text-align: left; }
@@ -208,7 +209,8 @@ class LatentExplorer(Editor):
         _offer(self.folder, [(_label(folder), folder) for folder in runs.finished() if folder.parts[-2] == model], self.run.folder)
         self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
         ranked = sorted(self.effects, key=self.effects.get, reverse=True) if len(self.effects) == self.base.shape[1] else []
-        _offer(self.by_effect, [("choose", None) if ranked else ("not ranked", None), *((f"z[{k}]: {self.effects[k]:.1f}", k) for k in ranked)], None)
+        _offer(self.by_effect, [("choose", None) if ranked else ("not ranked", None), *((f"z[{k}]: {self.effects[k]:.1f}", k) for k in ranked)])
+        self.by_effect.index = 0
         if torch.equal(self.z[self.start.value], self.base[self.start.value]):
             self.way.value = 0.0
         for dim in set(self.rows_of) - set(self.dims):
@@ -258,6 +260,7 @@ def _offer(dropdown: w.Dropdown, options: list, value=...) -> None:
     """Offer ``options``, if they are not offered already, and choose ``value``."""
     if list(dropdown.options) != options:
         dropdown.options = options
+        dropdown.index = len(options) - 1 if options else None  # the newest
     if value is not ... and value in (None, *(entry[1] for entry in options)):
         dropdown.value = value
 

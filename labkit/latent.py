@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from .system import LabError
-from .training import seeded
+from .training import stream_seed
 
 
 def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
     """``n`` vectors from N(0, I), (n, latent_dim), that depend on ``seed`` alone."""
-    with seeded(seed, "latents"):
-        return torch.randn(n, latent_dim)
+    own = torch.Generator().manual_seed(stream_seed(seed, "latents"))  # a slider may be moved while another thread trains
+    return torch.randn(n, latent_dim, generator=own)
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from . import data, fast
 from .config import PROFILES, TrainConfig
 from .models import build
 from .system import ROOT, LabError, pick_device, sha256, write_atomic
-from .training import COLUMNS, TrainState, seeded, train, trained_generator
+from .training import COLUMNS, TrainState, train, trained_generator
 
 FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
@@ -56,9 +56,9 @@ class Run:
         return self.history[..., COLUMNS.index(name)]
 
     def _network(self, index: int, tensors: dict[str, Tensor], device: str) -> nn.Module:
-        with seeded("load"):
+        with torch.device("meta"):  # no numbers are drawn: a training may be running beside
             network = build(self.config)[index]
-        network.load_state_dict(tensors)
+        network.load_state_dict(tensors, assign=True)
         return fast.arrange(network.to(device).eval())
 
 

@@ -192,5 +192,10 @@ def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_0
 def seeded(*stream):
     """Random numbers of torch that depend on ``stream`` alone; the caller's own go on as if nothing had happened."""
     with torch.random.fork_rng(range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)):
-        torch.manual_seed(int(sha256(repr(stream).encode())[:15], 16))
+        torch.manual_seed(stream_seed(*stream))
         yield
+
+
+def stream_seed(*stream) -> int:
+    """The seed that ``stream`` stands for."""
+    return int(sha256(repr(stream).encode())[:15], 16)

@@ -364,6 +364,18 @@ def test_a_drag_does_not_go_on_across_an_undo(editor):
     assert not editor.failed and torch.equal(editor.z, editor.base)
 
 
+@pytest.mark.parametrize("step", ["use", "load"])
+def test_a_drag_does_not_go_on_in_another_network(home, clock, step):
+    """Where the vectors do not fit, what can be undone begins anew: with the first edit, even of the same control."""
+    Editor(home["narrow"], dims=[5], device="cpu").save()
+    e = Editor(home["dcgan"], device="cpu")
+    e.set(5, 1.0)
+    e.use(home["narrow"]) if step == "use" else e.load("vanilla-001")
+    e.set(5, 2.0)
+    e.undo()
+    assert not e.failed and torch.equal(e.z, e.base)
+
+
 def test_many_steps_are_all_kept(editor):
     for i in range(300):
         editor.set(i % 2, i / 100)
