@@ -91,6 +91,7 @@ class Editor:
             self._put(_vectors(run.config.latent_dim, self.seed), None, self.seed)
             self._undo, self._redo = [], []
         self.run, self.g, self.dims, self.effects, self._base_images = run, run.generator(self.device), dims, {}, None
+        self._gesture = None, 0.0
 
     @_told
     def set(self, dim: int, value: float, rows: list[int] | None = None):
@@ -207,6 +208,7 @@ class Editor:
             self._undo, self._redo = [], []
         self.run, self.g, self.effects, self.dims = run, run.generator(self.device), {}, list(dims)
         self._put(base, z, seed)
+        self._gesture = None, 0.0
         return f"{name} is back"
 
     def kept(self) -> list[str]:
