@@ -4,6 +4,7 @@ Mathematics is in `latent`, pictures are in `figures`; this keeps the state, its
 """
 
 import json
+import threading
 import time
 from functools import wraps
 from pathlib import Path
@@ -28,13 +29,14 @@ def _told(method):
 
     @wraps(method)
     def call(self, *arguments, **options):
-        try:
-            if self.run is None and method.__name__ not in ("use", "load"):
-                raise LabError("no network is open: choose a run, or train one with 'make report'")
-            self.status, self.failed = method(self, *arguments, **options) or "", False
-        except LabError as error:
-            self.status, self.failed = str(error), True
-        self.refresh()
+        with self._lock:  # JupyterLab runs callbacks in more than one thread
+            try:
+                if self.run is None and method.__name__ not in ("use", "load"):
+                    raise LabError("no network is open: choose a run, or train one with 'make report'")
+                self.status, self.failed = method(self, *arguments, **options) or "", False
+            except LabError as error:
+                self.status, self.failed = str(error), True
+            self.refresh()
 
     return call
 
@@ -48,7 +50,7 @@ class Editor:
     """
 
     def __init__(self, run: Path | None = None, dims: list[int] = DIMS, seed: int = 0, device: str = "auto"):
-        self.run, self.g, self.device = None, None, pick_device(device)
+        self._lock, self.run, self.g, self.device = threading.RLock(), None, None, pick_device(device)
         self.status, self.failed = "", False
         self.seed, self.dims, self.dim = seed, list(dims), DIMS[0]  # dim: last touched
         self.rows, self.touched = list(range(GARMENTS)), []  # garments that an edit changes, and that the last one did

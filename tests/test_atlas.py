@@ -184,7 +184,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(atlas, "STEPS", 3)
 
 
-def mapped(g, reference, dims, null=30, bases=8):
+def mapped(g, reference, dims, null=20, bases=8):
     effects, of_null = (
         edit_effects(g, directions, reference, DIM, bases) for directions in (torch.eye(DIM)[dims], latent.random_directions(null, DIM, 77))
     )
@@ -413,13 +413,13 @@ def test_the_names():
 def run(tiny_config, sample_images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
-        return runs.fit_or_load(tiny_config("vanilla", latent_dim=5), "cpu", tmp_path_factory.mktemp("run"), sample_images)
+        return runs.fit_or_load(tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images)
 
 
 @pytest.fixture
 def kept(tmp_path, reference, monkeypatch):
     """A small atlas, kept in a folder of its own; the list counts the edits that are measured."""
-    for name, value in {"FOLDER": tmp_path / "atlas", "STEPS": 3, "NULL": 6, "BASES": {"smoke": 4}}.items():
+    for name, value in {"FOLDER": tmp_path / "atlas", "STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
         monkeypatch.setattr(atlas, name, value)
     monkeypatch.setattr(atlas, "load_reference", lambda n, device: reference)
     calls = []
@@ -438,18 +438,18 @@ def same(a, b):
 
 def test_the_atlas_of_a_run_is_measured_once(run, kept):
     found = atlas.atlas_of(run)
-    assert len(kept) == 2 and torch.equal(kept[0], torch.eye(5)) and kept[1].shape == (6, 5)
-    torch.testing.assert_close(kept[1].norm(dim=1), torch.ones(6))
+    assert len(kept) == 2 and torch.equal(kept[0], torch.eye(3)) and kept[1].shape == (4, 3)
+    torch.testing.assert_close(kept[1].norm(dim=1), torch.ones(4))
     a = len(NAMES)
     shapes = {
-        "mean": (5, a),
-        "low": (5, a),
-        "high": (5, a),
-        "null": (6, a),
-        "score": (5, a),
-        "q": (5, a),
-        "sweeps": (5, 4),
-        "null_sweeps": (6, 4),
+        "mean": (3, a),
+        "low": (3, a),
+        "high": (3, a),
+        "null": (4, a),
+        "score": (3, a),
+        "q": (3, a),
+        "sweeps": (3, 4),
+        "null_sweeps": (4, 4),
         "pairs": (2,),
     }
     assert {name: tuple(value.shape) for name, value in vars(found).items()} == shapes
@@ -469,7 +469,7 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
         "truncated": whole[:-10],
         "empty": b"",
         "no atlas": b"not a file of tensors",
-        "half an atlas": safetensors.torch.save({"mean": torch.zeros(5, 14)}),
+        "half an atlas": safetensors.torch.save({"mean": torch.zeros(3, 14)}),
     }[damage]
     path.write_bytes(content)
     kept.clear()

@@ -144,6 +144,13 @@ def test_radii_against_loops(features):
         assert found[:, i].tolist() == pytest.approx([others[0], others[2], others[4]], abs=1e-5)
 
 
+def test_distances_far_from_zero_keep_their_digits():
+    """The short cut over a matrix product would lose them all."""
+    a, b = normal(60, 8, "a"), normal(60, 8, "b")
+    torch.testing.assert_close(radii(a + 1000, (3, 5)), radii(a, (3, 5)), atol=1e-2, rtol=0)
+    assert manifold_scores(a + 1000, b + 1000) == pytest.approx(manifold_scores(a, b), abs=0.02)
+
+
 def manifold_by_loops(real, fake, k, k_density):
     """In squares of whole numbers, where equal is equal."""
     real, fake = real.long().numpy(), fake.long().numpy()

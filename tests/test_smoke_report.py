@@ -46,8 +46,8 @@ def test_every_figure_is_there_and_shows_something(smoke):
 
 
 def test_the_executed_notebooks_are_complete_and_hold_no_widgets(smoke):
-    sources = sorted(path.name for path in (smoke / "notebooks").glob("*.ipynb"))
-    assert sorted(path.name for path in (smoke / "build/smoke").glob("*.ipynb")) == sources
+    sources = sorted(path.name for path in (smoke / "notebooks").glob("[0-9]*.ipynb"))
+    assert sorted(path.name for path in (smoke / "build/smoke").glob("[0-9]*.ipynb")) == sources
     for name in sources:
         notebook = nbformat.read(smoke / "build/smoke" / name, 4)
         assert "widgets" not in notebook.metadata
