@@ -88,7 +88,11 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir()  # ours alone from here on
                     break
-            os.replace(new, folder)  # a rename onto an empty folder
+            try:
+                os.replace(new, folder)  # a rename onto an empty folder
+            except OSError:
+                folder.rmdir()
+                raise
     except OSError as error:
         raise LabError(write_fault(parent, sum(map(len, files.values())), error)) from error
     sync_folder(parent)

@@ -243,6 +243,16 @@ def test_v3_is_a_correlation_of_ranks():
     assert row.value == pytest.approx(-1) and row.interval[1] < -0.95
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1, 2, 3, 4], 1), ([9, 5, 2, -4], -1), ([2, 1, 4, 3], 0.6), ([1, 1, 1, 2, 3], 8 / math.sqrt(80)), ([5, 5, 5, 5], 0), ([7], 0)],
+    ids=str,
+)
+def test_spearman_by_hand(values, expected):
+    """Equal values share the mean of their ranks."""
+    assert claims._rank_correlation(torch.tensor(values, dtype=torch.float32)).item() == pytest.approx(expected)
+
+
 def test_v3_a_constant_loss_has_no_trend():
     assert loss_rows(history(1.0 + 0.1 * noise("d"), 1.0))["V3"].verdict != "holds"
 
