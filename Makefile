@@ -3,6 +3,7 @@
 PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
+RETRAIN ?=
 ARGS ?=
 PYTHON ?= .venv/bin/python
 export PYTHONPATH := $(CURDIR)
@@ -35,8 +36,8 @@ lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
 explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that follow (after a report): seconds
 	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
-report: $(READY) ## train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes, then seconds
-	@$(PYTHON) -m labkit.report --profile '$(PROFILE)' --device '$(DEVICE)' $(SET)
+report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
+	@$(PYTHON) -m labkit.report --profile '$(PROFILE)' --device '$(DEVICE)' $(if $(RETRAIN),--retrain) $(SET)
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
 	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)

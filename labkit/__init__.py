@@ -2,10 +2,11 @@
 
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
-    system > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch > atlas
-    > directions > claims > figures > editing > explorer > report > server
+    system > store > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch
+    > atlas > directions > claims > figures > editing > explorer > report > server
 
 system      errors, atomic files, digests, progress bars
+store       measurements that need not be made twice
 config      TrainConfig: every hyperparameter, and the profiles smoke, quick, full
 data        Fashion-MNIST: find, fetch, verify, hand over as one tensor
 models      the four networks of the report

@@ -8,18 +8,16 @@ import contextlib
 import math
 from dataclasses import dataclass
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from . import attributes, latent
+from . import attributes, latent, store
 from .metrics import OF_PROFILE, Reference, load_reference
 from .ruler import load_ruler
 from .runs import Run
-from .system import ROOT, LabError, progress, sha256, write_atomic
+from .system import LabError, progress
 from .training import seeded
 
-FOLDER = ROOT / "build" / "atlas"
 VERSION = 1  # of the definitions below
 VALUES = (-3.0, 0.0, 3.0)  # the lab's edits
 BASES = {"smoke": 10, "quick": 100, "full": 1000}  # base vectors of the edits, by profile
@@ -168,28 +166,13 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
 
 
 def atlas_of(run: Run, device: str = "cpu") -> Atlas:
-    """The atlas of a run's generator over all its dimensions; measured once and kept in build/atlas/."""
+    """The atlas of a run's generator over all its dimensions; measured once and kept in the run's folder."""
     card, bases = load_ruler()[1], BASES[run.config.profile]
-    name = sha256(repr((VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)).encode())[:24]
+    identity = (VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
-        return Atlas(**kept(name))
+        return Atlas(**store.kept(run.folder, "atlas", identity))
     d, g, reference = run.config.latent_dim, run.generator(device), load_reference(OF_PROFILE[run.config.profile], device)
     effects, null = (edit_effects(g, directions, reference, d, bases) for directions in (torch.eye(d), latent.random_directions(NULL, d, 77)))
     found = compare(effects, null, random_pairs(g, reference, d, bases))
-    keep(name, vars(found))
+    store.keep(run.folder, "atlas", identity, {key: value.float() for key, value in vars(found).items()})
     return found
-
-
-def keep(name: str, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` to build/atlas/; the name of the file vouches for its content."""
-    content = safetensors.torch.save({key: value.float().contiguous() for key, value in tensors.items()})
-    write_atomic(FOLDER / f"{name}-{sha256(content)[:16]}.safetensors", content)
-
-
-def kept(name: str) -> dict[str, Tensor]:
-    """What `keep` wrote as ``name``; a LookupError if it is not there, or damaged."""
-    for path in FOLDER.glob(f"{name}-*.safetensors"):
-        content = path.read_bytes()
-        if path.stem.endswith(sha256(content)[:16]):
-            return safetensors.torch.load(content)
-    raise LookupError(name)

@@ -92,15 +92,6 @@ _CHANGES = {
 }
 
 
-def default_profile(profile: str = "auto", device: str = "cpu") -> str:
-    """``auto`` is ``full`` on a GPU and ``quick`` on a CPU; a profile's name means itself."""
-    if profile == "auto":
-        return "quick" if device == "cpu" else "full"
-    if profile not in PROFILES:
-        raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
-    return profile
-
-
 def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
     """The config of ``model`` in ``profile``, with the reader's own ``changes``.
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from . import atlas, attributes, latent
+from . import atlas, attributes, latent, store
 from .atlas import Atlas, Effects
 from .metrics import OF_PROFILE, load_reference
 from .ruler import load_ruler
 from .runs import Run
-from .system import LabError, sha256
+from .system import LabError
 
 VERSION = 1  # of the methods below
 
@@ -81,12 +81,11 @@ def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
 
 
 def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atlas]:
-    """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in build/atlas/."""
+    """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in the run's folder."""
     axes, bases = atlas.atlas_of(run, device), atlas.BASES[run.config.profile]
     identity = (VERSION, atlas.VERSION, run.manifest["files"]["generator.safetensors"], load_ruler()[1]["sha256"], bases)
-    name = f"directions-{sha256(repr(identity).encode())[:24]}"
     with contextlib.suppress(LookupError, TypeError):
-        kept = atlas.kept(name)
+        kept = store.kept(run.folder, "directions", identity)
         names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
         return {key: kept[f"u:{key}"] for key in names}, Atlas(**{key: value for key, value in kept.items() if ":" not in key})
     g, latent_dim = run.generator(device), run.config.latent_dim
@@ -95,7 +94,7 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atl
     null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
     measured = atlas.compare(effects, null, axes.pairs)
     vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
-    atlas.keep(name, vars(measured) | vectors)
+    store.keep(run.folder, "directions", identity, {key: value.float() for key, value in (vars(measured) | vectors).items()})
     return found, measured
 
 

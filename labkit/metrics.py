@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from . import data, latent, runs
+from . import data, latent, runs, store
 from .data import to_unit
 from .ruler import Ruler, load_ruler
 from .system import ROOT, LabError, pick_device, write_atomic
@@ -25,7 +25,8 @@ SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
 SUBSETS, SUBSET = 50, 1000  # of the kernel distance
 DROPPED = 0.01  # a class with a smaller share than this (a tenth is fair) counts as dropped
 FILE = ROOT / "build" / "scores.json"
-VERSION = 1  # of the definitions below; cached scores of another version are measured anew
+VERSION = 1  # of the definitions below; kept scores of another version are measured anew
+SCORES = ("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage", "class_js", "dropped_classes", "sharpness", "neighbour_ratio")
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -184,43 +185,44 @@ def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, floa
     }
 
 
-def score_generator(g: nn.Module, latent_dim: int, reference: Reference, seeds: tuple[int, ...] = SEEDS) -> dict[str, dict]:
-    """For every score its mean over evaluation ``seeds``, its lowest and its highest value."""
+def score_generator(g: nn.Module, latent_dim: int, reference: Reference, seeds: tuple[int, ...] = SEEDS) -> dict[str, Tensor]:
+    """Every score, (len(seeds),): its value for the latent vectors of each evaluation seed."""
     rows = [score(latent.sample(g, latent.latents(len(reference.real), latent_dim, 1000 + seed)), reference, seed) for seed in seeds]
-    return {name: {"mean": sum(r[name] for r in rows) / len(rows), "low": min(r[name] for r in rows), "high": max(r[name] for r in rows)} for name in rows[0]}
+    return _columns(rows)
+
+
+def _columns(rows: list[dict[str, float]]) -> dict[str, Tensor]:
+    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in SCORES}
 
 
 def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
-    """Scores, as `score_generator` gives them, of "floor", "ceiling" and every run by its path below data/runs.
+    """Mean, low and high of every score over the evaluation seeds, for "floor", "ceiling" and every run by its path below data/runs.
 
-    What was measured before, with this ruler, generator and ``n``, is read from build/scores.json; the rest is
-    measured and written there.
+    Measured once for a ruler, a generator and ``n``, and kept: a run's in its folder, floor and ceiling in build/measured/.
     """
-    card = load_ruler()[1]
-    head = {"version": VERSION, "ruler": card, "images": n, "seeds": list(SEEDS)}
-    try:
-        book = json.loads(FILE.read_bytes())
-        known = book["rows"] if {key: book[key] for key in head} == head else {}
-        known = {name: row for name, row in known.items() if {"of", "scores"} <= row.keys() and row["scores"].keys()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        known = {}
+    wanted = [("floor", store.BUILD, "training images", None), ("ceiling", store.BUILD, "noise", None)]
+    wanted += [(run.folder.relative_to(runs.RUNS).as_posix(), run.folder, run.manifest["files"]["generator.safetensors"], run) for run in found]
     reference, rows = None, {}
-    wanted = [("floor", "training images", None), ("ceiling", "noise", None)]
-    wanted += [(run.folder.relative_to(runs.RUNS).as_posix(), run.manifest["files"]["generator.safetensors"], run) for run in found]
-    for name, identity, run in wanted:
-        if known.get(name, {}).get("of") != identity:
+    for name, folder, of, run in wanted:
+        identity = (VERSION, load_ruler()[1]["sha256"], n, SEEDS, of)
+        try:
+            rows[name] = _spread(store.kept(folder, "scores", identity))
+            continue
+        except LookupError:
             reference = reference or load_reference(n, device)
             print(f"scores of {name}", flush=True)
-            if run:
-                scores = score_generator(run.generator(device), run.config.latent_dim, reference)
-            else:
-                with seeded("noise"):
-                    scores = score(reference.floor if name == "floor" else torch.rand_like(reference.floor) * 2 - 1, reference)
-                scores = {key: {"mean": value, "low": value, "high": value} for key, value in scores.items()}
-            known[name] = {"of": identity, "scores": scores}
-            write_atomic(FILE, json.dumps({**head, "rows": known}, indent=1).encode())
-        rows[name] = known[name]["scores"]
+        if run:
+            scores = score_generator(run.generator(device), run.config.latent_dim, reference)
+        else:
+            with seeded("noise"):
+                scores = _columns([score(reference.floor if name == "floor" else torch.rand_like(reference.floor) * 2 - 1, reference)])
+        store.keep(folder, "scores", identity, scores)
+        rows[name] = _spread(scores)
     return rows
+
+
+def _spread(scores: dict[str, Tensor]) -> dict[str, dict]:
+    return {name: {"mean": scores[name].mean().item(), "low": scores[name].min().item(), "high": scores[name].max().item()} for name in SCORES}
 
 
 def table(rows: dict[str, dict[str, dict]]) -> str:
@@ -242,8 +244,9 @@ def main() -> None:
     found = [runs.load_run(folder) for folder in runs.finished()]
     if not found:
         raise LabError(f"{runs.RUNS} holds no finished run: train one first, with 'make report'")
-    rows = score_runs(found, options.images, pick_device(options.device))
-    print(f"\n{table(rows)}\n\nruler {load_ruler()[1]['sha256'][:12]}, test accuracy {load_ruler()[1]['test_accuracy']:.2%}; written to {FILE}")
+    rows, card = score_runs(found, options.images, pick_device(options.device)), load_ruler()[1]
+    write_atomic(FILE, json.dumps({"version": VERSION, "ruler": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1).encode())
+    print(f"\n{table(rows)}\n\nruler {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {FILE}")
 
 
 if __name__ == "__main__":

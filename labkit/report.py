@@ -20,8 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from unittest.mock import patch
 
-from . import data
-from .config import MODELS, TrainConfig, config_for, default_profile
+from . import data, runs
+from .config import MODELS, TrainConfig, config_for
 from .figures import FIGURES
 from .latent import check_edits
 from .runs import load_run, run_folder
@@ -29,6 +29,7 @@ from .system import ROOT, LabError, pick_device, write_atomic
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
+RETRAINED = BUILD / "retrained"
 TITLE = "What a GAN learns from sixty thousand garments"
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -192,7 +193,7 @@ def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
         c, m = run.config, run.manifest
         rows.append((
             model,
-            f"{c.epochs} epochs of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}, EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
+            f"{run.length} of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}, EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
             f" {m['machine']['device']} with {m['machine']['threads']} threads, torch {m['machine']['torch']};"
             f" generator sha256 {m['files']['generator.safetensors'][:12]}",
         ))
@@ -270,12 +271,22 @@ def main() -> None:
     """The command line: make a report, or print the last one to PDF."""
     parser = argparse.ArgumentParser(prog="python -m labkit.report", description=make_report.__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="*", metavar="name=value", help="parameters of the notebooks or fields of TrainConfig")
-    parser.add_argument("--profile", default="auto", help="smoke, quick or full; auto is full on a GPU and quick on a CPU")
+    parser.add_argument("--profile", default="auto", help="smoke, quick or full; auto is full on a GPU or if its runs are there, else quick")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--pdf", action="store_true", help="print the report that was made to PDF")
+    parser.add_argument("--retrain", action="store_true", help=f"load no finished run: train anew, into {RETRAINED}")
     options = parser.parse_args()
-    profile = default_profile(options.profile, pick_device(options.device))
-    made = make_pdf(profile) if options.pdf else make_report(profile, options.device, dict(map(parse_setting, options.settings)))
+    settings = dict(map(parse_setting, options.settings))
+    own = {name: value for name, value in settings.items() if name in TrainConfig.__dataclass_fields__ and name not in ("model", "profile")}
+    if options.retrain:
+        runs.RUNS = RETRAINED
+        os.environ["LABKIT_RUNS"] = str(RETRAINED)  # for the kernels
+    profile = runs.choose_profile(options.profile, pick_device(options.device), **own)
+    if options.retrain:
+        for folder in (run_folder(config_for(model, profile, **own)) for model in MODELS):
+            if (folder / "run.json").exists():  # of an earlier call; an interrupted training goes on
+                shutil.rmtree(folder)
+    made = make_pdf(profile) if options.pdf else make_report(profile, options.device, settings)
     print(f"report: {made}")
 
 

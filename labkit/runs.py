@@ -5,11 +5,13 @@
     discriminator.safetensors
     history.safetensors                       (epochs, steps, 4): the columns of training.COLUMNS
     run.json                                  written last: config, digests, versions, machine, time
+    scores.json, atlas-..., scores-...        what was measured on it
 
 Every file is written whole or not at all, and verified before it is used. No pickle is read or written.
 """
 
 import json
+import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from . import data, fast
-from .config import PROFILES, TrainConfig
+from .config import MODELS, PROFILES, TrainConfig, config_for
 from .models import build
 from .system import ROOT, LabError, pick_device, sha256, write_atomic
 from .training import COLUMNS, TrainState, train, trained_generator
@@ -28,13 +30,13 @@ from .training import COLUMNS, TrainState, train, trained_generator
 FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
 KEEP = 2  # checkpoints: the newest, and one to fall back on
-RUNS = ROOT / "data" / "runs"
+RUNS = Path(os.environ.get("LABKIT_RUNS", ROOT / "data" / "runs"))
 Watcher = Callable[[TrainState, Path], None]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run, verified."""
+    """A finished run, verified. It may have been finished before all epochs of its config were done."""
 
     folder: Path
     config: TrainConfig
@@ -42,6 +44,16 @@ class Run:
     generator_state: dict[str, Tensor] = field(repr=False)
     discriminator_state: dict[str, Tensor] = field(repr=False)
     history: Tensor = field(repr=False)  # (epochs, steps, 4)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were trained."""
+        return len(self.history)
+
+    @property
+    def length(self) -> str:
+        """``epochs`` in words, for a caption."""
+        return f"{self.epochs} epochs" if self.epochs == self.config.epochs else f"{self.epochs} of {self.config.epochs} epochs"
 
     def generator(self, device: str = "cpu") -> nn.Module:
         """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""
@@ -72,23 +84,42 @@ def finished(root: Path | None = None) -> list[Path]:
     return [path.parent for profile in reversed(PROFILES) for path in sorted((root or RUNS).glob(f"{profile}/*/*/run.json"))]
 
 
-def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = None, images: Tensor | None = None, watch: Watcher | None = None) -> Run:
-    """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
+def choose_profile(profile: str, device: str, **changes) -> str:
+    """What ``auto`` means: ``full`` on a GPU or where both its runs are at hand, as they are in the repository; else ``quick``.
 
+    Raises:
+        LabError: no such profile or setting.
+    """
+    if profile not in ("auto", *PROFILES):
+        raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
+    full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in MODELS]
+    return profile if profile != "auto" else "full" if device != "cpu" or all(path.exists() for path in full) else "quick"
+
+
+def fit_or_load(
+    config: TrainConfig,
+    device: str = "auto",
+    root: Path | None = None,
+    images: Tensor | None = None,
+    watch: Watcher | None = None,
+    whole: bool | None = None,
+) -> Run:
+    """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
     ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``watch`` is
-    called with the state and the run's folder after every epoch of a training; see `watch.Watch`.
+    called with the state and the run's folder after every epoch of a training; see `watch.Watch`. ``whole``: a run that
+    was finished early is not enough, train it to its end; left out, that is so on a GPU.
 
     Raises:
         LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
     """
-    folder = run_folder(config, root)
+    folder, device = run_folder(config, root), pick_device(device)
     given = None if images is None else _digest(images)
     if (folder / "run.json").exists():
         run = load_run(folder, config)
         if given not in (None, run.manifest["images_sha256"]):
             raise LabError(f"{folder} was trained on other images: delete it, or give another root")
-        return run
-    device = pick_device(device)
+        if run.epochs == config.epochs or not (device != "cpu" if whole is None else whole):
+            return run
     images = (data.load("train")[0] if images is None else images).to(device)
     if config.examples > len(images):
         raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
@@ -103,6 +134,19 @@ def fit_or_load(config: TrainConfig, device: str = "auto", root: Path | None = N
             f"interrupted: {config.model} has {kept[0]} of {config.epochs} epochs in {folder};"
             " run the same cell or command again to go on from there"
         ) from None
+
+
+def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
+    """Make what an interrupted training of ``config`` has reached a finished run, to be loaded from now on.
+
+    Raises:
+        LabError: there is no checkpoint.
+    """
+    folder, state = run_folder(config, root), TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images))
+    resume(state, folder)
+    if not state.epoch:
+        raise LabError(f"{folder} holds no checkpoint: train for an epoch first")
+    return finish(state, folder)
 
 
 def checkpoint(state: TrainState, folder: Path) -> None:
@@ -138,9 +182,10 @@ def finish(state: TrainState, folder: Path) -> Run:
     Raises:
         LabError: the last step made a weight infinite or nan.
     """
-    tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history})
+    tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history[: state.epoch]})
     if not all(value.isfinite().all() for part in tensors for value in part.values()):
         raise LabError(f"{state.config.model}: a weight is not finite after the last epoch: try a smaller lr than {state.config.lr}")
+    (folder / "run.json").unlink(missing_ok=True)  # of a run that was finished early
     files = {}
     for name, part in zip(FILES, tensors):
         content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.items()})

@@ -13,7 +13,7 @@ from .system import write_atomic
 from .training import TrainState, trained_generator
 
 IMAGES = 2000
-CHECKS = 10  # in a training, at most one an epoch
+CHECKS = 40  # in a training, at most one an epoch
 SETTLED = 500  # steps before which nothing is called a collapse: an untrained network draws one grey picture
 CROWDED = 0.1  # a collapse: the typical distance to the third neighbour, in features, over that of real images
 COPIED = 0.9  # memorisation: a neighbour ratio below this

@@ -417,9 +417,11 @@ def run(tiny_config, sample_images, tmp_path_factory):
 
 
 @pytest.fixture
-def kept(tmp_path, reference, monkeypatch):
-    """A small atlas, kept in a folder of its own; the list counts the edits that are measured."""
-    for name, value in {"FOLDER": tmp_path / "atlas", "STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
+def kept(run, reference, monkeypatch):
+    """A small atlas, of a run without one; the list counts the edits that are measured."""
+    for path in atlases(run):
+        path.unlink()
+    for name, value in {"STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
         monkeypatch.setattr(atlas, name, value)
     monkeypatch.setattr(atlas, "load_reference", lambda n, device: reference)
     calls = []
@@ -430,6 +432,10 @@ def kept(tmp_path, reference, monkeypatch):
 
     monkeypatch.setattr(atlas, "edit_effects", counted)
     return calls
+
+
+def atlases(run):
+    return list(run.folder.glob("atlas-*"))
 
 
 def same(a, b):
@@ -455,7 +461,7 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
     assert {name: tuple(value.shape) for name, value in vars(found).items()} == shapes
     assert all(value.isfinite().all() for value in vars(found).values())
     again = atlas.atlas_of(run)
-    assert len(kept) == 2 and same(again, atlas.atlas_of(run)) and len(list(atlas.FOLDER.iterdir())) == 1
+    assert len(kept) == 2 and same(again, atlas.atlas_of(run)) and len(atlases(run)) == 1
     for name, value in vars(found).items():
         torch.testing.assert_close(getattr(again, name), value.float())
 
@@ -463,7 +469,7 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
 @pytest.mark.parametrize("damage", ["truncated", "empty", "no atlas", "half an atlas"])
 def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     atlas.atlas_of(run)
-    (path,) = atlas.FOLDER.iterdir()
+    (path,) = atlases(run)
     whole = path.read_bytes()
     content = {
         "truncated": whole[:-10],
@@ -480,7 +486,7 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
 def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
     atlas.atlas_of(run)
     expected = atlas.atlas_of(run)
-    (path,) = atlas.FOLDER.iterdir()
+    (path,) = atlases(run)
     content = bytearray(path.read_bytes())
     content[-6] ^= 64
     path.write_bytes(content)
@@ -500,4 +506,4 @@ def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, 
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
     atlas.atlas_of(run)
-    assert len(kept) == 2 and len(list(atlas.FOLDER.iterdir())) == 2
+    assert len(kept) == 2 and len(atlases(run)) == 2

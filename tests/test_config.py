@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from labkit.config import MODELS, PROFILES, TrainConfig, config_for, default_profile
+from labkit.config import MODELS, PROFILES, TrainConfig, config_for
 from labkit.system import sha256
 
 FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
@@ -91,21 +91,6 @@ def test_unknown_profile(refused, profile):
 def test_unknown_setting(refused, name):
     with refused(f"{name} = 3", "learning" if "learn" in name else "lr"):
         config_for("vanilla", "smoke", **{name: 3})
-
-
-@pytest.mark.parametrize(
-    "profile, device, expected",
-    [("auto", "cpu", "quick"), ("auto", "cuda", "full"), ("auto", "cuda:1", "full")]
-    + [(p, d, p) for p in PROFILES for d in ("cpu", "cuda")],
-)
-def test_default_profile(profile, device, expected):
-    assert default_profile(profile, device) == expected
-
-
-@pytest.mark.parametrize("profile", ["fast", "", None, 0, ["quick"]])
-def test_default_profile_refuses(refused, profile):
-    with refused(f"profile = {profile!r}"):
-        default_profile(profile)
 
 
 def test_config_is_frozen():

@@ -18,7 +18,8 @@ import torch
 
 import labkit
 from labkit import data, runs, training
-from labkit.runs import fit_or_load, load_run, run_folder
+from labkit.config import PROFILES, config_for
+from labkit.runs import choose_profile, fit_or_load, load_run, run_folder
 from labkit.system import LabError, sha256
 from labkit.training import COLUMNS
 
@@ -46,9 +47,9 @@ def checkpoints(folder):
     return sorted(int(p.name.split("-")[1]) for p in folder.glob("checkpoint-*.safetensors"))
 
 
-def config_of(tiny_config, model):
+def config_of(tiny_config, model, epochs=3):
     """Three epochs of two steps, with everything that a checkpoint must carry: Adam's moments and an average."""
-    return tiny_config(model, epochs=3, examples=16, ema=0.9)
+    return tiny_config(model, epochs=epochs, examples=16, ema=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +174,58 @@ def test_finished_runs_the_longest_profile_first(tmp_path, monkeypatch):
     assert runs.finished() == []
     monkeypatch.setattr(runs, "RUNS", tmp_path)
     assert runs.finished() == runs.finished(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_means_itself(profile, device):
+    assert choose_profile(profile, device) == profile
+
+
+def test_auto_is_full_where_its_runs_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    for model in ("neither", *MODELS):
+        assert choose_profile("auto", "cpu") == "quick" and choose_profile("auto", "cuda") == "full"
+        if model in MODELS:
+            folder = run_folder(config_for(model, "full"))
+            folder.mkdir(parents=True)
+            (folder / "run.json").touch()
+    assert choose_profile("auto", "cpu") == choose_profile("auto", "cpu", seed=0) == "full"
+    assert choose_profile("auto", "cpu", seed=1) == choose_profile("auto", "cpu", epochs=3) == "quick"
+
+
+@pytest.mark.parametrize("profile", ["fast", "", None, 0, ["quick"]])
+def test_no_such_profile(refused, profile):
+    with refused(f"profile = {profile!r}", "auto, smoke"):
+        choose_profile(profile, "cpu")
+    with refused("lr = 0"):
+        choose_profile("auto", "cpu", lr=0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_finished_early_and_gone_on_with(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model):
+    config = config_of(tiny_config, model)
+    with refused(run_folder(config, tmp_path), "no checkpoint"):
+        runs.finish_early(config, tmp_path, sample_images)
+
+    def stop_after_two(state, folder):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with refused("2 of 3 epochs"):
+        fit_or_load(config, "cpu", tmp_path, sample_images, watch=stop_after_two)
+    early = runs.finish_early(config, tmp_path, sample_images)
+    assert early.epochs == 2 and early.length == "2 of 3 epochs" and early.history.shape == (2, 2, 4)
+    assert torch.equal(early.history, load_run(straight(model)).history[:2])
+    shorter = fit_or_load(config_of(tiny_config, model, epochs=2), "cpu", tmp_path, sample_images)
+    assert all(torch.equal(value, early.generator_state[name]) for name, value in shorter.generator_state.items())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "train", None)
+        loaded = fit_or_load(config, "cpu", tmp_path, sample_images)
+        assert loaded.manifest == early.manifest
+    assert fit_or_load(config, "cpu", tmp_path, sample_images, whole=True).length == "3 epochs"
+    assert bits(early.folder) == bits(straight(model))
 
 
 @pytest.mark.parametrize("model", MODELS)
