@@ -17,7 +17,7 @@ from .config import MODELS
 from .data import CLASSES
 from .editing import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor
 from .ruler import load_ruler
-from .system import LabError, headless
+from .system import ROOT, LabError, headless
 
 STYLE = """<style>
 .labkit-editor { max-width: 1104px; }
@@ -31,27 +31,36 @@ STYLE = """<style>
 .labkit-editor .widget-html { margin-top: 0; margin-bottom: 0; }
 .labkit-measures .widget-html-content { width: 100%; line-height: 1.1; }
 .labkit-measures div div { display: grid; grid-template-columns: 96px repeat(8, 1fr); font-size: 12px; font-variant-numeric: tabular-nums; }
-.labkit-measures span { text-align: center; margin-right: 4px; border-top: 3px solid transparent; white-space: nowrap; }
+.labkit-measures span { text-align: center; margin-right: 4px; white-space: nowrap; }
+.labkit-measures span:nth-child(-n+9) { border-top: 3px solid transparent; }
 .labkit-measures .name { text-align: left; }
-.labkit-measures .touched { border-color: var(--jp-brand-color1, #1976d2); }
+html .labkit-measures .touched { border-color: var(--jp-brand-color1, #1976d2); }
 .labkit-measures .far, .labkit-failed { color: var(--jp-error-color1, #d32f2f); font-weight: bold; }
 .labkit-rows .widget-hbox > * { flex-shrink: 0; }
 .labkit-rows .widget-html { align-self: center; font-size: 12px; }
-.labkit-editor .jupyter-button { padding: 0 4px; }
-.labkit-editor .widget-toggle-buttons { width: auto; }
+.labkit-editor .jupyter-button { padding: 0 4px; flex-shrink: 0; }
+.labkit-editor .widget-toggle-buttons { width: auto; flex-shrink: 0; flex-wrap: nowrap; }
+.labkit-desk { flex-wrap: wrap; }
 .labkit-rows { margin-right: 8px; flex-shrink: 0; }
 </style>"""
 
-# A slider of ipywidgets has a visible label that screen readers are not told of, and its picture no text.
+# A slider of ipywidgets has a visible label that screen readers are not told of, its picture no text, a button that is
+# pressed only a colour; and the buttons of all rows read alike.
 LABELS = """
-const editors = () => document.querySelectorAll('.labkit-editor');
-const label = () => editors().forEach(editor => {
-    editor.querySelectorAll('.widget-slider').forEach(slider => slider.querySelector('.noUi-handle')?.setAttribute(
-        'aria-label', slider.querySelector('.widget-label').textContent || slider.title));
-    editor.querySelector('.labkit-stage img')?.setAttribute('alt', 'Eight garments: base above, edited below');
+const set = (element, name, text) => { if (element && element.getAttribute(name) !== text) element.setAttribute(name, text) };
+const label = () => document.querySelectorAll('.labkit-editor').forEach(editor => {
+    editor.querySelectorAll('.widget-slider').forEach(slider => set(
+        slider.querySelector('.noUi-handle'), 'aria-label', slider.querySelector('.widget-label').textContent || slider.title));
+    editor.querySelectorAll('.labkit-rows button').forEach(button => set(button, 'aria-label', button.title));
+    editor.querySelectorAll('.widget-toggle-button, .widget-toggle-buttons button').forEach(
+        button => set(button, 'aria-pressed', String(button.classList.contains('mod-active'))));
+    const rows = [...editor.querySelectorAll('.labkit-names span')].map(name => name.textContent);
+    set(editor.querySelector('.labkit-stage img'), 'alt', 'Eight garments, from top to bottom: ' + rows.join(', '));
 });
+let due = 0;
 label();
-if (!window.labkitLabels) window.labkitLabels = new MutationObserver(label).observe(document.body, {childList: true, subtree: true}) || true;
+if (!window.labkitLabels) window.labkitLabels = new MutationObserver(() => { due ||= requestIdleCallback(() => { due = 0; label() }) }).observe(
+    document.body, {childList: true, subtree: true, attributes: true, attributeFilter: ['class']}) || true;
 """
 # Of a slider. A power of two, so that the page finds nothing to round in what it is told: it sends back what it has
 # rounded, as if somebody had moved the slider.
@@ -91,7 +100,7 @@ class LatentExplorer(Editor):
         if not self.view:
             return
         kind = ' class="labkit-failed"' if self.failed else ""
-        self.told.value = f'<div role="status"{kind}>{html.escape(self.status) or "&nbsp;"}</div>'
+        self.told.value = f'<div role="status"{kind}>{html.escape(self.status.replace(f"{ROOT}/", "")) or "&nbsp;"}</div>'
         self._syncing = True
         try:
             self._sync()
@@ -141,7 +150,9 @@ class LatentExplorer(Editor):
         stage.add_class("labkit-stage"), self.measured.add_class("labkit-measures"), self.sliders.add_class("labkit-rows")
         labels = w.Output(layout={"display": "none"})
         labels.append_display_data(Javascript(LABELS))
-        view = w.VBox([w.HTML(STYLE), top, stage, self.measured, self.told, w.HBox([self.sliders, tools]), labels])
+        desk = w.HBox([self.sliders, tools])
+        desk.add_class("labkit-desk")
+        view = w.VBox([w.HTML(STYLE), top, stage, self.measured, self.told, desk, labels])
         view.add_class("labkit-editor")
         return view
 
@@ -230,7 +241,8 @@ class LatentExplorer(Editor):
     def _measures(self, edited) -> str:
         """A line per measure, a column per garment."""
         typical, norms = (self.base.shape[1] - 0.5) ** 0.5, self.z.norm(dim=1)
-        lines = [(f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms.tolist()])]
+        lines = [("garment", [(str(i + 1), False) for i in range(GARMENTS)])]
+        lines += [(f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms.tolist()])]
         lines += [(name, [(f"{x:.0f}", False) for x in measure(edited).tolist()]) for name, measure in MEASURES.items()]
         if self.ruler:
             chance, seen = self.ruler.measure(edited)[1].max(1)

@@ -68,9 +68,9 @@ class TrainState:
         with seeded(config.seed, "init"):
             g, d = build(config)
         self.g, self.d = fast.arrange(g.to(device)), fast.arrange(d.to(device))
-        adam = dict(lr=config.lr, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
-        self.opt_g = Adam(self.g.parameters(), **adam)
-        self.opt_d = Adam(self.d.parameters(), **adam)
+        adam = dict(betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
+        self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
+        self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)
         self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
         self.history = torch.zeros(config.epochs, self.steps, len(COLUMNS))
 
