@@ -37,3 +37,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Large tensors on huge pages: fewer page faults in every training step.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
+
+def load(model: str = "dcgan", device: str = "cpu"):
+    """A trained generator in eval mode: that of the longest finished run of ``model``, "dcgan" or "vanilla".
+
+        images = labkit.latent.sample(labkit.load("dcgan"), labkit.latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
+
+    Raises:
+        LabError: no such run, or it is damaged.
+    """
+    from . import latent, runs  # noqa: F401  (torch takes a second to import; latent is for the caller)
+    from .system import LabError
+
+    found = [folder for folder in runs.finished() if folder.parts[-2] == model]
+    if not found:
+        raise LabError(f"model = {model!r} has no finished run in {runs.RUNS}: use dcgan or vanilla, after a first 'make report'")
+    return runs.load_run(found[0]).generator(device)

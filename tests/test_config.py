@@ -21,6 +21,7 @@ BAD = {
     "examples": NOT_AN_INT + [0, 1, 60_001],
     "latent_dim": NOT_AN_INT + [0, 4097],
     "lr": NOT_A_FLOAT + [0, 0.0, 1e-9, 1.0001, 2],
+    "lr_d": NOT_A_FLOAT + [-1e-9, 1.0001, 2],
     "beta1": NOT_A_FLOAT + [1, 1.0, 0.99995],
     "beta2": NOT_A_FLOAT + [1, 1.0, 0.9999999],
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
@@ -37,6 +38,7 @@ GOOD = {
     "examples": [64, 59_999],
     "latent_dim": [1, 4096],
     "lr": [1e-8, 1.0, 1],
+    "lr_d": [0.0, 0, 1.0],
     "beta1": [0.0, 0, 0.9999],
     "beta2": [0.0, 0, 0.999999],
     "label_smoothing": [0.0, 0, 0.5],
@@ -106,17 +108,17 @@ def test_every_field_has_a_unit_and_a_reason(name):
 DIFFERENCES = {
     ("smoke", "vanilla"): {"model": "vanilla", "profile": "smoke", "epochs": 2, "examples": 1024},
     ("smoke", "dcgan"): {"profile": "smoke", "epochs": 2, "examples": 512},
-    ("quick", "vanilla"): {"model": "vanilla", "profile": "quick", "epochs": 10, "ema": 0.999},
+    ("quick", "vanilla"): {"model": "vanilla", "profile": "quick", "epochs": 10, "ema": 0.999, "lr_d": 1e-3, "beta1": 0.0},
     ("quick", "dcgan"): {"profile": "quick", "epochs": 4, "lr": 1e-3, "ema": 0.99},
-    ("full", "vanilla"): {"model": "vanilla"},
-    ("full", "dcgan"): {},
+    ("full", "vanilla"): {"model": "vanilla", "ema": 0.999, "lr_d": 1e-3, "beta1": 0.0},
+    ("full", "dcgan"): {"lr": 5e-4, "ema": 0.999},
 }
 
 
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
+        "lr": 2e-4, "lr_d": 0.0, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
         "seed": 0,
     }  # fmt: skip
 

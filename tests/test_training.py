@@ -151,7 +151,7 @@ def plain_training(config, images):
     with seeded(config.seed, "init"):
         g, d = models.build(config)
     average, decay = None, config.ema
-    adam_g, adam_d = (plain_adam(config.lr, (config.beta1, config.beta2)) for _ in range(2))
+    adam_g, adam_d = (plain_adam(lr, (config.beta1, config.beta2)) for lr in (config.lr, config.lr_d or config.lr))
     history = []
     for epoch in range(config.epochs):
         with seeded(config.seed, "epoch", epoch):
@@ -172,13 +172,13 @@ def plain_training(config, images):
     return g, d, average, torch.stack(history).view(config.epochs, -1, 4)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_train_against_a_plain_loop(monkeypatch, tiny_config, sample_images, model):
+@pytest.mark.parametrize(("model", "own"), [(model, {}) for model in MODELS] + [("vanilla", {"lr_d": 3e-3, "beta1": 0.0})])
+def test_train_against_a_plain_loop(monkeypatch, tiny_config, sample_images, model, own):
     """In float64, where rounding cannot be amplified by Adam's division."""
     torch.set_default_dtype(torch.float64)
     monkeypatch.setattr(training, "to_unit", lambda images: images[:, None].double() / 127.5 - 1)
     try:
-        config = tiny_config(model, examples=27, lr=1e-3, ema=0.7)  # 3 full batches of 8, 3 images left out
+        config = tiny_config(model, examples=27, lr=1e-3, ema=0.7, **own)  # 3 full batches of 8, 3 images left out
         state = TrainState(config)
         train(state, sample_images)
         g, d, average, history = plain_training(config, sample_images)
