@@ -18,7 +18,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
 
-.PHONY: help packages setup data lab explore report smoke score ruler pdf test bench bench-explorer lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test bench bench-explorer lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -29,6 +29,9 @@ setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6
 
 data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
 	@$(PYTHON) -m labkit.data
+
+doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
+	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then $(PYTHON) -B -m labkit.doctor; else python3 -B -m labkit.doctor; fi
 
 lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
 	@$(JUPYTER) notebooks/01_vanilla_gan.ipynb $(ARGS)

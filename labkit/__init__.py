@@ -3,7 +3,7 @@
 Read from left to right, as the data flows; a module imports only from modules to its left:
 
     system > store > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch
-    > atlas > directions > claims > figures > editing > explorer > report > server
+    > atlas > directions > claims > figures > editing > explorer > report > server > doctor
 
 system      errors, atomic files, digests, progress bars
 store       measurements that need not be made twice
@@ -26,6 +26,7 @@ editing     what the live editor can do: edits, undo, recipes
 explorer    its sliders
 report      executes the notebooks and publishes the report
 server      a setting of the Jupyter server that keeps the sliders prompt
+doctor      looks for what is wrong on this machine, and names what mends it
 """
 
 import os
@@ -42,12 +43,13 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 def load(model: str = "dcgan", device: str = "cpu"):
     """A trained generator in eval mode: that of the longest finished run of ``model``, "dcgan" or "vanilla".
 
-        images = labkit.latent.sample(labkit.load("dcgan"), labkit.latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
+        from labkit import latent, load
+        images = latent.sample(load("dcgan"), latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
 
     Raises:
         LabError: no such run, or it is damaged.
     """
-    from . import latent, runs  # noqa: F401  (torch takes a second to import; latent is for the caller)
+    from . import runs  # here, since torch takes a second to import
     from .system import LabError
 
     found = [folder for folder in runs.finished() if folder.parts[-2] == model]

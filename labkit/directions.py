@@ -82,20 +82,28 @@ def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
 
 def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atlas]:
     """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in the run's folder."""
-    axes, bases = atlas.atlas_of(run, device), atlas.BASES[run.config.profile]
-    identity = (VERSION, atlas.VERSION, run.manifest["files"]["generator.safetensors"], load_ruler()[1]["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
-        kept = store.kept(run.folder, "directions", identity)
-        names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
-        return {key: kept[f"u:{key}"] for key in names}, Atlas(**{key: value for key, value in kept.items() if ":" not in key})
+        return kept_directions(run)
+    axes, bases = atlas.atlas_of(run, device), atlas.BASES[run.config.profile]
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     effects = atlas.edit_effects(g, torch.stack(list(found.values())), load_reference(OF_PROFILE[run.config.profile], device), latent_dim, bases)
     null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
     measured = atlas.compare(effects, null, axes.pairs)
     vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
-    store.keep(run.folder, "directions", identity, {key: value.float() for key, value in (vars(measured) | vectors).items()})
+    store.keep(run.folder, "directions", _identity(run), {key: value.float() for key, value in (vars(measured) | vectors).items()})
     return found, measured
+
+
+def kept_directions(run: Run) -> tuple[dict[str, Tensor], Atlas]:
+    """What `directions_of` found, if it is kept; else a LookupError or TypeError."""
+    kept = store.kept(run.folder, "directions", _identity(run))
+    names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
+    return {key: kept[f"u:{key}"] for key in names}, Atlas(**{key: value for key, value in kept.items() if ":" not in key})
+
+
+def _identity(run: Run) -> tuple:
+    return VERSION, atlas.VERSION, run.manifest["files"]["generator.safetensors"], load_ruler()[1]["sha256"], atlas.BASES[run.config.profile]
 
 
 def purity(score: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import attributes, figures, latent, runs
+from . import attributes, directions, figures, latent, runs
 from .system import ROOT, LabError, pick_device, write_new
 
 DIMS = (5, 20, 40, 60, 80)  # the lab's
@@ -44,7 +44,8 @@ def _told(method):
 class Editor:
     """Eight garments and the latent vectors behind them.
 
-    ``run`` is the folder of a finished run (left out: the DCGAN of the longest profile there is), ``dims`` are at hand
+    What an edit changes, ``dim``, is a dimension of z by its number or one of ``directions`` by its name; `find` looks for
+    these. ``run`` is the folder of a finished run (left out: the DCGAN of the longest profile there is), ``dims`` are at hand
     from the start, ``seed`` draws the base vectors. A method takes effect at once, or says in ``status`` why not and
     leaves everything as it was. A subclass draws in `refresh`, which is called after every method.
     """
@@ -55,6 +56,7 @@ class Editor:
         self.seed, self.dims, self.dim = seed, list(dims), DIMS[0]  # dim: last touched
         self.rows, self.touched = list(range(GARMENTS)), []  # garments that an edit changes, and that the last one did
         self._undo, self._redo, self._gesture, self.effects = [], [], (None, 0.0), {}
+        self.directions, self.does = {}, {}  # unit vectors by name, and what a direction was measured to do, in words
         best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != "dcgan")
         self.use(run or (best[0] if best else runs.RUNS))
 
@@ -76,41 +78,71 @@ class Editor:
         edited = "as drawn" if not edits else "edited: " + ", ".join(f"z[{k}]" for k in edits[:6]) + ", \u2026" * (len(edits) > 6)
         return figures.edit(*self.images(), f"{config.model}, {config.profile}, seed {config.seed}; vectors of seed {self.seed}, {edited}")
 
-    def effect(self, dim: int) -> float:
-        """How far one unit of z[dim] moves the image, in grey levels, over 16 vectors; measured once for every run."""
+    def effect(self, dim: int | str) -> float:
+        """How far one unit along ``dim`` moves the image, in grey levels, over 16 vectors; measured once for every run."""
         if dim not in self.effects:
-            self.effects[dim] = latent.change_per_unit(self.g, latent.latents(16, self.base.shape[1], 1), [dim]).item()
+            self.effects[dim] = latent.change_along(self.g, latent.latents(16, self.base.shape[1], 1), self._unit(dim)[None]).item()
         return self.effects[dim]
+
+    def position(self, dim: int | str) -> Tensor:
+        """Where the garments stand along ``dim``, (8,)."""
+        return self.z[:, dim] if type(dim) is int else self.z @ self._unit(dim)
+
+    def _unit(self, dim: int | str) -> Tensor:
+        """The unit vector that ``dim`` means, (latent_dim,)."""
+        if type(dim) is not str:
+            latent.check_edits([dim], [0.0], self.base.shape[1])
+            return torch.eye(self.base.shape[1])[dim]
+        if dim not in self.directions:
+            raise LabError(f"direction {dim!r} is not known: there are {', '.join(self.directions) or 'none yet, use find'}")
+        return self.directions[dim]
 
     @_told
     def use(self, folder: Path):
         """Open the run in ``folder``, trained and verified. The vectors stay if they fit."""
         run, dims = runs.load_run(_below_runs(folder)), self.dims
+        found, does = _measured(run)
+        if self.run is None and (unknown := [dim for dim in dims if type(dim) is str and dim not in found]):
+            raise LabError(f"dims = {dims}: {unknown[0]!r} is neither a dimension of z nor a direction that was measured")
         if self.run is None or run.config.latent_dim != self.run.config.latent_dim:
             if self.run:
-                dims = [dim for dim in dims if dim < run.config.latent_dim]
-            latent.check_edits(dims or [0], [0.0], run.config.latent_dim)
+                dims = [dim for dim in dims if type(dim) is str or dim < run.config.latent_dim]
+            latent.check_edits([dim for dim in dims if type(dim) is not str] or [0], [0.0], run.config.latent_dim)
             self._put(_vectors(run.config.latent_dim, self.seed), None, self.seed)
             self._undo, self._redo = [], []
-        self.run, self.g, self.dims, self.effects, self._base_images = run, run.generator(self.device), dims, {}, None
+        self.run, self.g, self.effects, self._base_images = run, run.generator(self.device), {}, None
+        self.directions, self.does = found, does
+        self.dims = [dim for dim in dims if type(dim) is not str or dim in self.directions]
         self._gesture = None, 0.0
 
     @_told
-    def set(self, dim: int, value: float, rows: list[int] | None = None):
-        """Set z[dim] to ``value`` in ``rows``, or in those that the editor is set to."""
-        latent.check_edits([dim], [value], self.base.shape[1])
+    def set(self, dim: int | str, value: float, rows: list[int] | None = None):
+        """Set ``dim`` to ``value`` in ``rows``, or in those that the editor is set to."""
+        self._unit(dim)
+        latent.check_edits([0], [value], 1)
         if abs(value) > RANGE:
-            raise LabError(f"z[{dim}] = {value:g} is out of range: -{RANGE:g} to {RANGE:g}")
+            raise LabError(f"{name_of(dim)} = {value:g} is out of range: -{RANGE:g} to {RANGE:g}")
         rows = _check_rows(self.rows if rows is None else rows)
         self._remember("set", dim, *rows)
-        self.z, self.dim, self.touched = latent.perturb(self.z, dim, float(value), rows), dim, rows
+        self.z, self.dim, self.touched = self._moved(dim, float(value), rows), dim, rows
+
+    def _moved(self, dim: int | str, value: float, rows: list[int]) -> Tensor:
+        """z with ``dim`` at ``value`` in ``rows``."""
+        if type(dim) is int:
+            return latent.perturb(self.z, dim, value, rows)
+        z = self.z.clone()
+        z[rows] = latent.perturb_along(z[rows], self._unit(dim), value)
+        return z
 
     @_told
-    def reset(self, dim: int | None = None):
-        """Give z[dim], or all of z, back its base value in every garment."""
+    def reset(self, dim: int | str | None = None):
+        """Give ``dim``, or all of z, back its base value in every garment."""
         z = self.base.clone()
-        if dim is not None:
-            latent.check_edits([dim], [0.0], self.base.shape[1])
+        if type(dim) is str:
+            unit = self._unit(dim)
+            z = self.z + ((self.base - self.z) @ unit).unsqueeze(1) * unit
+        elif dim is not None:
+            self._unit(dim)
             z = torch.where(torch.arange(z.shape[1]) == dim, z, self.z)
         self._remember("reset", dim)
         self.z, self.touched = z, []
@@ -143,15 +175,15 @@ class Editor:
         return self._swap(self._redo, self._undo, "redo")
 
     @_told
-    def add(self, dim: int):
-        """Give z[dim] a slider."""
-        latent.check_edits([dim], [0.0], self.base.shape[1])
+    def add(self, dim: int | str):
+        """Give ``dim`` a slider."""
+        self._unit(dim)
         self.effect(dim)
         self.dims += [dim] * (dim not in self.dims)
 
     @_told
-    def remove(self, dim: int):
-        """Take the slider of z[dim] away; its value stays."""
+    def remove(self, dim: int | str):
+        """Take the slider of ``dim`` away; its value stays."""
         self.dims = [d for d in self.dims if d != dim]
 
     @_told
@@ -165,7 +197,14 @@ class Editor:
         for dim in range(self.base.shape[1]):
             self.effect(dim)
             self.progress((dim + 1) / self.base.shape[1])
-        return f"all {len(self.effects)} dimensions are ranked: the list beside the button has them in order"
+        return f"all {self.base.shape[1]} dimensions are ranked: the list beside the button has them in order"
+
+    @_told
+    def find(self):
+        """Look for directions that may do more than the axes; see `directions`."""
+        self.directions = directions.all_directions(self.g, self.base.shape[1]) | self.directions
+        self.progress(1)
+        return f"{len(self.directions)} directions are found: choose from the list beside the button"
 
     @_told
     def save(self):
@@ -174,13 +213,14 @@ class Editor:
         return self._keep({**pictures, "recipe.json": self._recipe()})
 
     @_told
-    def sweep(self, dim: int | None = None):
-        """Keep an animation of z[dim], or of the dimension last touched, from -3 to 3 and back, and the recipe."""
+    def sweep(self, dim: int | str | None = None):
+        """Keep an animation of ``dim``, or of what was last touched, from -3 to 3 and back, and the recipe."""
         dim = self.dim if dim is None else dim
+        self._unit(dim)
         values = torch.linspace(SNAPS[0], SNAPS[-1], 25).tolist()
         frames = []
         for value in values + values[-2:0:-1]:
-            frames.append((f"z[{dim}] = {value:+.2f}", latent.sample(self.g, latent.perturb(self.z, dim, value, self.rows))))
+            frames.append((f"{name_of(dim)} = {value:+.2f}", latent.sample(self.g, self._moved(dim, value, self.rows))))
             self.progress(len(frames) / (2 * len(values) - 2))
         return self._keep({"sweep.gif": figures.animation(frames), "recipe.json": self._recipe()})
 
@@ -196,7 +236,10 @@ class Editor:
             if recipe["format"] != FORMAT or base.shape != z.shape or z.dim() != 2 or len(z) != GARMENTS or not (base + z).isfinite().all():
                 raise ValueError("its vectors are not two sets of eight")
             seed, dims, wanted, digest = (recipe[key] for key in ("seed", "dims", "run", "generator_sha256"))
-            latent.check_edits([0, *dims], [0.0], z.shape[1])
+            own = {str(name): torch.tensor(unit, dtype=torch.float32) for name, unit in recipe.get("directions", {}).items()}
+            if not all(unit.shape == z.shape[1:] and abs(unit.norm() - 1) < 1e-3 for unit in own.values()):
+                raise ValueError("a direction is no unit vector")
+            latent.check_edits([0, *(dim for dim in dims if dim not in own)], [0.0], z.shape[1])
             _vectors(z.shape[1], seed)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, LabError) as error:
             raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
@@ -209,6 +252,8 @@ class Editor:
         else:
             self._undo, self._redo = [], []
         self.run, self.g, self.effects, self.dims = run, run.generator(self.device), {}, list(dims)
+        found, self.does = _measured(run)
+        self.directions = found | own
         self._put(base, z, seed)
         self._gesture = None, 0.0
         return f"{name} is back"
@@ -220,6 +265,7 @@ class Editor:
     def _recipe(self) -> bytes:
         digest, folder = self.run.manifest["files"]["generator.safetensors"], self.run.folder.relative_to(runs.RUNS).as_posix()
         recipe = {"format": FORMAT, "run": folder, "generator_sha256": digest, "seed": self.seed, "dims": self.dims}
+        recipe["directions"] = {dim: self.directions[dim].tolist() for dim in self.dims if type(dim) is str}
         return json.dumps({**recipe, "base": self.base.tolist(), "z": self.z.tolist()}).encode()
 
     def _keep(self, files: dict[str, bytes]) -> str:
@@ -244,6 +290,22 @@ class Editor:
         target.append((self.base, self.z, self.seed))
         self._put(*source.pop())
         self._gesture = None, 0.0
+
+
+def name_of(dim: int | str) -> str:
+    """What a slider is called."""
+    return dim if type(dim) is str else f"z[{dim}]"
+
+
+def _measured(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Directions of ``run`` that were found and measured before, and of each in words what it does most; else none."""
+    try:
+        found, measured = directions.kept_directions(run)
+    except (LookupError, TypeError, LabError):
+        return {}, {}
+    strongest = measured.score[:, : len(attributes.ATTRIBUTES)].abs().argmax(1).tolist()
+    names = [attributes.ATTRIBUTES[i].replace("_", " ") for i in strongest]
+    return found, {key: f"{name} {measured.mean[k, i]:+.3g}" for k, (key, name, i) in enumerate(zip(found, names, strongest))}
 
 
 def _below_runs(folder: Path) -> Path:

@@ -15,7 +15,7 @@ from traitlets import TraitError
 from . import figures, runs
 from .config import MODELS
 from .data import CLASSES
-from .editing import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor
+from .editing import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor, name_of
 from .ruler import load_ruler
 from .system import ROOT, LabError, headless
 
@@ -130,7 +130,9 @@ class LatentExplorer(Editor):
         self.way = self._on(w.FloatSlider(min=0, max=1, step=0.01, description="by"), lambda t: self.walk(self.start.value, self.end.value, t), "190px")
         self.end.style.description_width = self.way.style.description_width = "24px"
         self.number = self._on(w.BoundedIntText(description="dimension", min=0, max=99), width="150px")
-        self.by_effect = self._on(w.Dropdown(options=[("not ranked", None)], description="by effect"), self._add_ranked, "270px")
+        self.by_effect = self._on(w.Dropdown(options=[("not ranked", None)], description="by effect"), self._add_chosen, "270px")
+        self.along = self._on(w.Dropdown(options=[("not looked for", None)], description="direction"), self._add_chosen, "220px")
+        self.along.style.description_width = "60px"
         self.recipe = self._on(w.Dropdown(description="kept"), width="270px")
         self.bar = w.FloatProgress(min=0, max=1, layout={"width": "100px", "visibility": "hidden"})
         self.sliders, self.rows_of = w.VBox(), {}
@@ -141,7 +143,8 @@ class LatentExplorer(Editor):
             line([self.base_seed, button("undo", "take the last edit back", self.undo), button("redo", "make it again", self.redo),
                   button("reset all", "all vectors as they were drawn", self.reset, "80px")]),
             line([self.start, self.end, self.way]),
-            line([self.number, button("add", "give this dimension a slider", lambda: self.add(self.number.value))]),
+            line([self.number, button("add", "give this dimension a slider", lambda: self.add(self.number.value)),
+                  self.along, button("find", "look for directions that do more than a dimension: seconds", self.find)]),
             line([self.by_effect, button("rank", "measure how far each dimension moves the image", self.rank), self.bar]),
             line([self.recipe, button("load", "bring this one back", lambda: self.load(self.recipe.value)),
                   button("save", "keep picture and recipe", self.save), button("sweep", "keep an animation of the dimension last touched", self.sweep)]),
@@ -186,14 +189,15 @@ class LatentExplorer(Editor):
         button.on_click(lambda _: act())
         return button
 
-    def _row(self, dim: int) -> tuple[w.HBox, w.FloatSlider, w.HTML]:
-        """Slider, the lab's three values, effect, and two buttons for z[dim]: the row, its slider, its note."""
-        slider = self._on(w.FloatSlider(min=-RANGE, max=RANGE, step=STEP, description=f"z[{dim}]"), partial(self.set, dim), "252px")
-        slider.style.description_width = "40px"
-        snaps = [self._button(f"{v:+d}" if v else "0", f"z[{dim}] = {v}", partial(self.set, dim, v), "32px") for v in SNAPS]
-        undo = self._button("reset", f"z[{dim}] as it was drawn", partial(self.reset, dim), "50px")
-        note = w.HTML(layout={"width": "124px"})
-        away = self._button("\u00d7", f"take the slider of z[{dim}] away", partial(self.remove, dim), "26px")
+    def _row(self, dim: int | str) -> tuple[w.HBox, w.FloatSlider, w.HTML]:
+        """Slider, the lab's three values, effect, and two buttons for ``dim``: the row, its slider, its note."""
+        name, extra = name_of(dim), 40 * (type(dim) is str)  # pixels for a longer name
+        slider = self._on(w.FloatSlider(min=-RANGE, max=RANGE, step=STEP, description=name), partial(self.set, dim), f"{252 + extra}px")
+        slider.style.description_width = f"{40 + 2 * extra}px"
+        snaps = [self._button(f"{v:+d}" if v else "0", f"{name} = {v}", partial(self.set, dim, v), "32px") for v in SNAPS]
+        undo = self._button("reset", f"{name} as it was drawn", partial(self.reset, dim), "50px")
+        note = w.HTML(layout={"width": f"{124 - extra}px"})
+        away = self._button("\u00d7", f"take the slider of {name} away", partial(self.remove, dim), "26px")
         return w.HBox([slider, *snaps, note, undo, away]), slider, note
 
     def _switch(self, model: str) -> None:
@@ -204,7 +208,7 @@ class LatentExplorer(Editor):
     def _aim(self, target: str) -> None:
         self.aim(list(range(GARMENTS)) if target == "all" else [int(target) - 1])
 
-    def _add_ranked(self, dim: int | None) -> None:
+    def _add_chosen(self, dim: int | str | None) -> None:
         if dim is not None:
             self.add(dim)
 
@@ -219,9 +223,12 @@ class LatentExplorer(Editor):
         self.network.value, self.base_seed.value, self.number.max = model, self.seed, self.base.shape[1] - 1
         _offer(self.folder, [(_label(folder), folder) for folder in runs.finished() if folder.parts[-2] == model], self.run.folder)
         self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
-        ranked = sorted(self.effects, key=self.effects.get, reverse=True) if len(self.effects) == self.base.shape[1] else []
+        known = [dim for dim in self.effects if type(dim) is int]
+        ranked = sorted(known, key=self.effects.get, reverse=True) if len(known) == self.base.shape[1] else []
         _offer(self.by_effect, [("choose", None) if ranked else ("not ranked", None), *((f"z[{k}]: {self.effects[k]:.1f}", k) for k in ranked)])
-        self.by_effect.index = 0
+        named = [(f"{name}: {self.does[name]}" if name in self.does else name, name) for name in self.directions]
+        _offer(self.along, [("choose", None) if named else ("not looked for", None), *named])
+        self.by_effect.index = self.along.index = 0
         if torch.equal(self.z[self.start.value], self.base[self.start.value]):
             self.way.value = 0.0
         for dim in set(self.rows_of) - set(self.dims):
@@ -230,10 +237,11 @@ class LatentExplorer(Editor):
             if dim not in self.rows_of:
                 self.rows_of[dim] = self._row(dim)
             _, slider, note = self.rows_of[dim]
-            shown = self.z[self.rows, dim]
+            shown = self.position(dim)[self.rows]
             slider.value = round(shown.mean().item() / STEP) * STEP
-            mixed = "" if shown.max() == shown.min() else ", mixed"
-            note.value = f'<span title="how far one unit moves the image; mixed: the garments differ in z[{dim}], the slider shows their mean">{self.effect(dim):.1f} grey/unit{mixed}</span>'
+            mixed = "" if shown.max() - shown.min() < 1e-4 else ", mixed"
+            unit = "grey/unit" if type(dim) is int else ""
+            note.value = f'<span title="how far one unit moves the image, in grey levels; mixed: the garments differ here, the slider shows their mean">{self.effect(dim):.1f} {unit}{mixed}</span>'
         rows = tuple(self.rows_of[dim][0] for dim in self.dims)
         if self.sliders.children != rows:
             self.sliders.children = rows

@@ -100,12 +100,11 @@ def roughness(images: Tensor) -> Tensor:
     return (across.mean((1, 2, 3)) + down.mean((1, 2, 3))) / 2 * 127.5
 
 
-def change_per_unit(g: nn.Module, z: Tensor, dims: list[int]) -> Tensor:
-    """How far one unit of each of ``dims`` moves the image, (len(dims),): mean over ``z`` of |G(z + e) - G(z - e)| / 2, in grey levels."""
-    check_edits(dims, [0.0], z.shape[1])
-    steps = torch.eye(z.shape[1])[list(dims)].unsqueeze(1)  # (dims, 1, latent_dim)
+def change_along(g: nn.Module, z: Tensor, directions: Tensor) -> Tensor:
+    """How far one unit along each of ``directions`` (k, latent_dim) moves the image, (k,): mean over ``z`` of |G(z + u) - G(z - u)| / 2, in grey levels."""
+    steps = directions.unsqueeze(1)  # (k, 1, latent_dim)
     up, down = (sample(g, (z + sign * steps).flatten(0, 1)) for sign in (1, -1))
-    return mean_change(up, down).view(len(dims), len(z)).mean(1) / 2
+    return mean_change(up, down).view(len(directions), len(z)).mean(1) / 2
 
 
 def diversity(images: Tensor) -> Tensor:

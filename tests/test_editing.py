@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from labkit import editing, figures, latent, runs, training
+from labkit import directions, editing, figures, latent, runs, store, training
+from labkit.atlas import NAMES, Atlas
 from labkit.editing import DIMS, Editor
 
 MODELS = ["vanilla", "dcgan"]
@@ -406,17 +407,17 @@ def test_effect_is_the_change_per_unit(home, model):
     e, g = Editor(home[model], device="cpu"), generator(home[model])
     for dim in (5, 99):
         value = e.effect(dim)
-        assert value == latent.change_per_unit(g, latent.latents(16, 100, 1), [dim]).item() > 0
+        assert value == latent.change_along(g, latent.latents(16, 100, 1), torch.eye(100)[[dim]]).item() > 0
     e.set(5, 3.0)
     e.reseed(4)
-    assert e.effect(5) == latent.change_per_unit(g, latent.latents(16, 100, 1), [5]).item()  # of the network, not of the edits
+    assert e.effect(5) == latent.change_along(g, latent.latents(16, 100, 1), torch.eye(100)[[5]]).item()  # of the network, not of the edits
 
 
 def test_effects_belong_to_the_network(home):
     e = Editor(home["vanilla"], device="cpu")
     one = e.effect(5)
     e.use(home["dcgan"])
-    assert e.effect(5) == latent.change_per_unit(generator(home["dcgan"]), latent.latents(16, 100, 1), [5]).item() != one
+    assert e.effect(5) == latent.change_along(generator(home["dcgan"]), latent.latents(16, 100, 1), torch.eye(100)[[5]]).item() != one
 
 
 def test_rank_measures_every_dimension_and_tells_how_far_it_is(home):
@@ -425,8 +426,102 @@ def test_rank_measures_every_dimension_and_tells_how_far_it_is(home):
     e.rank()
     assert list(e.effects) == list(range(100)) and "100" in e.status and not e.failed
     assert shares == sorted(shares) and len(shares) == 100 and shares[-1] == 1
-    expected = latent.change_per_unit(generator(home["vanilla"]), latent.latents(16, 100, 1), list(range(100)))
+    expected = latent.change_along(generator(home["vanilla"]), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))])
     torch.testing.assert_close(torch.tensor(list(e.effects.values())), expected, rtol=1e-4, atol=1e-4)
+
+
+# ----- directions
+
+
+@pytest.fixture(scope="session")
+def found(trained):
+    """The directions of the small DCGAN: looking for them takes seconds."""
+    return directions.all_directions(generator(folders(trained)["dcgan"]), 100)
+
+
+@pytest.fixture
+def finder(home, clock, found, monkeypatch):
+    """An editor that has found directions."""
+    e = Editor(home["dcgan"], seed=3, device="cpu")
+    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found if (g, latent_dim) == (e.g, 100) else None)
+    e.find()
+    assert not e.failed and str(len(e.directions)) in e.status and "sefa 1" in e.directions
+    return e
+
+
+def test_find_is_what_the_library_finds(home, found):
+    e = Editor(home["dcgan"], device="cpu")
+    e.find()
+    assert list(e.directions) == list(found) and all(torch.equal(e.directions[name], u) for name, u in found.items())
+
+
+def test_an_edit_along_a_direction(finder):
+    unit = finder.directions["principal 2"]
+    finder.add("principal 2")
+    assert finder.dims[-1] == "principal 2" and torch.equal(finder.position("principal 2"), finder.base @ unit)
+    finder.set("principal 2", 2.5, [1, 6])
+    expected = finder.base.clone()
+    expected[[1, 6]] = latent.perturb_along(expected[[1, 6]], unit, 2.5)
+    assert shows(finder, finder.g, finder.base, expected) and finder.touched == [1, 6]
+    torch.testing.assert_close(finder.position("principal 2")[[1, 6]], torch.tensor([2.5, 2.5]))
+    finder.set(5, 1.0)
+    before = finder.z.clone()
+    finder.reset("principal 2")
+    torch.testing.assert_close(finder.position("principal 2"), finder.base @ unit)
+    torch.testing.assert_close(finder.z - (finder.z @ unit)[:, None] * unit, before - (before @ unit)[:, None] * unit)  # and nothing else
+    finder.undo(), finder.undo(), finder.undo()
+    assert torch.equal(finder.z, finder.base)
+
+
+def test_the_effect_of_a_direction(finder):
+    unit = finder.directions["steepest 1"]
+    assert finder.effect("steepest 1") == latent.change_along(finder.g, latent.latents(16, 100, 1), unit[None]).item() > finder.effect(5)
+
+
+@pytest.mark.parametrize("call", [("set", "nowhere", 1.0), ("set", "sefa 1", 4.5), ("set", "sefa 1", math.nan), ("add", "nowhere"), ("reset", "nowhere"), ("sweep", "nowhere")], ids=str)
+def test_bad_directions_are_refused(finder, call):
+    before = state(finder)
+    getattr(finder, call[0])(*call[1:])
+    assert refuses(finder) and same(state(finder), before) and finder.kept() == []
+
+
+def test_a_direction_is_kept_with_the_recipe(home, finder):
+    finder.add("sefa 1"), finder.set("sefa 1", -3.0)
+    z, pictures, unit = finder.z.clone(), finder.images()[1].clone(), finder.directions["sefa 1"].clone()
+    finder.sweep()
+    (name,) = finder.kept()
+    fresh = Editor(home["vanilla"], device="cpu")
+    fresh.load(name)
+    assert not fresh.failed and fresh.dims == [*DIMS, "sefa 1"] and torch.equal(fresh.z, z) and torch.equal(fresh.images()[1], pictures)
+    assert torch.equal(fresh.directions["sefa 1"], unit)
+    fresh.use(home["vanilla"])  # where nobody has looked for directions
+    assert fresh.dims == list(DIMS) and fresh.directions == {}
+
+
+def test_a_recipe_with_a_bad_direction_is_refused(finder):
+    finder.add("sefa 1"), finder.save()
+    path = editing.KEPT / finder.kept()[0] / "recipe.json"
+    recipe = json.loads(path.read_text())
+    for bad in ([0.0] * 100, [1.0], "x", None, recipe["directions"]["sefa 1"][:-1] + [9.0]):
+        path.write_text(json.dumps({**recipe, "directions": {"sefa 1": bad}}))
+        before = state(finder)
+        finder.load(finder.kept()[0])
+        assert refuses(finder, "damaged") and same(state(finder), before)
+
+
+def test_directions_that_were_measured_are_there_from_the_start(own_runs):
+    """With what each was measured to do most."""
+    run = runs.load_run(own_runs["dcgan"])
+    units = dict(zip(("one", "two"), latent.random_directions(2, 100)))
+    effects = torch.zeros(2, len(NAMES))
+    effects[0, NAMES.index("contrast")], effects[1, NAMES.index("brightness")] = -4.25, 17.0
+    sheet = {name: effects if name in ("mean", "score") else torch.zeros(2, 4) for name in Atlas.__dataclass_fields__}
+    vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
+    store.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
+    e = Editor(own_runs["dcgan"], device="cpu")
+    assert list(e.directions) == ["one", "two"] and e.does == {"one": "contrast -4.25", "two": "brightness +17"}
+    e.set("two", 1.0)
+    assert not e.failed
 
 
 # ----- what is measured on the pictures
@@ -840,7 +935,7 @@ def idle(home, tmp_path, monkeypatch):
 
 CALLS = [
     ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",), ("add", 5), ("remove", 5),
-    ("aim", [0]), ("rank",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
+    ("aim", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
 ]  # fmt: skip
 
 

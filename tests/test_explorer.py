@@ -342,7 +342,7 @@ def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
     button(lab, "rank").click()
     assert "100" in told(lab)[0] and lab.bar.value == 1 and lab.bar.layout.visibility == "hidden"
     (_, nothing), *ranked = lab.by_effect.options
-    effects = latent.change_per_unit(runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), list(range(100)))
+    effects = latent.change_along(runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))])
     assert nothing is None and sorted(k for _, k in ranked) == list(range(100)) and lab.by_effect.value is None
     values = [effects[k].item() for _, k in ranked]
     np.testing.assert_allclose(values, sorted(values, reverse=True), atol=1e-3)

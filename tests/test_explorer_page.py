@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import lab_page
-from labkit import figures, latent, runs
+from labkit import directions, figures, latent, runs
 from labkit.editing import MEASURES
 from labkit.training import seeded
 from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
@@ -542,7 +542,7 @@ def test_everything_has_a_name_for_a_screen_reader(page):
             named.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", "").strip())
     assert sorted(named["slider"]) == sorted([f"z[{dim}]" for dim in [*DIMS, 7]] + ["by"])
     assert named["image"] == ["Eight garments, from top to bottom: base, edited"]
-    assert set(named["combobox"]) == {"run", "walk", "to", "by effect", "kept"}
+    assert set(named["combobox"]) == {"run", "walk", "to", "direction", "by effect", "kept"}
     assert set(named["spinbutton"]) == {"base seed", "dimension"}
     assert len(named["button"]) > 40 and all(named["button"]) and len(set(named["button"])) == len(named["button"])
     pressed = {node["name"]["value"] for node in nodes for entry in node.get("properties", ()) if entry["name"] == "pressed" and entry["value"]["value"] == "true"}
@@ -607,7 +607,7 @@ def test_rank_then_choose_from_the_list(page, networks, z):
     found = [re.fullmatch(r"z\[(\d+)\]: ([\d.]+)", option).groups() for option in offered]
     dims, effects = [int(dim) for dim, _ in found], [float(effect) for _, effect in found]
     assert first == "choose" and sorted(dims) == list(range(100)) and effects == sorted(effects, reverse=True)
-    wanted = latent.change_per_unit(networks["dcgan"], latent.latents(16, 100, 1), dims)
+    wanted = latent.change_along(networks["dcgan"], latent.latents(16, 100, 1), torch.eye(100)[dims])
     assert np.allclose(effects, wanted, atol=0.051)
     new = next(dim for dim in dims if dim not in DIMS)
     chooser.select_option(index=1 + dims.index(new))
@@ -615,6 +615,25 @@ def test_rank_then_choose_from_the_list(page, networks, z):
     press(page, f"z[{new}] = 3")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, new, 3)))
     assert chooser.evaluate(CHOSEN) == "choose"  # ready for the next
+
+
+def test_find_a_direction_and_move_along_it(page, networks, z):
+    chooser = control(page, "direction", "select")
+    assert options(chooser) == ["not looked for"]
+    press(page, "find")
+    assert "directions are found" in status(page)
+    first, *offered = options(chooser)
+    found = directions.all_directions(networks["dcgan"], 100)
+    assert first == "choose" and offered == list(found)
+    chooser.select_option(label="sefa 2")
+    assert sliders(page) == [*(f"z[{dim}]" for dim in DIMS), "sefa 2"]
+    press(page, "2")
+    press(page, "sefa 2 = -3")
+    edited = z.clone()
+    edited[1] = latent.perturb_along(z[1:2], found["sefa 2"], -3.0)
+    assert_same(cells(page), library(networks["dcgan"], z, edited))
+    press(page, "sefa 2 as it was drawn")
+    assert_same(cells(page), library(networks["dcgan"], z, z))
 
 
 def test_add_by_number_and_take_away(page, networks, z):
