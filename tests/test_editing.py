@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from labkit import directions, editing, figures, latent, runs, store, training
-from labkit.atlas import NAMES, Atlas
+from labkit import atlas, directions, editing, figures, latent, runs, store, training
+from labkit.atlas import Atlas
 from labkit.editing import DIMS, Editor
 
 MODELS = ["vanilla", "dcgan"]
@@ -513,9 +513,9 @@ def test_directions_that_were_measured_are_there_from_the_start(own_runs):
     """With what each was measured to do most."""
     run = runs.load_run(own_runs["dcgan"])
     units = dict(zip(("one", "two"), latent.random_directions(2, 100)))
-    effects = torch.zeros(2, len(NAMES))
-    effects[0, NAMES.index("contrast")], effects[1, NAMES.index("brightness")] = -4.25, 17.0
-    sheet = {name: effects if name in ("mean", "score") else torch.zeros(2, 4) for name in Atlas.__dataclass_fields__}
+    effects = torch.zeros(2, len(atlas.NAMES))
+    effects[0, atlas.NAMES.index("contrast")], effects[1, atlas.NAMES.index("brightness")] = -4.25, 17.0
+    sheet = {name: effects.clone() if name in ("mean", "score") else torch.zeros(2, 4) for name in Atlas.__dataclass_fields__}
     vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
     store.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
     e = Editor(own_runs["dcgan"], device="cpu")
