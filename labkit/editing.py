@@ -304,7 +304,7 @@ def _measured(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (LookupError, TypeError, LabError):
         return {}, {}
     strongest = measured.score[:, : len(attributes.ATTRIBUTES)].abs().argmax(1).tolist()
-    names = [attributes.ATTRIBUTES[i].replace("_", " ") for i in strongest]
+    names = [list(attributes.ATTRIBUTES)[i].replace("_", " ") for i in strongest]
     return found, {key: f"{name} {measured.mean[k, i]:+.3g}" for k, (key, name, i) in enumerate(zip(found, names, strongest))}
 
 
