@@ -18,7 +18,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test bench bench-explorer lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test bench bench-explorer bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -62,6 +62,9 @@ bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/:
 
 bench-explorer: $(READY) ## how soon the garments follow a slider, in a real browser: 2 minutes; let the machine rest
 	@$(PYTHON) benchmarks/explorer.py $(ARGS)
+
+bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
+	@$(PYTHON) benchmarks/quality.py --device '$(DEVICE)' $(ARGS)
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \

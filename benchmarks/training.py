@@ -43,8 +43,11 @@ def clock(device: str) -> float:
     return time.perf_counter()
 
 
-def plain_turns(model: str, device: str):
-    """The plain way: a loader with transforms, eager modules, two default optimisers, a look at the losses every step."""
+def plain_script(model: str, device: str, pictures):
+    """A plain tutorial script on uint8 ``pictures`` (n, 28, 28): its generator, and a function whose iterator trains an epoch.
+
+    A loader with transforms, eager modules, two default optimisers, a look at the losses every step.
+    """
     import torch
 
     torch.empty(1 << 20)  # torch now has its own defaults for threads and memory, before labkit could set others
@@ -56,22 +59,21 @@ def plain_turns(model: str, device: str):
     from labkit.models import build
 
     class Pictures(Dataset):
-        pictures = images(STEPS * BATCH)
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
 
         def __len__(self):
-            return len(self.pictures)
+            return len(pictures)
 
         def __getitem__(self, index):
-            return self.transform(Image.fromarray(self.pictures[index].numpy()))
+            return self.transform(Image.fromarray(pictures[index].numpy()))
 
-    g, d = (network.to(device) for network in build(config_for(model, "full")))
+    g, d = (network.to(device) for network in build(config_for(model, "smoke")))
     opt_g = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
     opt_d = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
     loss = torch.nn.BCELoss()
-    loader = DataLoader(Pictures(), batch_size=BATCH, shuffle=True)
+    loader = DataLoader(Pictures(), batch_size=BATCH, shuffle=True, drop_last=True)
 
-    def train():
+    def epoch():
         for x_real in loader:
             x_real = x_real.to(device)
             real, fake = torch.ones(BATCH, 1, device=device), torch.zeros(BATCH, 1, device=device)
@@ -85,6 +87,20 @@ def plain_turns(model: str, device: str):
             loss_d.backward()
             opt_d.step()
             loss_d.item(), loss_g.item()
+            yield
+
+    return g, epoch
+
+
+def plain_turns(model: str, device: str):
+    """The plain way."""
+    import torch
+
+    g, epoch = plain_script(model, device, images(STEPS * BATCH))
+
+    def train():
+        for _ in epoch():
+            pass
 
     @torch.no_grad()
     def sample():
@@ -145,10 +161,11 @@ def worker(way: str, model: str, device: str) -> None:
             return
 
 
-def start(way: str, model: str, device: str) -> subprocess.Popen:
+def start(way: str, model: str, device: str, script: str = __file__) -> subprocess.Popen:
+    """A worker process of ``script``."""
     own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
     environment = {k: v for k, v in os.environ.items() if way != "plain" or k not in own}
-    command = [sys.executable, __file__, "--worker", way, model, "--device", device]
+    command = [sys.executable, script, "--worker", way, model, "--device", device]
     log = (ROOT / "build/bench/workers.log").open("a")
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
 

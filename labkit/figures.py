@@ -396,6 +396,21 @@ def latency(results: dict) -> Figure:
     return figure
 
 
+def time_to_quality(curves: dict[str, list[dict]], level: float, reached: float | None) -> Figure:
+    """The benchmark of that name (benchmarks/quality.py): Frechet distance over seconds of training, for the plain script and the lab."""
+    figure = Figure(figsize=(7.5, 4))
+    ax = figure.subplots()
+    for way, colour, label in (("plain", ORANGE, "plain tutorial script"), ("lab", BLUE, "the lab, profile quick")):
+        ax.plot([row["seconds"] for row in curves[way]], [row["frechet"] for row in curves[way]], "o-", color=colour, ms=3, label=label)
+    ax.axhline(level, color="0.5", lw=1, ls="--", label="the plain script's best")
+    if reached:
+        ax.axvline(reached, color=BLUE, lw=1, ls=":")
+        ax.annotate(f"{reached:.0f} s", (reached, level), (6, 8), textcoords="offset points", color=BLUE)
+    ax.set(xlabel="seconds of training", ylabel="Frechet distance (less is better)", yscale="log", xlim=(0, None))
+    ax.legend(loc="upper right")
+    return figure
+
+
 def atlas(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
     """Figure 15: for each network, the score (k, a) of k dimensions in a measures, with a dot where it is special (k, a).
 
