@@ -18,7 +18,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test bench bench-explorer bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test soak bench bench-explorer bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -56,6 +56,9 @@ pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromiu
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
+
+soak: $(READY) ## kill a training a hundred times and compare what comes out, bit by bit: 3 minutes
+	@$(PYTHON) tests/soak.py $(ARGS)
 
 bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest
 	@$(PYTHON) benchmarks/training.py --device '$(DEVICE)' $(ARGS)

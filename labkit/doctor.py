@@ -41,23 +41,21 @@ def python():
 
 def packages():
     """Those that pyproject.toml needs must be here; other versions than those of requirements.lock are only noted."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["report"]]
-    if absent := [text for text in needed if not _version(re.match(r"[\w.-]+", text)[0])]:
-        yield "FAIL", f"{', '.join(absent)} not in {sys.prefix}: {_setup()}"
     from packaging.requirements import Requirement
 
-    def fits(pin):
-        return _version(pin.name) and pin.specifier.contains(_version(pin.name), prereleases=True)
+    def compare(texts):
+        wanted = [r for r in map(Requirement, texts) if not r.marker or r.marker.evaluate()]
+        here = [_version(r.name) for r in wanted]
+        unmet = [f"{r.name}{r.specifier} (here {v or 'none'})" for r, v in zip(wanted, here) if not (v and r.specifier.contains(v, prereleases=True))]
+        return len(wanted), len(unmet), ", ".join(unmet[:4]) + (f" and {len(unmet) - 4} more" if unmet[4:] else "")
 
-    if old := [f"{pin} (here {_version(pin.name)})" for pin in map(Requirement, needed) if _version(pin.name) and not fits(pin)]:
-        yield "FAIL", f"{', '.join(old)} not in {sys.prefix}: {_setup()}"
-    lock = re.findall(r"^\w[^\\\n]*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
-    pins = [pin for pin in map(Requirement, lock) if not pin.marker or pin.marker.evaluate()]
-    others = [f"{pin.name}{pin.specifier} (here {_version(pin.name) or 'none'})" for pin in pins if not fits(pin)]
-    text = f"{len(pins) - len(others)} of the {len(pins)} that requirements.lock names for this machine"
-    more = f" and {len(others) - 4} more" if others[4:] else ""
-    yield ("note", f"{text}, not {', '.join(others[:4])}{more}: if that matters, {_setup()}") if others else ("ok", text)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    _, unmet, names = compare(project["dependencies"] + project["optional-dependencies"]["report"])
+    if unmet:
+        yield "FAIL", f"{names} not in {sys.prefix}: {_setup()}"
+    wanted, unmet, names = compare(re.findall(r"^\w[^\\\n]*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
+    text = f"{wanted - unmet} of the {wanted} that requirements.lock names for this machine"
+    yield ("note", f"{text}, not {names}: if that matters, {_setup()}") if unmet else ("ok", text)
 
 
 def _version(name: str) -> str | None:
@@ -76,25 +74,31 @@ def data():
     """The four files of Fashion-MNIST, wherever they lie, by the digests of their content."""
     from .data import DIGESTS, data_folder, locate, read_verified
 
-    found = {path: digest for name, digest in DIGESTS.items() if (path := locate(data_folder(), name))}
-    if len(found) < len(DIGESTS):
-        yield "note", f"{len(DIGESTS) - len(found)} of {len(DIGESTS)} files are not in {data_folder()}: 'make data' fetches them (30 MB)"
-    if found:
-        yield from _verified(read_verified, found.items(), f"files of Fashion-MNIST in {next(iter(found)).parent}")
+    paths = {name: locate(data_folder(), name) for name in DIGESTS}
+    here = [(path, DIGESTS[name]) for name, path in paths.items() if path]
+    if len(here) < len(DIGESTS):
+        yield "note", f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {data_folder()}: 'make data' fetches them (30 MB)"
+    if here:
+        yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
 
 
-def weights():
-    """The classifier that ships, and every finished run."""
-    from .ruler import FOLDER, load_ruler
+def ruler():
+    """The classifier that ships."""
+    from .ruler import load_ruler
 
-    yield from _verified(load_ruler, [(FOLDER,)], "ruler")
+    card = load_ruler()[1]
+    yield "ok", f"verified, sha256 {card['sha256'][:12]}…"
+
+
+def runs():
+    """Every finished run."""
     from .runs import RUNS, finished, load_run
 
     yield from _verified(load_run, [(folder,) for folder in finished()], f"finished runs in {RUNS}")
 
 
-def _verified(look, items, what: str):
-    """A FAIL for every one of ``items`` that ``look`` refuses, and how many it does not."""
+def _verified(look, items: list[tuple], what: str):
+    """A FAIL for every one of ``items`` that ``look`` refuses, and how many it accepts."""
     sound = 0
     for item in items:
         try:
@@ -102,8 +106,8 @@ def _verified(look, items, what: str):
             sound += 1
         except LabError as error:
             yield "FAIL", str(error)
-    if sound == len(items):
-        yield "ok", f"{sound} {what}, by their digests"
+    if sound or not items:
+        yield "ok", f"{sound} verified {what}"
 
 
 def folders():
@@ -111,8 +115,9 @@ def folders():
     for folder in (ROOT / "data", ROOT / "figures", ROOT / "build"):
         place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))  # build/ may not be made yet
         try:
-            with tempfile.TemporaryFile(dir=place, buffering=0) as f:
+            with tempfile.TemporaryFile(dir=place) as f:
                 f.write(bytes(PROBE))
+                f.flush()
                 os.fsync(f.fileno())
             yield "ok", f"{folder} can be written"
         except OSError as error:
@@ -150,7 +155,7 @@ def threads():
     yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
 
 
-CHECKS = (python, packages, data, weights, folders, disk, browser, gpu, threads)
+CHECKS = (python, packages, data, ruler, runs, folders, disk, browser, gpu, threads)
 
 
 def examine(check):

@@ -7,7 +7,6 @@ interpreter; then the report is rendered, and only a complete one takes the plac
 import argparse
 import ast
 import asyncio
-import fcntl
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from .config import MODELS, TrainConfig, config_for
 from .figures import FIGURES
 from .latent import check_edits
 from .runs import load_run, run_folder
-from .system import ROOT, LabError, pick_device, write_atomic
+from .system import ROOT, LabError, exclusive, pick_device, write_atomic
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
@@ -44,7 +43,7 @@ def make_report(profile: str, device: str = "auto", settings: dict | None = None
         LabError: bad settings, or a notebook failed; the last good report is as it was.
     """
     parameters = check_settings(profile, device, dict(settings or {}), notebooks)
-    with exclusive(BUILD / f".{profile}.lock"):
+    with exclusive(BUILD / f".{profile}.lock"):  # a folder: one report of a profile at a time
         data.ensure(data.data_folder())
         start, stage, failed = time.perf_counter(), BUILD / f".{profile}.staging", BUILD / f"{profile}-failed"
         for folder in (stage, failed):
@@ -219,24 +218,6 @@ def publish(new: Path, target: Path) -> None:
             os.replace(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-class exclusive:
-    """One report of a profile at a time: a lock that the system frees when its holder ends, however it ends."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.path.open("a")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(f"another report is being made ({self.path} is locked): wait for it to end") from None
-
-    def __exit__(self, *_):
-        self.file.close()
 
 
 def make_pdf(profile: str) -> Path:

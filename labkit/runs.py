@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from . import data, fast
 from .config import MODELS, PROFILES, TrainConfig, config_for
 from .models import build
-from .system import ROOT, LabError, pick_device, sha256, write_atomic
+from .system import ROOT, LabError, exclusive, pick_device, sha256, write_atomic
 from .training import COLUMNS, TrainState, train, trained_generator
 
 FORMAT = 1
@@ -123,17 +123,22 @@ def fit_or_load(
     images = (data.load("train")[0] if images is None else images).to(device)
     if config.examples > len(images):
         raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
-    state = TrainState(config, device, given or _digest(images))
-    try:
-        resume(state, folder)
-        train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
-        return finish(state, folder)
-    except KeyboardInterrupt:
-        kept = [int(path.stem.split("-")[1]) for path in _checkpoints(folder)] or [0]
-        raise LabError(
-            f"interrupted: {config.model} has {kept[0]} of {config.epochs} epochs in {folder};"
-            " run the same cell or command again to go on from there"
-        ) from None
+    with exclusive(folder):
+        state = TrainState(config, device, given or _digest(images))
+        try:
+            resume(state, folder)
+            train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
+            return finish(state, folder)
+        except KeyboardInterrupt:
+            kept = [int(path.stem.split("-")[1]) for path in _checkpoints(folder)] or [0]
+            raise LabError(
+                f"interrupted: {config.model} has {kept[0]} of {config.epochs} epochs in {folder};"
+                " run the same cell or command again to go on from there"
+            ) from None
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise LabError(f"out of memory with batch = {config.batch}: finished epochs are kept; close other programs, or try a smaller batch") from None
+            raise
 
 
 def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
@@ -150,7 +155,12 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
 
 
 def checkpoint(state: TrainState, folder: Path) -> None:
-    """Save ``state``; the two newest checkpoints are kept."""
+    """Save ``state``; the two newest checkpoints are kept.
+
+    Raises:
+        LabError: a weight is not finite, or the disk takes no more; the checkpoints before are as they were.
+    """
+    _check_finite(state, *(network.state_dict() for network in (state.g, state.d)))
     note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "owner": _owner(state)}
     content = safetensors.torch.save(state.tensors(), note)
     write_atomic(folder / f"checkpoint-{state.epoch:05d}-{sha256(content)[:16]}.safetensors", content)
@@ -183,8 +193,7 @@ def finish(state: TrainState, folder: Path) -> Run:
         LabError: the last step made a weight infinite or nan.
     """
     tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history[: state.epoch]})
-    if not all(value.isfinite().all() for part in tensors for value in part.values()):
-        raise LabError(f"{state.config.model}: a weight is not finite after the last epoch: try a smaller lr than {state.config.lr}")
+    _check_finite(state, *tensors)
     (folder / "run.json").unlink(missing_ok=True)  # of a run that was finished early
     files = {}
     for name, part in zip(FILES, tensors):
@@ -204,6 +213,14 @@ def finish(state: TrainState, folder: Path) -> Run:
     for old in _checkpoints(folder)[1:]:
         old.unlink(missing_ok=True)
     return load_run(folder, state.config)
+
+
+def _check_finite(state: TrainState, *parts: dict[str, Tensor]) -> None:
+    if not all(value.isfinite().all() for part in parts for value in part.values()):
+        raise LabError(
+            f"{state.config.model}: a weight is not finite after epoch {state.epoch} (lr = {state.config.lr}): training has diverged and"
+            " stopped, earlier epochs are kept; try a smaller lr"
+        )
 
 
 def load_run(folder: Path, config: TrainConfig | None = None) -> Run:

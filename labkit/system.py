@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import itertools
 import os
@@ -97,6 +98,40 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
         raise LabError(write_fault(parent, sum(map(len, files.values())), error)) from error
     sync_folder(parent)
     return folder
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path):
+    """One process at a time in ``folder``, made if need be; the system frees the lock when its holder ends, however it ends.
+
+    Raises:
+        LabError: another process is there; the line names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise LabError(write_fault(folder, 0, error)) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"{folder} is in use by {_holder(handle)}: wait for it to end, or stop it") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def _holder(handle: int) -> str:
+    """Who has locked the open file ``handle``, as far as the system tells."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/locks").read_text().splitlines():  # 1: FLOCK ADVISORY WRITE <process> <device>:<inode> 0 EOF
+            number, kind, _, _, process, file, *_ = line.split()
+            if kind == "FLOCK" and int(file.rpartition(":")[2]) == os.fstat(handle).st_ino:
+                return f"process {process}"
+    return "another process"
 
 
 def sync_folder(folder: Path) -> None:

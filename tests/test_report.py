@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from labkit import report
 from labkit.figures import FIGURES
-from labkit.system import LabError
+from labkit.system import LabError, exclusive
 from project_copy import clean_environment, copy_project
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
@@ -156,26 +156,13 @@ def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
 
 def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
     never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
-    code = (
-        "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX)\n"
-        "print('locked', flush=True); sys.stdin.read()"
-    )
-    path = lab / "build/.smoke.lock"  # held by another process
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with subprocess.Popen([sys.executable, "-c", code, path], **pipes) as holder:
-        try:
-            assert holder.stdout.readline() == "locked\n"
-            before = snapshot(lab)
-            with refused("another report", path):
-                report.make_report("smoke", "cpu", {}, [never])
-            assert snapshot(lab) == before
-            with report.exclusive(lab / "build/.quick.lock"):
-                pass  # another profile is free
-        finally:
-            holder.kill()
-    with report.exclusive(path):  # freed by the system, though its holder had no chance to do it
-        with refused("another report"), report.exclusive(path):
-            pass
+    with exclusive(lab / "build/.smoke.lock"):
+        before = snapshot(lab)
+        with refused("in use", lab / "build/.smoke.lock"):
+            report.make_report("smoke", "cpu", {}, [never])
+        assert snapshot(lab) == before
+        with exclusive(lab / "build/.quick.lock"):
+            pass  # another profile is free
 
 
 # ----- the kernel

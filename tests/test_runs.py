@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -20,8 +21,9 @@ import labkit
 from labkit import data, runs, training
 from labkit.config import PROFILES, config_for
 from labkit.runs import choose_profile, fit_or_load, load_run, run_folder
-from labkit.system import LabError, sha256
+from labkit.system import LabError, exclusive, sha256
 from labkit.training import COLUMNS
+from soak import soak
 
 MODELS = ["vanilla", "dcgan"]
 RESULTS = ["generator.safetensors", "discriminator.safetensors", "history.safetensors"]
@@ -364,6 +366,78 @@ def test_killed(straight, server, tiny_config, tmp_path, sample_images, model, p
     fit_or_load(config, "cpu", tmp_path, sample_images)
     assert bits(folder) == bits(straight(model))
     assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
+
+
+def test_killed_at_random(tmp_path, capsys):
+    """Eight times; `make soak` does it a hundred times."""
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    print(soak(8, seed, tmp_path))
+
+
+def hold(config, root, ready, go_on):
+    """In a process of its own: hold the lock on the run's folder, with a part that is being written in it."""
+    with exclusive(run_folder(config, root)):
+        (run_folder(config, root) / ".checkpoint-00001.x.part").write_bytes(b"half")
+        ready.set()
+        go_on.wait(60)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(server, tiny_config, tmp_path, sample_images, refused):
+    config = config_of(tiny_config, "vanilla")
+    folder, ready, go_on = run_folder(config, tmp_path), server.Event(), server.Event()
+    child = server.Process(target=hold, args=(config, tmp_path, ready, go_on))
+    child.start()
+    try:
+        assert ready.wait(60)
+        with refused(folder, f"process {child.pid}"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+        assert names(folder) == [".checkpoint-00001.x.part"]  # not swept away
+        fit_or_load(config_of(tiny_config, "vanilla", 2), "cpu", tmp_path, sample_images)  # another run is free
+    finally:
+        child.kill()
+        child.join()
+    assert fit_or_load(config, "cpu", tmp_path, sample_images).epochs == 3 and list(folder.glob(".*")) == []
+
+
+def starve(config, root, images, answer):
+    """In a process of its own: train with little more memory than there is already."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000, resource.RLIM_INFINITY))
+    try:
+        fit_or_load(config, "cpu", root, torch.from_numpy(images))
+    except LabError as error:
+        answer.put(str(error))
+
+
+def test_out_of_memory(server, tiny_config, tmp_path, sample_images):
+    """One line with the remedy; an epoch that was done is kept."""
+    config = tiny_config("dcgan", epochs=1, batch=4096, examples=4096)
+    images, answer = sample_images.repeat(8, 1, 1).numpy(), server.Queue()
+    child = server.Process(target=starve, args=(config, tmp_path, images, answer))
+    child.start()
+    said = answer.get(timeout=120)
+    child.join(60)
+    assert "batch = 4096" in said and "smaller batch" in said and len(said.splitlines()) == 1
+    assert names(run_folder(config, tmp_path)) == []
+
+
+def test_a_weight_that_is_not_finite_is_not_saved(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
+    """Also where the losses of the epoch do not show it."""
+    config = config_of(tiny_config, "vanilla")
+    save = runs.checkpoint
+
+    def spoil(state, folder):
+        if state.epoch == 2:
+            state.g.shortcut[1].running_mean[3] = math.nan
+        save(state, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "checkpoint", spoil)
+        with refused("vanilla", "not finite after epoch 2", "smaller lr"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert checkpoints(run_folder(config, tmp_path)) == [1]
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
 
 
 def test_diverged_run_is_not_finished(tiny_config, tmp_path, monkeypatch, sample_images, refused):

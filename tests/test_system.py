@@ -14,7 +14,7 @@ import torch
 
 import labkit
 from labkit import system
-from labkit.system import LabError, pick_device, sha256, write_atomic, write_new
+from labkit.system import LabError, exclusive, pick_device, sha256, write_atomic, write_new
 
 OLD = b"old content " * 1000
 NEW = b"new content " * 2000
@@ -249,6 +249,56 @@ def test_write_new_where_the_parent_is_a_file(tmp_path, refused):
     with refused(tmp_path / "file"):
         write_new(tmp_path / "file", "kept", {"x": b"x"})
     assert intact(tmp_path)
+
+
+# ----- exclusive
+
+
+HOLD = """
+import sys, pathlib
+from labkit.system import exclusive
+with exclusive(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_at_a_time(tmp_path, refused):
+    """Freed by the system, though its holder had no chance to do it."""
+    folder = tmp_path / "new" / "run"
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(system.ROOT)}, **pipes) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            with refused(folder, f"process {holder.pid}"), exclusive(folder):
+                pass
+            with exclusive(tmp_path / "another"):
+                pass
+        finally:
+            holder.kill()
+    with exclusive(folder):
+        with refused(folder, "in use"), exclusive(folder):
+            pass
+    with pytest.raises(KeyError), exclusive(folder):
+        raise KeyError
+    with exclusive(folder):
+        pass
+    assert tree(folder) == {}  # nothing is left behind
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, refused):
+    (tmp_path / "file").write_bytes(OLD)
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with refused(folder), exclusive(folder):
+            pass
+    assert intact(tmp_path)
+
+
+def test_without_locks_work_goes_on(tmp_path, monkeypatch):
+    """Some network file systems have none."""
+    monkeypatch.setattr(system.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available")))
+    with exclusive(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
 
 
 def test_sha256():

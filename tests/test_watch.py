@@ -1,0 +1,464 @@
+"""The watch over real pictures, over failures that were planted, and over tiny trainings that it must not change."""
+
+import copy
+import functools
+import io
+import json
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import avg_pool2d, interpolate
+
+from labkit import data, figures, latent, metrics, runs, training, watch
+from labkit.config import MODELS
+from labkit.metrics import load_reference
+from labkit.runs import fit_or_load, run_folder
+from labkit.training import TrainState, seeded
+from labkit.watch import CHECKS, COPIED, CROWDED, KEPT, SETTLED, Watch, alarm, check, read
+
+N = 200  # pictures of a check
+ZS = 100  # latent vectors for BatchNorm's statistics at the end of a training
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few():
+    """Of a set of at most a thousand every subset is the whole; and a tiny run needs no ten thousand vectors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "SUBSETS", 5)
+        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=ZS))
+        yield
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return load_reference(N)
+
+
+@pytest.fixture(scope="module")
+def fewer():
+    """For the checks of a tiny training."""
+    return load_reference(100)
+
+
+class Deck(nn.Module):
+    """A generator that deals out given pictures, one after the other."""
+
+    def __init__(self, images):
+        super().__init__()
+        self.images, self.dealt, self.scale = images, 0, nn.Parameter(torch.ones(()))
+
+    def forward(self, z):
+        self.dealt += len(z)
+        return self.images[self.dealt - len(z) : self.dealt] * self.scale
+
+
+def rows_of(text):
+    """JSON as the standard has it: no NaN, no Infinity."""
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+# ----- the alarm, on pictures
+
+
+@pytest.fixture
+def checked(reference, tiny_config, monkeypatch):
+    """``checked(images)``: the scores of a training whose generator draws these."""
+
+    def scores(images):
+        assert len(images) == N
+        monkeypatch.setattr(watch, "trained_generator", lambda state, n: Deck(images))
+        return check(TrainState(tiny_config("vanilla", latent_dim=3)), reference)
+
+    return scores
+
+
+def with_noise(images, size):
+    with seeded("noise"):
+        return (images + size * torch.randn(N, 1, 28, 28)).clamp(-1, 1)
+
+
+COLLAPSED = {
+    "grey": lambda r: torch.zeros(N, 1, 28, 28),
+    "one image": lambda r: r.floor[:1].expand(N, -1, -1, -1),
+    "one image with a little noise": lambda r: with_noise(r.floor[:1], 0.01),
+    "five images": lambda r: r.floor[:5].repeat(N // 5, 1, 1, 1),
+    "every image four times": lambda r: r.floor[: N // 4].repeat(4, 1, 1, 1),
+    "two of three the same": lambda r: torch.cat([r.floor[: N // 3], r.floor[:1].expand(N - N // 3, -1, -1, -1)]),
+}
+
+
+@pytest.mark.parametrize("name", COLLAPSED)
+def test_a_collapse_is_called_one_once_the_training_has_settled(reference, checked, name):
+    found = checked(COLLAPSED[name](reference))
+    for steps in (SETTLED, 100 * SETTLED):
+        (reason,) = alarm(found, steps)
+        assert reason.startswith("collapse: ") and "alarm above 10" in reason
+    assert alarm(found, 0) == alarm(found, SETTLED - 1) == []
+
+
+HEALTHY = {
+    "test images": lambda r: r.real,
+    "unseen test images": lambda r: load_reference(2 * N).real[N:],
+    "other training images": lambda r: r.floor,
+    "blurred": lambda r: interpolate(avg_pool2d(r.floor, 4), scale_factor=4),
+    "every image twice": lambda r: r.floor[: N // 2].repeat(2, 1, 1, 1),
+    "much noise on one image": lambda r: with_noise(r.floor[:1], 0.3),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_other_pictures_are_passed_in_silence(reference, checked, name):
+    """Also poor ones: they are no collapse, and their scores say what they are."""
+    assert alarm(checked(HEALTHY[name](reference)), 10 * SETTLED) == []
+
+
+MEMORISED = {
+    "all": lambda r: r.seen,
+    "with a little noise": lambda r: with_noise(r.seen, 0.02),
+    "half of them": lambda r: torch.cat([r.floor[: N // 2], r.seen[N // 2 :]]),
+    "one in five": lambda r: torch.cat([r.seen[: N // 5], r.floor[N // 5 :]]),
+}
+
+
+@pytest.mark.parametrize("name", MEMORISED)
+def test_copies_of_training_images_are_noticed_from_the_first_step_on(reference, checked, name):
+    found = checked(MEMORISED[name](reference))
+    for steps in (1, SETTLED):
+        (reason,) = alarm(found, steps)
+        assert reason.startswith("memorisation: ") and f"{found['neighbour_ratio']:.2f} times as far" in reason
+
+
+def test_five_training_images_again_and_again_are_both(reference, checked):
+    found = checked(reference.seen[:5].repeat(N // 5, 1, 1, 1))
+    assert [reason.partition(":")[0] for reason in alarm(found, SETTLED)] == ["collapse", "memorisation"]
+    assert [reason.partition(":")[0] for reason in alarm(found, SETTLED - 1)] == ["memorisation"]
+
+
+@pytest.mark.parametrize(
+    ("crowding", "ratio", "steps", "expected"),
+    [
+        (CROWDED, COPIED, SETTLED, []),
+        (CROWDED - 1e-6, COPIED, SETTLED, ["collapse"]),
+        (CROWDED - 1e-6, COPIED, SETTLED - 1, []),
+        (CROWDED, COPIED - 1e-6, SETTLED, ["memorisation"]),
+        (0.0, 0.0, SETTLED, ["collapse", "memorisation"]),
+        (0.0, 0.0, 0, ["memorisation"]),
+        (1.0, math.inf, SETTLED, []),
+    ],
+)
+def test_the_edges(crowding, ratio, steps, expected):
+    reasons = alarm({"crowding": crowding, "neighbour_ratio": ratio}, steps)
+    assert [reason.partition(":")[0] for reason in reasons] == expected
+
+
+def test_the_sentences():
+    reasons = alarm({"crowding": 0.04, "neighbour_ratio": 0.256}, SETTLED)
+    assert reasons == [
+        "collapse: the pictures are 25 times as close to one another as real ones (alarm above 10)",
+        "memorisation: pictures are 0.26 times as far from training pictures as from unseen ones (alarm below 0.9)",
+    ]
+
+
+# ----- what is measured
+
+
+def test_a_check_against_the_scores_of_the_same_pictures(reference, tiny_config):
+    state = TrainState(tiny_config("vanilla", latent_dim=7))
+    state.epoch = 2
+    found = check(state, reference)
+    assert list(found) == ["epoch", *KEPT] and found["epoch"] == 2
+    g = training.trained_generator(state, n=1000)
+    images = latent.sample(g, latent.latents(N, 7, 2000))
+    scores = metrics.score(images, reference)
+    assert {name: found[name] for name in KEPT if name != "crowding"} == {name: scores[name] for name in KEPT if name != "crowding"}
+
+    def typical(images):
+        """The median over the pictures of the distance to the third nearest other one."""
+        features = reference.ruler.measure(images)[0].double()
+        third = [(features - row).norm(dim=1).sort().values[3].item() for row in features]
+        return sorted(third)[(N - 1) // 2]
+
+    assert found["crowding"] == pytest.approx(typical(images) / typical(reference.real), rel=1e-3)
+
+
+def test_real_pictures_are_as_far_apart_as_real_pictures(reference, checked):
+    assert checked(reference.real)["crowding"] == 1
+    assert checked(reference.floor)["crowding"] == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_check_changes_nothing(reference, tiny_config, model):
+    state = TrainState(tiny_config(model, latent_dim=7, ema=0.9))
+    state.g.train()
+    tensors, random = copy.deepcopy(state.tensors()), torch.get_rng_state()
+    check(state, reference)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(value, tensors[name]) for name, value in state.tensors().items())
+    assert all(module.training for module in state.g.modules())
+
+
+def test_the_average_is_what_is_checked(reference, tiny_config):
+    """As it is the average that the run will keep."""
+    state = TrainState(tiny_config("vanilla", latent_dim=7, ema=0.9))
+    expected = check(state, reference)
+    nn.init.zeros_(state.g.output[0].weight)
+    assert check(state, reference) == expected
+    nn.init.zeros_(state.average.module.output[0].weight)
+    assert alarm(check(state, reference), SETTLED)[0].startswith("collapse")
+
+
+def test_a_healthy_training_and_the_same_with_a_dead_layer(reference, tiny_config, tmp_path):
+    """Two hundred steps on real images; then the last layer forgets what it was told."""
+    state = TrainState(tiny_config("vanilla", epochs=1, examples=1600, latent_dim=20))
+    untrained = check(state, reference)
+    training.train(state, data.load("train")[0])
+    found = check(state, reference)
+    assert alarm(found, SETTLED) == [] and found["frechet"] < 0.8 * untrained["frechet"]
+    nn.init.zeros_(state.g.output[0].weight)
+    (reason,) = alarm(check(state, reference), SETTLED)
+    assert reason.startswith("collapse: ")
+
+
+# ----- over a training
+
+
+def small(reference):
+    """A watch that has its pictures at hand."""
+    watcher = Watch("smoke")
+    watcher.reference = reference
+    return watcher
+
+
+def config_of(tiny_config, epochs=4):
+    """Two steps an epoch."""
+    return tiny_config("vanilla", epochs=epochs, examples=16, latent_dim=6, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def straight(fewer, tiny_config, sample_images, tmp_path_factory):
+    """The folder of a watched training that nobody interrupted."""
+    return fit_or_load(config_of(tiny_config), "cpu", tmp_path_factory.mktemp("straight"), sample_images, small(fewer)).folder
+
+
+def collapsed(state, n):
+    """The trained generator, its last layer's weights zero: one picture, whatever z."""
+    g = training.trained_generator(state, n)
+    nn.init.zeros_(g.output[0].weight)
+    return g
+
+
+def plant(patch):
+    """From the second epoch on, which is after four steps, the watch sees a generator that has collapsed."""
+    patch.setattr(watch, "SETTLED", 4)
+    patch.setattr(watch, "trained_generator", collapsed)
+
+
+@pytest.fixture(scope="module")
+def fallen(fewer, tiny_config, sample_images, tmp_path_factory):
+    """The same training with alarms."""
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch)
+        return fit_or_load(config_of(tiny_config), "cpu", tmp_path_factory.mktemp("fallen"), sample_images, small(fewer))
+
+
+def epochs_in(path):
+    return [row["epoch"] for row in rows_of(path.read_bytes())]
+
+
+@pytest.mark.parametrize(("profile", "n"), [("smoke", 200), ("quick", 2000), ("full", 2000)])
+def test_how_many_pictures(profile, n, monkeypatch):
+    """As many as a report of that profile looks at, but no more than can be waited for."""
+    asked = []
+    monkeypatch.setattr(watch, "load_reference", lambda *options: asked.append(options))
+    monkeypatch.setattr(watch, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
+    monkeypatch.setattr(watch, "write_atomic", lambda path, content: None)
+    Watch(profile, "some device")(SimpleNamespace(epoch=1, steps=1, config=SimpleNamespace(epochs=1)), runs.RUNS / "nowhere")
+    assert asked == [(n, "some device")]
+
+
+def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(watch, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
+    watcher = Watch("smoke")
+    assert not asked
+    folder = fit_or_load(config_of(tiny_config, epochs=2), "cpu", tmp_path, sample_images, watcher).folder
+    assert asked == [200] and len(watcher.reference.real) == 200
+    assert epochs_in(folder / "scores.json") == [1, 2]
+
+
+def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_config, sample_images):
+    rows, expected = rows_of((straight / "scores.json").read_bytes()), []
+    training.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows == expected == read(straight / "scores.json")
+    assert all(list(row) == ["epoch", *KEPT] and all(math.isfinite(value) for value in row.values()) for row in rows)
+    assert not (straight / "alarm.json").exists()
+
+
+def test_a_watched_training_gives_the_same_bits(straight, fallen, tiny_config, sample_images, tmp_path):
+    """Also one that sounds the alarm."""
+    unwatched = fit_or_load(config_of(tiny_config), "cpu", tmp_path, sample_images)
+    assert unwatched.manifest["files"] == runs.load_run(straight).manifest["files"] == fallen.manifest["files"]
+    assert not (unwatched.folder / "scores.json").exists()
+
+
+def stopped_after(watcher, epoch):
+    """Ctrl-C when that epoch has been watched."""
+
+    def watched(state, folder):
+        watcher(state, folder)
+        if state.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return watched
+
+
+def followed(watcher, log):
+    """Adds the epochs in scores.json to ``log`` after every epoch."""
+
+    def watched(state, folder):
+        watcher(state, folder)
+        log.append(epochs_in(folder / "scores.json"))
+
+    return watched
+
+
+@pytest.mark.parametrize("lost", [0, 2], ids=["no checkpoint", "all checkpoints"])
+def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_path, monkeypatch, refused, lost):
+    """With checkpoints lost, the training goes back further than the watch had come: no row and no alarm is doubled."""
+    plant(monkeypatch)
+    config, log = config_of(tiny_config), []
+    folder = run_folder(config, tmp_path)
+    with refused("3 of 4 epochs"):
+        fit_or_load(config, "cpu", tmp_path, sample_images, stopped_after(small(fewer), 3))
+    assert epochs_in(folder / "scores.json") == [1, 2, 3] and epochs_in(folder / "alarm.json") == [2, 3]
+    for path in sorted(folder.glob("checkpoint-*"), reverse=True)[:lost]:
+        path.unlink()
+    run = fit_or_load(config, "cpu", tmp_path, sample_images, followed(small(fewer), log))
+    assert log == [list(range(1, epoch + 1)) for epoch in range(1 if lost else 4, 5)]
+    for name in ("scores.json", "alarm.json"):
+        assert (folder / name).read_bytes() == (fallen.folder / name).read_bytes()
+    assert run.manifest["files"] == fallen.manifest["files"]
+
+
+def test_a_damaged_scores_json_does_not_stop_a_training(fewer, tiny_config, sample_images, tmp_path):
+    watcher = small(fewer)
+
+    def damaging(state, folder):
+        watcher(state, folder)
+        if state.epoch == 2:
+            (folder / "scores.json").write_bytes((folder / "scores.json").read_bytes()[:-9])
+
+    folder = fit_or_load(config_of(tiny_config, epochs=3), "cpu", tmp_path, sample_images, damaging).folder
+    assert epochs_in(folder / "scores.json") == [3]
+
+
+def test_a_collapse_is_written_down_and_the_training_goes_on(fallen):
+    scores, alarms = (rows_of((fallen.folder / name).read_bytes()) for name in ("scores.json", "alarm.json"))
+    assert [row["epoch"] for row in scores] == [1, 2, 3, 4] and [row["epoch"] for row in alarms] == [2, 3, 4]
+    for row, scored in zip(alarms, scores[1:]):
+        assert list(row) == ["epoch", "reasons", *KEPT] and {name: row[name] for name in scored} == scored
+        assert row["reasons"] == alarm(scored, SETTLED) and row["reasons"][0].startswith("collapse: ")
+    assert read(fallen.folder / "alarm.json") == alarms
+    assert fallen.epochs == 4
+
+
+def test_an_alarm_is_sounded_aloud(fewer, tiny_config, tmp_path, monkeypatch, capsys):
+    plant(monkeypatch)
+    state = TrainState(config_of(tiny_config))
+    for state.epoch in (1, 2):
+        small(fewer)(state, tmp_path)
+    (row,) = read(tmp_path / "alarm.json")
+    assert capsys.readouterr().out == f"\nalarm after epoch 2: {row['reasons'][0]}\n"
+
+
+def test_memorisation_is_written_down_at_once(fewer, tiny_config, sample_images, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "trained_generator", lambda state, n: Deck(fewer.seen))
+    run = fit_or_load(config_of(tiny_config, epochs=1), "cpu", tmp_path, sample_images, small(fewer))
+    (row,) = read(run.folder / "alarm.json")
+    assert row["epoch"] == 1 and [reason.partition(":")[0] for reason in row["reasons"]] == ["memorisation"]
+
+
+# ----- when
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [
+        (1, [1]),
+        (2, [1, 2]),
+        (39, range(1, 40)),
+        (40, range(1, 41)),
+        (80, range(2, 81, 2)),
+        (200, range(5, 201, 5)),
+        (203, [*range(5, 201, 5), 203]),  # the last one always
+        (4000, range(100, 4001, 100)),
+    ],
+)
+def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0})
+    watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
+    for epoch in range(1, epochs + 1):
+        watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)
+    checked = [row["epoch"] for row in read(tmp_path / "scores.json")]
+    assert checked == list(expected) and len(checked) <= CHECKS + 1
+
+
+# ----- reading
+
+
+@pytest.mark.parametrize("rows", [[], [{"epoch": 3, "frechet": 1.5}], [{"epoch": 1}, {"epoch": 2, "reasons": ["collapse: ..."]}]], ids=str)
+def test_rows_are_read(tmp_path, rows):
+    (tmp_path / "scores.json").write_text(json.dumps(rows))
+    assert read(tmp_path / "scores.json") == rows
+
+
+SPOILT = [
+    *(b"", b"no JSON", b'[{"epoch": 1}', b'[{"epoch": 1}]]', b"\xff\xfe", b"\0" * 40),
+    *(b"null", b"3", b"true", b'"text"', b'{"epoch": 1}', b"[1, 2]", b"[null]", b"[[]]", b'["epoch"]'),
+    *(b"[{}]", b'[{"epoch": "1"}]', b'[{"epoch": 1.5}]', b'[{"epoch": null}]', b'[{"epoch": true}]', b'[{"epoch": 1}, {"frechet": 1}]'),
+]
+
+
+@pytest.mark.parametrize("content", SPOILT, ids=repr)
+def test_what_is_no_table_has_no_rows(tmp_path, content):
+    (tmp_path / "scores.json").write_bytes(content)
+    assert read(tmp_path / "scores.json") == []
+
+
+@pytest.mark.xfail(strict=True, reason="an empty object is handed back as it is")
+@pytest.mark.parametrize("content", [b"{}", b'""'], ids=repr)
+def test_nothing_has_no_rows(tmp_path, content):
+    (tmp_path / "scores.json").write_bytes(content)
+    assert read(tmp_path / "scores.json") == []
+
+
+def test_a_file_that_is_not_there_has_no_rows(tmp_path):
+    (tmp_path / "folder.json").mkdir()
+    assert read(tmp_path / "nothing.json") == read(tmp_path / "no folder" / "scores.json") == read(tmp_path / "folder.json") == []
+
+
+# ----- the figure
+
+
+def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
+    scores, alarms = (read(fallen.folder / name) for name in ("scores.json", "alarm.json"))
+    figure = figures.loss_curves(fallen.history, "a training", scores, alarms)
+    figure.savefig(io.BytesIO(), format="svg")
+    panel, shares = figure.axes[2:]
+    curve, *marks = panel.get_lines()
+    assert curve.get_xdata().tolist() == [1, 2, 3, 4] and curve.get_ydata().tolist() == [row["frechet"] for row in scores]
+    for line, name in zip(shares.get_lines(), ("precision", "recall"), strict=True):
+        assert line.get_label() == name and line.get_ydata().tolist() == [row[name] for row in scores]
+    assert [(list(mark.get_xdata()), mark.get_color()) for mark in marks] == [([epoch, epoch], "red") for epoch in (2, 3, 4)]
+    assert [(text.get_position()[0], text.get_text().strip()) for text in panel.texts] == [(epoch, "collapse") for epoch in (2, 3, 4)]
+
+
+def test_the_figure_of_a_training_without_alarms(straight):
+    history, scores = runs.load_run(straight).history, read(straight / "scores.json")
+    panel = figures.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
+    assert len(panel.get_lines()) == 1 and not panel.texts
+    assert len(figures.loss_curves(history, "a training", read(straight / "nothing.json"), []).axes) == 2
