@@ -11,11 +11,13 @@ import argparse
 import functools
 import hashlib
 import multiprocessing
+import os
 import random
 import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -28,10 +30,13 @@ LONGEST = 1.2  # seconds between the start of a process and its death
 def train(root: Path, threads: int) -> None:
     """What is killed: a DCGAN on a few pictures, with all that a checkpoint must carry."""
     import torch
+    from tqdm import tqdm
 
     from labkit import data, runs, training
     from labkit.config import config_for
 
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a hundred progress bars
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore that nobody clears away after a killed process
     torch.set_num_threads(threads)
     runs.trained_generator = functools.partial(training.trained_generator, n=100)  # not 10,000: a second
     pictures = data.parse_idx(data.read_verified(*SAMPLE), SAMPLE[0].name)

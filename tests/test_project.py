@@ -108,6 +108,33 @@ def test_the_prose_is_finished_and_its_links_lead_to_files():
                 assert (path.parent / link.partition("#")[0]).exists(), f"{path.name}: {link}"
 
 
+FAULTS = {"Data": ("D", 7), "Checkpoints": ("C", 8), "Training": ("T", 7), "Notebook and report": ("N", 9), "Interactive": ("I", 5), "Supply chain": ("S", 5)}
+
+
+def test_the_table_of_faults_names_tests_that_exist():
+    """Every fault has its row, and hardly one is without a test."""
+    sections = re.split(r"^## (.+)\n", (ROOT / "tests/README.md").read_text(encoding="utf-8"), flags=re.M)[1:]
+    assert sections[::2] == list(FAULTS)
+    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")).body for path in (ROOT / "tests").glob("test_*.py")}
+    functions = {(file, node.name) for file, body in trees.items() for node in body if isinstance(node, ast.FunctionDef)}
+    tested = 0
+    for heading, text in zip(sections[::2], sections[1::2]):
+        letter, count = FAULTS[heading]
+        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines() if line.startswith("|")]
+        assert rows[0] == ["id", "fault", "what happens", "tests", "seconds"]
+        assert [row[0] for row in rows[2:]] == [f"{letter}{number}" for number in range(1, count + 1)]
+        for name, fault, what, tests, seconds in rows[2:]:
+            assert fault and what, name
+            if tests == "-":
+                assert seconds == "-", name
+                continue
+            assert re.fullmatch(r"< 1|[1-9]\d*", seconds), name
+            for test in tests.split(", "):
+                assert re.fullmatch(r"`(test_\w+\.py)::(test_\w+)`", test).groups() in functions, f"{name}: {test}"
+            tested += 1
+    assert tested >= 36
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
