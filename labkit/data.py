@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .system import ROOT, LabError, progress, sha256
+from .system import ROOT, LabError, exclusive, progress, sha256
 
 # SHA-256 of the decompressed IDX files; the archives around them differ from source to source.
 DIGESTS = {
@@ -99,6 +99,14 @@ def ensure(folder: Path, digests: dict = DIGESTS) -> Path:
     Raises:
         LabError: no source works; the line says why for each, and what to do without a network.
     """
+    if all(locate(folder, name) for name in digests):
+        return folder
+    with exclusive(folder):
+        return _fetch(folder, digests)
+
+
+def _fetch(folder: Path, digests: dict) -> Path:
+    """The work of `ensure`, in a folder where nobody else fetches."""
     reasons = []
     for source in (_from_mirror, _from_debian):
         missing = [name for name in digests if locate(folder, name) is None]

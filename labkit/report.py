@@ -24,14 +24,13 @@ from .config import MODELS, TrainConfig, config_for
 from .figures import FIGURES
 from .latent import check_edits
 from .runs import load_run, run_folder
-from .system import ROOT, LabError, exclusive, pick_device, write_atomic
+from .system import BROWSERS, ROOT, LabError, exclusive, pick_device, write_atomic
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
 RETRAINED = BUILD / "retrained"
 TITLE = "What a GAN learns from sixty thousand garments"
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def make_report(profile: str, device: str = "auto", settings: dict | None = None, notebooks: list[Path] = NOTEBOOKS) -> Path:
@@ -43,7 +42,7 @@ def make_report(profile: str, device: str = "auto", settings: dict | None = None
         LabError: bad settings, or a notebook failed; the last good report is as it was.
     """
     parameters = check_settings(profile, device, dict(settings or {}), notebooks)
-    with exclusive(BUILD / f".{profile}.lock"):  # a folder: one report of a profile at a time
+    with exclusive(BUILD / f".{profile}.busy"):  # a folder: one report of a profile at a time
         data.ensure(data.data_folder())
         start, stage, failed = time.perf_counter(), BUILD / f".{profile}.staging", BUILD / f"{profile}-failed"
         for folder in (stage, failed):
@@ -142,6 +141,9 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
     missing = [str(n) for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
     if missing:
         raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
+    declared = {f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()}
+    if strangers := sorted(path.name for path in (stage / "figures").iterdir() if path.stem not in declared):
+        raise LabError(f"{', '.join(strangers)}: no figure of the report (see FIGURES in labkit/figures.py): the report is not published")
     exporter, chapters = _exporter(), []
     for name in names:
         notebook = nbformat.read(stage / name, 4)

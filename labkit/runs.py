@@ -19,6 +19,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from . import data, fast
@@ -70,7 +71,10 @@ class Run:
     def _network(self, index: int, tensors: dict[str, Tensor], device: str) -> nn.Module:
         with torch.device("meta"):  # no numbers are drawn: a training may be running beside
             network = build(self.config)[index]
-        network.load_state_dict(tensors, assign=True)
+        try:
+            network.load_state_dict(tensors, assign=True)
+        except RuntimeError as error:
+            raise LabError(f"{self.folder / FILES[index]} does not fit a {self.config.model} ({str(error).splitlines()[-1].strip()}): delete its folder to train again") from None
         return fast.arrange(network.to(device).eval())
 
 
@@ -161,7 +165,7 @@ def checkpoint(state: TrainState, folder: Path) -> None:
         LabError: a weight is not finite, or the disk takes no more; the checkpoints before are as they were.
     """
     _check_finite(state, *(network.state_dict() for network in (state.g, state.d)))
-    note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "owner": _owner(state)}
+    note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "owner": _owner(state), "machines": json.dumps(_machines(state))}
     content = safetensors.torch.save(state.tensors(), note)
     write_atomic(folder / f"checkpoint-{state.epoch:05d}-{sha256(content)[:16]}.safetensors", content)
     for old in _checkpoints(folder)[KEEP:]:
@@ -178,11 +182,19 @@ def resume(state: TrainState, folder: Path) -> None:
             print(f"{path} is damaged: set aside as *.corrupt, going on from the one before")
             path.rename(path.with_suffix(".corrupt"))
             continue
-        with safetensors.safe_open(path, "pt") as f:
-            note = f.metadata()
-        if note["owner"] != _owner(state):
-            raise LabError(f"{path} belongs to another config or other images: delete {folder} to train again")
-        state.restore(safetensors.torch.load(content), int(note["epoch"]), float(note["seconds"]))
+        try:
+            with safetensors.safe_open(path, "pt") as f:
+                note = f.metadata()
+            owner, tensors = json.loads(note["owner"]), safetensors.torch.load(content)
+            if owner["images_sha256"] != state.images_sha256 or TrainConfig(**owner["config"]) != state.config:
+                raise LabError(f"{path} belongs to another config or other images: delete {folder} to train again")
+            state.restore(tensors, int(note["epoch"]), float(note["seconds"]))
+            state.machines = json.loads(note.get("machines", "[]"))
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise LabError(f"{path} is no checkpoint of this labkit ({str(error).splitlines()[0]}): delete {folder} to train again") from None
+        if len(machines := _machines(state)) > 1:
+            changed = sorted({key for other in machines for key in other if other[key] != machines[-1].get(key)})
+            print(f"{folder.name} was begun with another {', '.join(changed)}: it goes on, but not bit for bit as it would have there")
         return
 
 
@@ -195,7 +207,7 @@ def finish(state: TrainState, folder: Path) -> Run:
     tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history[: state.epoch]})
     _check_finite(state, *tensors)
     (folder / "run.json").unlink(missing_ok=True)  # of a run that was finished early
-    files = {}
+    files, machines = {}, _machines(state)
     for name, part in zip(FILES, tensors):
         content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.items()})
         write_atomic(folder / name, content)
@@ -206,7 +218,8 @@ def finish(state: TrainState, folder: Path) -> Run:
         "files": files,
         "images_sha256": state.images_sha256,
         "seconds": round(state.seconds, 1),
-        "machine": machine(state.device),
+        "machine": machines[-1],
+        "earlier_machines": machines[:-1],  # if there are any, the bits are those of none
     }
     manifest["sha256"] = _seal(manifest)
     write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
@@ -246,6 +259,8 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
         changed = [f"{k} is {v!r}" for k, v in found.to_dict().items() if v != config.to_dict()[k]]
         raise LabError(f"{path} belongs to another config ({', '.join(changed)}): delete the folder to train again")
     g, d, history = (_read(*file) for file in files)
+    if history.keys() != {"history"} or history["history"].shape[1:] != (found.examples // found.batch, len(COLUMNS)):
+        raise LabError(f"{folder / FILES[2]} holds no history of this run: delete its folder to train again")
     return Run(folder, found, manifest, g, d, history["history"])
 
 
@@ -274,6 +289,12 @@ def machine(device: str) -> dict:
     }
 
 
+def _machines(state: TrainState) -> list[dict]:
+    """All on which ``state`` was trained, this one last."""
+    here = machine(state.device)
+    return [other for other in state.machines if other != here] + [here]
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     """The newest first."""
     return sorted(folder.glob("checkpoint-[0-9]*-*.safetensors"), reverse=True)
@@ -284,4 +305,7 @@ def _read(path: Path, digest: str) -> dict[str, Tensor]:
     content = path.read_bytes() if path.exists() else b""
     if sha256(content) != digest:
         raise LabError(f"{path} is missing or damaged (sha256 differs from run.json): delete its folder to train again")
-    return safetensors.torch.load(content)
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        raise LabError(f"{path} is no file of tensors ({error}): delete its folder to train again") from None

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # the project: notebooks/, data/, figures/, build/
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 class LabError(Exception):

@@ -64,6 +64,7 @@ class TrainState:
     def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
         self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
+        self.machines: list[dict] = []  # where earlier epochs were trained; see `runs.machine`
         self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
         with seeded(config.seed, "init"):
             g, d = build(config)

@@ -64,6 +64,6 @@ def read(path: Path) -> list[dict]:
     """The rows of a file that `Watch` wrote; none if it is not there or damaged."""
     try:
         rows = json.loads(path.read_bytes())
-        return rows if all(type(row["epoch"]) is int for row in rows) else []
+        return rows if type(rows) is list and all(type(row["epoch"]) is int for row in rows) else []
     except (OSError, ValueError, KeyError, TypeError):
         return []

@@ -89,7 +89,7 @@ def test_success_publishes_notebooks_figures_and_page(lab, tmp_path):
     assert "note is {x} 'quoted' 報告" in printed(page.with_name("01_draw.ipynb"))
     assert "smoke 4" in printed(page.with_name("02_other.ipynb"))
     assert not (page.parent / "01_good.ipynb").exists()  # nothing of the report before
-    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", ".smoke.lock"}
+    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", ".smoke.busy"}
     assert {path.name for path in (lab / "figures").iterdir()} == {"smoke"}
     assert snapshot(tmp_path / "notebooks") == before and dict(os.environ) == environment
 
@@ -126,7 +126,7 @@ def test_a_failed_notebook_is_named_and_nothing_is_published(lab, tmp_path, refu
     assert not (tmp_path / "later ran").exists()
     kept = lab / "build/smoke-failed/01_bad.ipynb"
     assert "reached" in printed(kept) and str(kept) in capsys.readouterr().err
-    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", "smoke-failed", ".smoke.lock"}
+    assert {path.name for path in (lab / "build").iterdir()} == {"smoke", "smoke-failed", ".smoke.busy"}
 
 
 def test_a_missing_figure_is_not_published(lab, tmp_path, refused):
@@ -156,12 +156,12 @@ def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
 
 def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
     never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
-    with exclusive(lab / "build/.smoke.lock"):
+    with exclusive(lab / "build/.smoke.busy"):
         before = snapshot(lab)
-        with refused("in use", lab / "build/.smoke.lock"):
+        with refused("in use", lab / "build/.smoke.busy"):
             report.make_report("smoke", "cpu", {}, [never])
         assert snapshot(lab) == before
-        with exclusive(lab / "build/.quick.lock"):
+        with exclusive(lab / "build/.quick.busy"):
             pass  # another profile is free
 
 

@@ -1,11 +1,14 @@
 """A run is trained once, resumed bit for bit after any death, and never loaded when a byte of it is wrong."""
 
+import errno
 import functools
 import hashlib
+import io
 import json
 import math
 import multiprocessing
 import os
+import pickle
 import random
 import re
 import resource
@@ -591,8 +594,11 @@ def test_no_finished_run(tmp_path, refused):
 
 
 def manifest_with(**changes):
+    """A manifest that its own seal vouches for."""
+
     def damage(path):
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        manifest = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps(manifest | {"sha256": runs._seal(manifest)}))
 
     return damage
 
@@ -601,6 +607,7 @@ DAMAGED_MANIFEST = DAMAGE | {
     "no object": lambda path: path.write_text("[]"),
     "a number": lambda path: path.write_text("1"),
     "not text": lambda path: path.write_bytes(b"\xff\xfe{}"),
+    "unsealed": lambda path: path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 1})),
     "no config": manifest_with(config=None),
     "unknown setting": manifest_with(config={"learning_rate": 1}),
     "bad setting": manifest_with(config={"epochs": 0}),
@@ -618,6 +625,118 @@ def test_damaged_manifest(finished, refused, damage):
     damage(folder / "run.json")
     with refused(folder / "run.json"):
         use(config, root)
+
+
+@pytest.fixture
+def half(half_done, tiny_config, tmp_path):
+    """The folder of an interrupted run that may be changed."""
+    shutil.copytree(half_done, tmp_path, dirs_exist_ok=True)
+    return run_folder(config_of(tiny_config, "vanilla"), tmp_path)
+
+
+def test_a_newer_format_is_named(finished, refused):
+    config, root, folder = finished()
+    manifest_with(format=2)(folder / "run.json")
+    with refused("format 2", "reads 1"):
+        use(config, root)
+
+
+def with_owner(path, change):
+    """The checkpoint at ``path`` with its owner changed, under a name that vouches for it."""
+    with safetensors.safe_open(path, "pt") as f:
+        note = f.metadata()
+    owner = json.loads(note["owner"])
+    change(owner["config"])
+    content = safetensors.torch.save(safetensors.torch.load(path.read_bytes()), note | {"owner": json.dumps(owner)})
+    path.unlink()
+    path.with_name(f"{path.name.rpartition('-')[0]}-{sha256(content)[:16]}.safetensors").write_bytes(content)
+
+
+def test_a_checkpoint_from_before_a_setting_existed(half, straight, tiny_config, tmp_path, sample_images):
+    """Its digest promises that a new setting changes nothing."""
+    for path in list(half.glob("checkpoint-*")):
+        with_owner(path, lambda config: config.pop("lr_d"))
+    assert bits(fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+
+
+def test_a_checkpoint_of_a_newer_labkit(half, tiny_config, tmp_path, sample_images, refused):
+    for path in list(half.glob("checkpoint-*")):
+        with_owner(path, lambda config: config.update(newfield=1))
+    with refused(half, "newfield", "delete"):
+        fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images)
+
+
+class Canary:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def hostile(tmp_path):
+    """Contents that are no tensors, or not those they should be: pickles that write a file when loaded, a claim of 40 GB."""
+    huge = json.dumps({"a": {"dtype": "F32", "shape": [10**5, 10**5], "data_offsets": [0, 4 * 10**10]}}).encode()
+    zipped = io.BytesIO()
+    torch.save(Canary(tmp_path / "canary"), zipped)
+    return {
+        "pickle": pickle.dumps(Canary(tmp_path / "canary")),
+        "torch.save": zipped.getvalue(),
+        "huge": len(huge).to_bytes(8, "little") + huge,
+        "other tensors": safetensors.torch.save({"a": torch.zeros(3)}),
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch.save", "huge", "other tensors", "nothing"])
+@pytest.mark.parametrize("name", RESULTS)
+def test_hostile_content_with_a_digest_that_vouches_for_it(finished, tmp_path, refused, name, kind):
+    config, root, folder = finished()
+    content = hostile(tmp_path)[kind]
+    (folder / name).write_bytes(content)
+    files = json.loads((folder / "run.json").read_text())["files"]
+    manifest_with(files=files | {name: sha256(content)})(folder / "run.json")
+    with refused(folder / name, "delete its folder") as caught:
+        run = load_run(folder)
+        run.generator(), run.discriminator()
+    assert "weights_only" not in str(caught.value) and not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch.save", "huge", "other tensors", "nothing"])
+def test_a_hostile_checkpoint(half, tiny_config, tmp_path, sample_images, refused, kind):
+    content = hostile(tmp_path)[kind]
+    (half / f"checkpoint-00009-{sha256(content)[:16]}.safetensors").write_bytes(content)
+    with refused("checkpoint-00009", "delete"):
+        fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images)
+    assert not (tmp_path / "canary").exists()
+
+
+def test_gone_on_with_other_threads(half, tiny_config, tmp_path, sample_images, capsys, monkeypatch):
+    """It says so, and the manifest names both."""
+    real = runs.machine
+    monkeypatch.setattr(runs, "machine", lambda device: real(device) | {"threads": 99})
+    manifest = fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).manifest
+    assert f"{half.name} was begun with another threads" in capsys.readouterr().out
+    assert manifest["machine"]["threads"] == 99 and [m["threads"] for m in manifest["earlier_machines"]] == [torch.get_num_threads()]
+
+
+@pytest.mark.parametrize("at", ["checkpoint-00002", *RESULTS, "run.json"])
+def test_a_full_disk(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, at):
+    """A line, the epochs before intact, and the same bits once there is room."""
+    config = config_of(tiny_config, "vanilla")
+    folder, replace = run_folder(config, tmp_path), os.replace
+
+    def fail(source, target):
+        if Path(target).name.startswith(at):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with refused(folder, "the disk is full", "free some space"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert checkpoints(folder) == ([1] if at.startswith("checkpoint") else [2, 3]) and list(folder.glob(".*")) == []
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
 
 
 def test_flipped_bits_of_the_manifest(finished):
