@@ -24,7 +24,7 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
-from .system import ROOT, LabError, write_fault
+from .system import BROWSERS, ROOT, LabError, write_fault
 
 VENV = ROOT / ".venv"
 PROBE = 1 << 16  # bytes that are written to a folder and taken back
@@ -133,7 +133,6 @@ def disk():
 
 def browser():
     """A Chromium, without which all but two things work."""
-    from .report import BROWSERS
 
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield ("ok", found) if found else ("note", "no Chromium on the PATH, hence no 'make pdf' and no tests in a browser: install one if you want them")
