@@ -12,11 +12,11 @@ from labkit.system import ROOT
 
 
 def copy_project(target: Path) -> Path:
-    """Copy all files that git knows or would add to ``target``; the tests stay behind. Returns ``target``."""
+    """Copy all files that git knows or would add to ``target``; tests and trained runs stay behind. Returns ``target``."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
     for name in filter(None, names):
-        if not name.startswith("tests/") and (ROOT / name).is_file():
+        if not name.startswith(("tests/", "data/runs/", "figures/full/")) and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     return target

@@ -2,12 +2,16 @@
 
 import gzip
 import http.server
+import os
 import random
 import shutil
 import socket
 import stat
 import struct
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -403,3 +407,43 @@ def test_interrupted_fetch(server, monkeypatch, tmp_path, sample_digests):
     assert list(folder.iterdir()) == []
     monkeypatch.setattr(data.os, "replace", replace)
     assert len(list(data.ensure(folder, sample_digests).iterdir())) == 4
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from torchvision.datasets import FashionMNIST
+from labkit import data
+FashionMNIST.mirrors, data.SYSTEM, data.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
+digests = dict(pair.split("=") for pair in sys.argv[3:])
+data.ensure(Path(sys.argv[2]), digests)
+"""
+
+
+def fetching(server, folder, digests):
+    """Another process that fetches into ``folder``."""
+    arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(folder), *(f"{name}={digest}" for name, digest in digests.items())]
+    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(data.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
+    """Nothing half-fetched has the name of a file, nobody else fetches meanwhile, and the next call completes."""
+    folder, good = tmp_path / "data", (sample_folder / f"{TEST_IMAGES}.gz").read_bytes()
+    server.answers[f"{TEST_IMAGES}.gz"] = hang(good[:1000], server)
+    child = fetching(server, folder, sample_digests)
+    try:
+        deadline = time.monotonic() + 60
+        while not (folder / f"{TEST_IMAGES}.gz.part").exists():
+            assert child.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        second = fetching(server, folder, sample_digests)
+        said = second.communicate(timeout=60)[1].decode()
+        assert second.returncode and f"in use by process {child.pid}" in said
+        assert child.poll() is None and (folder / f"{TEST_IMAGES}.gz.part").exists()
+    finally:
+        child.kill()
+        child.communicate()
+    assert not (folder / f"{TEST_IMAGES}.gz").exists() and (folder / f"{TEST_IMAGES}.gz.part").exists()
+    server.answers[f"{TEST_IMAGES}.gz"] = body(good)
+    data.ensure(folder, sample_digests)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)

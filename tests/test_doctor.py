@@ -20,7 +20,7 @@ from labkit.system import ROOT, LabError
 from project_copy import clean_environment, copy_project, make
 
 NAMES = [check.__name__ for check in doctor.CHECKS]
-NEED_TORCH = {"data", "ruler", "runs", "browser", "gpu", "threads"}
+NEED_TORCH = {"data", "ruler", "runs", "gpu", "threads"}
 
 
 @pytest.fixture(scope="module")

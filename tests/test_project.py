@@ -3,10 +3,19 @@
 import ast
 import inspect
 import json
+import os
 import re
+import shlex
+import signal
+import socket
 import subprocess
+import sys
+import time
 import tomllib
+import urllib.error
+import urllib.request
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +24,7 @@ from packaging.utils import canonicalize_name
 
 import labkit
 from labkit.system import ROOT
-from project_copy import make
+from project_copy import clean_environment, copy_project, make
 
 MODULES = re.split(r"\s+> ", re.search(r"system(?:\s+> \w+)+", labkit.__doc__)[0])
 SOURCES = {name: (ROOT / f"labkit/{name}.py").read_text(encoding="utf-8") for name in MODULES}
@@ -106,6 +115,49 @@ def test_the_prose_is_finished_and_its_links_lead_to_files():
         for link in re.findall(r"\]\(([^)\s]+)\)", text):
             if not re.match(r"[a-z]+:|#", link):
                 assert (path.parent / link.partition("#")[0]).exists(), f"{path.name}: {link}"
+
+
+def test_setup_installs_nothing_that_the_lock_does_not_vouch_for():
+    installs = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "pip install" in line]
+    assert len(installs) == 2 and "--require-hashes -r requirements.lock" in installs[0] and "--no-deps --no-build-isolation --editable ." in installs[1]
+
+
+@pytest.mark.parametrize("target", ["lab", "explore"])
+def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
+    root = copy_project(tmp_path / "project")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "IPYTHONDIR": str(tmp_path / "ipython")}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    arguments = f"--no-browser --port={port} --ServerApp.port_retries=0 {'--allow-root' * (os.geteuid() == 0)}"
+    command = ["make", target, f"PYTHON={shlex.quote(sys.executable)}", f"ARGS={arguments}"]
+    environment = {name: value for name, value in clean_environment(**own).items() if name != "JUPYTER_TOKEN"}
+    log = (tmp_path / "log").open("wb")
+    server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+    def status(query):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents{query}", timeout=5).status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return None
+
+    try:
+        deadline = time.monotonic() + 60
+        while status("") is None:
+            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        (card,) = (tmp_path / "runtime").glob("jpserver-*.json")
+        token = json.loads(card.read_text())["token"]
+        assert len(token) >= 32 and status("") == status("?token=wrong") == 403 and status(f"?token={token}") == 200
+        sockets = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+        listening = [local for _, local, _, state, *_ in sockets if state == "0A" and int(local.rpartition(":")[2], 16) == port]
+        assert listening == [f"0100007F:{port:04X}"]
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
 
 
 FAULTS = {"Data": ("D", 7), "Checkpoints": ("C", 8), "Training": ("T", 7), "Notebook and report": ("N", 9), "Interactive": ("I", 5), "Supply chain": ("S", 5)}

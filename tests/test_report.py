@@ -137,6 +137,48 @@ def test_a_missing_figure_is_not_published(lab, tmp_path, refused):
     assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
+def test_a_figure_that_nobody_declared_is_not_published(lab, tmp_path, refused):
+    draws = notebook(tmp_path / "notebooks", "01_draw.ipynb", DRAW.format(names=[*FILES, "fig99_stranger.png"]))
+    before = snapshot(lab / "build/smoke", lab / "figures")
+    with refused("fig99_stranger.png", "no figure of the report"):
+        report.make_report("smoke", "cpu", {}, [draws])
+    assert snapshot(lab / "build/smoke", lab / "figures") == before
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_killed_while_publishing(tmp_path, moment):
+    """Before the first or the second rename: one whole generation is there, and the next publication mends the rest."""
+    target, old = tmp_path / "build/smoke", tmp_path / "build/.smoke.old"
+    target.mkdir(parents=True)
+    (target / "report.html").write_text("old")
+
+    def publish(text, die_at=0):
+        (tmp_path / "stage").mkdir(exist_ok=True)
+        (tmp_path / "stage/report.html").write_text(text)
+        calls, rename = [], os.replace
+
+        def replace(source, target):
+            calls.append(source)
+            if len(calls) == die_at:
+                os._exit(9)
+            rename(source, target)
+
+        os.replace = replace
+        try:
+            report.publish(tmp_path / "stage", target)
+        finally:
+            os.replace = rename
+
+    child = os.fork()
+    if not child:
+        publish("new", moment)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert [path.read_text() for path in (target / "report.html", old / "report.html") if path.exists()] == ["old"]
+    publish("newer")
+    assert (target / "report.html").read_text() == "newer" and not old.exists()
+
+
 def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
     """The new folder cannot be renamed, for instance because it lies on another disk."""
     (lab / "stage").mkdir()
