@@ -4,6 +4,7 @@ PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
 RETRAIN ?=
+FEATURES ?= ruler
 ARGS ?=
 PYTHON ?= .venv/bin/python
 export PYTHONPATH := $(CURDIR)
@@ -46,7 +47,7 @@ smoke: $(READY) ## the whole report on a few training steps, to see that all of 
 	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
-	@$(PYTHON) -m labkit.metrics --device '$(DEVICE)' $(ARGS)
+	@$(PYTHON) -m labkit.metrics --device '$(DEVICE)' --features '$(FEATURES)' $(ARGS)
 
 ruler: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
 	@$(PYTHON) -m labkit.ruler

@@ -54,7 +54,8 @@ def edit_effects(g: nn.Module, directions: Tensor, reference: Reference, latent_
     change, at_values, sweeps = [], [], []
     with progress(total=len(directions), unit="direction", desc="atlas") as bar:
         for direction in directions:
-            looks = [_look(g, latent.perturb_along(z, direction, value), reference) for value in VALUES]
+            edited = torch.cat([latent.perturb_along(z, direction, value) for value in VALUES])
+            looks = list(zip(*(part.split(bases) for part in _look(g, edited, reference))))
             (first, p_first, in_first, x_first), (last, p_last, in_last, x_last) = looks[0], looks[-1]
             moved = latent.mean_change(x_first, x_last)
             flipped = (p_first.argmax(1) != p_last.argmax(1)).float()

@@ -22,11 +22,29 @@ VERSION = 1  # of the methods below
 
 def sefa(g: nn.Module, latent_dim: int, k: int = 5) -> Tensor:
     """The ``k`` directions that the layers on z stretch most: eigenvectors of W^T W (Shen and Zhou 2021)."""
-    weights = [m.weight.detach().double().cpu() for m in g.modules() if isinstance(m, nn.Linear) and m.in_features == latent_dim]
+    weights = [layer.weight.detach().double().cpu() for layer in _layers_on_z(g, latent_dim)]
     if not weights:
         raise LabError(f"no linear layer of this generator takes {latent_dim} numbers: SeFa has no weights to look at")
     stacked = torch.cat(weights)
     return _largest(stacked.T @ stacked, k)
+
+
+def _layers_on_z(g: nn.Module, latent_dim: int) -> list[nn.Linear]:
+    """The linear layers that are given z itself; a hidden one may be as wide."""
+    z, found = latent.latents(2, latent_dim), []
+
+    def look(layer, inputs):
+        if inputs[0].shape == z.shape and torch.equal(inputs[0].cpu(), z):
+            found.append(layer)
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in g.modules() if isinstance(layer, nn.Linear) and layer.in_features == latent_dim]
+    try:
+        if hooks:
+            latent.sample(g, z)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def steepest(g: nn.Module, latent_dim: int, k: int = 5, n: int = 32, step: float = 0.1, seed: int = 0) -> Tensor:
@@ -50,21 +68,23 @@ def principal(g: nn.Module, latent_dim: int, k: int = 5, n: int = 4000, seed: in
     """
     z = latent.latents(n, latent_dim, seed + 700)
     pixels = latent.sample(g, z).flatten(1)
+    size = pixels.norm(dim=1).mean().expand(k)
     pixels = pixels - pixels.mean(0)
     components = torch.linalg.eigh(pixels.T @ pixels / n).eigenvectors.flip(1)[:, :k]  # (pixels, k)
-    return _slopes(z, pixels @ components)
+    return _slopes(z, pixels @ components, size)
 
 
 def regression(g: nn.Module, latent_dim: int, n: int = 4000, seed: int = 0) -> dict[str, Tensor]:
     """For each attribute the direction in which it grows fastest, (latent_dim,), by linear regression on z."""
     z = latent.latents(n, latent_dim, seed + 800)
     measured = torch.cat([attributes.measure(latent.sample(g, part)) for part in z.split(500)])
-    return dict(zip(attributes.ATTRIBUTES, _slopes(z, measured - measured.mean(0))))
+    return dict(zip(attributes.ATTRIBUTES, _slopes(z, measured - measured.mean(0), measured.abs().mean(0))))
 
 
-def _slopes(z: Tensor, values: Tensor) -> Tensor:
-    """Slopes of ``values`` (n, a), without their means, on z (n, d), as unit vectors (a, d)."""
-    return normalize(torch.linalg.lstsq(z.double(), values.double()).solution.T, dim=1).float()
+def _slopes(z: Tensor, values: Tensor, size: Tensor) -> Tensor:
+    """Slopes of ``values`` (n, a), without their means, on z (n, d), as unit vectors (a, d); zero for values that hardly differ, beside their ``size`` (a,)."""
+    slopes = torch.linalg.lstsq(z.double(), values.double()).solution.T
+    return normalize(slopes * (values.std(0) > 1e-6 * size).unsqueeze(1), dim=1).float()
 
 
 def _largest(matrix: Tensor, k: int) -> Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -407,6 +408,9 @@ def time_to_quality(curves: dict[str, list[dict]], level: float, reached: float 
         ax.axvline(reached, color=BLUE, lw=1, ls=":")
         ax.annotate(f"{reached:.0f} s", (reached, level), (6, 8), textcoords="offset points", color=BLUE)
     ax.set(xlabel="seconds of training", ylabel="Frechet distance (less is better)", yscale="log", xlim=(0, None))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.legend(loc="upper right")
     return figure
 

@@ -6,6 +6,7 @@ images in the place of generated ones) and its ceiling (noise). `make score` mea
 """
 
 import argparse
+import functools
 import json
 import warnings
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
 SUBSETS, SUBSET = 50, 1000  # of the kernel distance
 DROPPED = 0.01  # a class with a smaller share than this (a tenth is fair) counts as dropped
 FILE = ROOT / "build" / "scores.json"
-VERSION = 1  # of the definitions below; kept scores of another version are measured anew
+VERSION = 2  # of the definitions below; kept scores of another version are measured anew
 SCORES = ("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage", "class_js", "dropped_classes", "sharpness", "neighbour_ratio")
 
 
@@ -160,12 +161,21 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
     ruler, card = load_ruler()
     with seeded("reference"):
         mine = torch.randperm(IMAGES)[:n]
-        train = torch.randperm(60_000)[: 2 * n]
-    train_images, test_images = data.load("train")[0][train], data.load("test")[0][mine]
+        train = torch.randperm(60_000)
+    train_images, test_images = data.load("train")[0][train[: IMAGES + n]], data.load("test")[0][mine]
     features, probabilities = ruler.to(device).measure(test_images)
     histogram = probabilities.argmax(1).bincount(minlength=10) / n
-    real, seen, floor = to_unit(test_images), to_unit(train_images[:n]), to_unit(train_images[n:])
+    real, seen, floor = to_unit(test_images), to_unit(train_images[:n]), to_unit(train_images[IMAGES:])
     return Reference(ruler, card, real, seen, floor, features, radii(features, (3, 5)), histogram)
+
+
+@functools.cache
+def neighbours() -> tuple[Tensor, Tensor]:
+    """10,000 training images, those of `Reference.seen` among them and none of its floor, and all test images: sets to look for copies in."""
+    with seeded("reference"):
+        torch.randperm(IMAGES)
+        train = torch.randperm(60_000)[:IMAGES]
+    return to_unit(data.load("train")[0][train]), to_unit(data.load("test")[0])
 
 
 def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
@@ -235,15 +245,42 @@ def table(rows: dict[str, dict[str, dict]]) -> str:
     return "\n".join(lines)
 
 
+def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
+    """The usual FID (Heusel et al. 2017), in the features of a network trained on photographs: ``n`` samples against ``n`` test images.
+
+    Roughly the protocol of Lucic et al. 2018. Needs the package torch-fidelity, and once the internet for the weights.
+
+    Raises:
+        LabError: either is not there.
+    """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    try:
+        metric = FrechetInceptionDistance(feature=2048)
+    except (ImportError, OSError) as error:
+        raise LabError(f"no Inception features ({str(error).splitlines()[0]}): 'pip install torch-fidelity', and run once with internet") from None
+    for real, z in zip(data.load("test")[0][:n].split(100), latent.latents(n, latent_dim, 1000).split(100)):
+        fake = ((latent.sample(g, z) + 1) * 127.5).round().to(torch.uint8)
+        metric.update(real.unsqueeze(1).expand(-1, 3, -1, -1), real=True)
+        metric.update(fake.expand(-1, 3, -1, -1), real=False)
+    return metric.compute().item()
+
+
 def main() -> None:
     """Measure every finished run and print the table."""
     parser = argparse.ArgumentParser(prog="python -m labkit.metrics", description=main.__doc__)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--images", type=int, default=IMAGES, help=f"images of each kind, 100 to {IMAGES}")
+    parser.add_argument("--features", default="ruler", choices=("ruler", "inception"), help="the space of the scores; inception gives the usual FID alone")
     options = parser.parse_args()
     found = [runs.load_run(folder) for folder in runs.finished()]
     if not found:
         raise LabError(f"{runs.RUNS} holds no finished run: train one first, with 'make report'")
+    if options.features == "inception":
+        for run in found:
+            distance = inception_distance(run.generator(), run.config.latent_dim, options.images)
+            print(f"{run.folder.relative_to(runs.RUNS)}: Inception FID {distance:.2f} ({options.images:,} samples, test set)")
+        return print("Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). Not to be compared with the ruler's distances.")
     rows, card = score_runs(found, options.images, pick_device(options.device)), load_ruler()[1]
     write_atomic(FILE, json.dumps({"version": VERSION, "ruler": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1).encode())
     print(f"\n{table(rows)}\n\nruler {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {FILE}")

@@ -131,6 +131,8 @@ def fit_or_load(
         state = TrainState(config, device, given or _digest(images))
         try:
             resume(state, folder)
+            if state.epoch and watch:  # which the interruption may have kept from looking
+                watch(state, folder)
             train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
             return finish(state, folder)
         except KeyboardInterrupt:

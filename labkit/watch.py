@@ -14,7 +14,7 @@ from .training import TrainState, trained_generator
 
 IMAGES = 2000
 CHECKS = 40  # in a training, at most one an epoch
-SETTLED = 500  # steps before which nothing is called a collapse: an untrained network draws one grey picture
+SETTLED = 500  # steps before which nothing is called a collapse: a young network's pictures are much alike
 CROWDED = 0.1  # a collapse: the typical distance to the third neighbour, in features, over that of real images
 COPIED = 0.9  # memorisation: a neighbour ratio below this
 KEPT = ("frechet", "precision", "recall", "coverage", "dropped_classes", "neighbour_ratio", "crowding")
@@ -28,16 +28,18 @@ class Watch:
 
     def __call__(self, state: TrainState, folder: Path) -> None:
         """Score the state, if it is its turn, and sound the alarm if need be."""
-        if state.epoch % max(1, state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
+        if state.epoch % -(-state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
             return
         self.reference = self.reference or load_reference(self.images, self.device)
         found = check(state, self.reference)
         curve = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch] + [found]
         write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
-        if reasons := alarm(found, state.epoch * state.steps):
-            alarms = [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
-            write_atomic(folder / "alarm.json", json.dumps([*alarms, {"epoch": state.epoch, "reasons": reasons, **found}], indent=1).encode())
+        reasons, alarms = alarm(found, state.epoch * state.steps), [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
+        if reasons:
+            alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
             print(f"\nalarm after epoch {state.epoch}: {'; '.join(reasons)}", flush=True)
+        if alarms or (folder / "alarm.json").exists():
+            write_atomic(folder / "alarm.json", json.dumps(alarms, indent=1).encode())
 
 
 def check(state: TrainState, reference: metrics.Reference) -> dict[str, float]:
@@ -46,7 +48,8 @@ def check(state: TrainState, reference: metrics.Reference) -> dict[str, float]:
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
     features, _ = reference.ruler.measure(images)
     crowding = metrics.radii(features, (3,)).median() / reference.radii[0].median()
-    scores = {**metrics.score(images, reference), "crowding": crowding.item()}
+    ratio = metrics.neighbour_ratio(images, *metrics.neighbours())  # among few training images few copies would be found
+    scores = {**metrics.score(images, reference), "neighbour_ratio": ratio, "crowding": crowding.item()}
     return {"epoch": state.epoch, **{name: scores[name] for name in KEPT}}
 
 
@@ -54,7 +57,7 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
     """What is wrong with a training that scored ``found`` after ``steps`` steps: sentences, none if all is well."""
     reasons = []
     if steps >= SETTLED and found["crowding"] < CROWDED:
-        reasons.append(f"collapse: the pictures are {1 / max(found['crowding'], 1e-9):.0f} times as close to one another as real ones (alarm above {1 / CROWDED:.0f})")
+        reasons.append(f"collapse: the pictures are {1 / max(found['crowding'], 1e-3):.0f} times as close to one another as real ones (alarm above {1 / CROWDED:.0f})")
     if found["neighbour_ratio"] < COPIED:
         reasons.append(f"memorisation: pictures are {found['neighbour_ratio']:.2f} times as far from training pictures as from unseen ones (alarm below {COPIED})")
     return reasons

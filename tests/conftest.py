@@ -4,6 +4,9 @@
 under the names of the real files.
 """
 
+import os
+import shutil
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,3 +69,12 @@ def refused():
             assert str(word) in text
 
     return check
+
+
+@pytest.fixture(scope="session")
+def own_mounts():
+    """Skip where this user may not mount in a namespace of its own."""
+    if os.geteuid() or not shutil.which("unshare"):
+        pytest.skip("mounting a small disk needs root and unshare")
+    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
+        pytest.skip("this machine does not let root mount")

@@ -447,3 +447,34 @@ def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
     server.answers[f"{TEST_IMAGES}.gz"] = body(good)
     data.ensure(folder, sample_digests)
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from torchvision.datasets import FashionMNIST
+from labkit import data
+from labkit.system import LabError
+FashionMNIST.mirrors, data.SYSTEM, data.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
+try:
+    print(len(data.load("test", folder=Path(sys.argv[2]), digests=dict(pair.split("=") for pair in sys.argv[3:]))[0]), "images")
+except LabError as error:
+    print(error)
+"""
+
+
+def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
+    """What is there is used; what is missing cannot be fetched to it, and one line says what to do."""
+
+    def load():
+        arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(copy), *(f"{name}={digest}" for name, digest in sample_digests.items())]
+        script = f'mount --bind "{copy}" "{copy}" && mount -o remount,ro,bind "{copy}" && exec "$@"'
+        command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-c", LOAD, *arguments]
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(data.ROOT)}, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    assert load() == "256 images"
+    (copy / f"{TEST_LABELS}.gz").unlink()
+    said = load()
+    assert f"{TEST_LABELS}.gz is not in {copy}" in said and "Read-only" in said and "LABKIT_DATA" in said and len(said.splitlines()) == 1

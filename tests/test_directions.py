@@ -108,7 +108,6 @@ def test_a_generator_without_a_layer_on_z_is_refused(refused, g):
         sefa(g, DIM)
 
 
-@pytest.mark.xfail(strict=True, reason="a hidden layer that happens to be as wide as z is taken for one on z")
 @pytest.mark.parametrize("latent_dim", [128, 256])
 def test_a_hidden_layer_as_wide_as_z_does_not_count(latent_dim):
     g = network("vanilla", latent_dim)
@@ -227,7 +226,6 @@ def test_nothing_raises_an_attribute_that_never_changes():
     assert all(u.norm().item() == pytest.approx(1, abs=1e-5) for name, u in found.items() if name not in UNCHANGED)
 
 
-@pytest.mark.xfail(strict=True, reason="the rounding error of a mean is taken for a change")
 def test_nothing_raises_an_attribute_of_one_picture(garment):
     found = regression(Toy(lambda z: garment.expand(len(z), 784)), DIM, n=600)
     assert not any(u.any() for u in found.values())
@@ -267,15 +265,17 @@ def test_all_are_unit_vectors_the_signs_are_fixed_and_no_two_of_a_method_are_the
 
 
 def test_what_never_changes_is_left_out():
-    g = Toy(dark)
-    g.layer = nn.Linear(DIM, 3)
+    g = Toy(lambda z: dark(g.layer(z)))
+    g.layer = nn.Linear(DIM, DIM, bias=False)
+    nn.init.eye_(g.layer.weight)
     names = [name for name in all_directions(g, DIM) if name.startswith("more")]
     assert names == ["more brightness", "more contrast", "more background", "more symmetry"]
 
 
 def test_fewer_dimensions_than_directions():
-    found = all_directions(network("vanilla", 3), 3)
-    assert [name for name in found if name.startswith(("sefa", "steepest"))] == [f"{m} {i}" for m in ("sefa", "steepest") for i in (1, 2, 3)]
+    g = network("vanilla", 3)
+    for found in (sefa(g, 3), steepest(g, 3, n=2)):
+        alike(found @ found.T, torch.eye(3), atol=1e-5)
 
 
 def test_the_same_directions_twice_and_the_callers_random_numbers_go_on(everything):
@@ -319,7 +319,7 @@ def test_purity_by_hand():
 
 @pytest.fixture(scope="module")
 def reference():
-    return metrics.load_reference(150)
+    return metrics.load_reference(100)
 
 
 @pytest.fixture(scope="module")

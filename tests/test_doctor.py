@@ -157,15 +157,6 @@ def test_a_torch_that_cannot_be_imported(healthy, tmp_path, error):
     assert all(("from git" in text) == (error == "OSError") for _, text in failures(rows))  # a missing package is not a damaged project
 
 
-@pytest.fixture(scope="module")
-def own_mounts():
-    """Skip where this user may not mount in a namespace of its own."""
-    if os.geteuid() or not shutil.which("unshare"):
-        pytest.skip("mounting a small disk needs root and unshare")
-    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount")
-
-
 def test_disks_that_take_nothing(project, own_mounts):
     """data/ is read-only, figures/ is full but for less than what is tried."""
     script = 'mount -t tmpfs -o ro tmpfs data && mount -t tmpfs -o size=64k tmpfs figures && head -c 40000 /dev/zero > figures/big; exec "$@"'

@@ -1,6 +1,7 @@
 """Every score against closed forms, plain loops and real images that were spoilt on purpose; then the book of scores."""
 
 import functools
+import importlib.util
 import json
 import math
 
@@ -662,3 +663,12 @@ def test_the_command(workplace, monkeypatch, capsys, refused):
     book = json.loads(metrics.FILE.read_bytes())
     assert book["rows"] == metrics.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
     assert book["ruler"] == load_ruler()[1] and book["version"] == metrics.VERSION
+
+
+def test_the_usual_fid_needs_a_package_of_its_own(workplace, monkeypatch, refused):
+    if importlib.util.find_spec("torch_fidelity"):
+        pytest.skip("torch-fidelity is here: no line to see")
+    workplace(0)
+    monkeypatch.setattr("sys.argv", ["metrics", "--features", "inception", "--images", "100"])
+    with refused("no Inception features", "pip install torch-fidelity"):
+        metrics.main()

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from urllib.parse import unquote, urldefrag
 
 import nbformat
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from labkit.figures import FIGURES
-from project_copy import copy_project, make
+from project_copy import clean_environment, copy_project, make
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
@@ -132,3 +133,26 @@ def test_the_report_as_pdf(smoke):
         assert re.search(r"^Page size: .*\(A4\)", shown, re.M)
     else:
         assert len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) >= 5
+
+
+def test_a_project_that_was_moved_and_another_folder(smoke):
+    """Nothing is trained again, wherever the project and its caller are. (The last test: the project moves back.)"""
+    moved = smoke.with_name("moved")
+    smoke.rename(moved)
+    try:
+        runs = snapshot(moved / "data/runs")
+        done = make(smoke.parent, "-C", str(moved), "smoke")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert snapshot(moved / "data/runs") == runs and str(smoke) not in (moved / "build/smoke/report.html").read_text(encoding="utf-8")
+    finally:
+        moved.rename(smoke)
+
+
+def test_a_read_only_project(smoke, own_mounts):
+    """One line, and nothing is changed."""
+    before = snapshot(smoke / "build") | snapshot(smoke / "figures")
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"'
+    command = ["unshare", "-m", "bash", "-c", script, str(smoke), sys.executable, "-m", "labkit.report", "--profile", "smoke"]
+    done = subprocess.run(command, env=clean_environment(PYTHONPATH=str(smoke)), capture_output=True, text=True, timeout=120)
+    assert done.returncode and "the disk is read-only" in done.stderr and done.stderr.count("\n") == 1
+    assert snapshot(smoke / "build") | snapshot(smoke / "figures") == before

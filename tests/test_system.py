@@ -134,15 +134,6 @@ def run_child(folder, setup, mount=False):
     return done.stdout.splitlines()
 
 
-@pytest.fixture(scope="module")
-def own_mounts():
-    """Skip where this user may not mount in a namespace of its own."""
-    if os.geteuid() or not shutil.which("unshare"):
-        pytest.skip("mounting a small disk needs root and unshare")
-    if subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True).returncode:
-        pytest.skip("this machine does not let root mount")
-
-
 def test_file_size_limit(tmp_path):
     line, after = run_child(tmp_path, SMALL_FILES)
     assert str(tmp_path / "file") in line and "ulimit -f" in line
