@@ -24,7 +24,7 @@ from .config import MODELS, TrainConfig, config_for
 from .figures import FIGURES
 from .latent import check_edits
 from .runs import load_run, run_folder
-from .system import BROWSERS, ROOT, LabError, exclusive, pick_device, write_atomic
+from .system import BROWSERS, ROOT, LabError, exclusive, pick_device, write_atomic, write_fault
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
@@ -276,8 +276,10 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (LabError, OSError, subprocess.TimeoutExpired) as error:
+    except (LabError, subprocess.TimeoutExpired) as error:
         raise SystemExit(f"labkit: {error}") from None
+    except OSError as error:
+        raise SystemExit(f"labkit: {write_fault(Path(error.filename or BUILD), 0, error)}") from None
     except (KeyboardInterrupt, asyncio.CancelledError):  # the second, if Ctrl-C came while the kernel was being waited for
         print("\nlabkit: interrupted: finished epochs are kept; run the same command to go on from there", file=sys.stderr)
         raise SystemExit(130) from None

@@ -155,7 +155,8 @@ def write_fault(path: Path, size: int, error: OSError) -> str:
         errno.EACCES: "permission denied: work in a copy of the project that you own",
         errno.EPERM: "permission denied: work in a copy of the project that you own",
     }.get(error.errno, error.strerror or str(error))
-    return f"cannot write {path} ({size / 1e6:.1f} MB): {remedy}; what was there before is untouched"
+    much = f" ({size / 1e6:.1f} MB)" if size else ""
+    return f"cannot write {path}{much}: {remedy}; what was there before is untouched"
 
 
 def pick_device(name: str = "auto") -> str:
