@@ -24,7 +24,7 @@ import labkit
 from labkit import data, runs, training
 from labkit.config import PROFILES, config_for
 from labkit.runs import choose_profile, fit_or_load, load_run, run_folder
-from labkit.system import LabError, exclusive, sha256
+from labkit.system import ROOT, LabError, exclusive, sha256
 from labkit.training import COLUMNS
 from soak import soak
 
@@ -774,3 +774,54 @@ def test_checkpoints_kept(half_done, tiny_config):
     assert runs.KEEP == 2 and checkpoints(folder) == [1, 2]
     for path in folder.glob("checkpoint-*"):
         assert sha256(path.read_bytes())[:16] == path.stem.split("-")[2]
+
+
+# ----- what ships with the project
+
+SHIPPED = [folder for folder in runs.finished(ROOT / "data/runs") if folder.parts[-3] == "full"]
+
+
+def test_both_networks_ship():
+    """With their measurements, and with nothing that only training needs."""
+    assert {folder.parts[-2] for folder in SHIPPED} == set(MODELS)
+    for model in MODELS:
+        run = load_run(run_folder(config_for(model, "full"), ROOT / "data/runs"))
+        assert run.epochs >= 15 and run.manifest["machine"]["torch"]
+        found = {path.name.partition("-")[0] for path in run.folder.iterdir()}
+        assert {"atlas", "directions", "scores", "scores.json"} <= found
+    assert sum(path.stat().st_size for folder in SHIPPED for path in folder.iterdir() if not path.name.startswith("checkpoint")) < 40e6
+
+
+def test_load_gives_the_generator_of_the_longest_profile(monkeypatch, refused):
+    monkeypatch.setattr(runs, "RUNS", ROOT / "data/runs")
+    for model in MODELS:
+        state = load_run(next(folder for folder in SHIPPED if folder.parts[-2] == model)).generator_state
+        g = labkit.load(model)
+        assert not g.training and all(torch.equal(value, state[name]) for name, value in g.state_dict().items())
+    for model in ("Dcgan", None, "full"):
+        with refused(f"model = {model!r}", "dcgan or vanilla"):
+            labkit.load(model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_damage_to_what_ships_goes_unnoticed(tmp_path, model):
+    """A hundred flipped bits and 25 cuts for each network, all over its files."""
+    chance, shipped = random.Random(model), next(folder for folder in SHIPPED if folder.parts[-2] == model)
+    files = ["run.json", *RESULTS]
+    for name in files:
+        shutil.copy(shipped / name, tmp_path)
+    load_run(tmp_path)
+    for trial in range(125):
+        path = tmp_path / files[trial % len(files)]
+        whole = path.read_bytes()
+        if trial < 100:
+            at = chance.randrange(len(whole))
+            with path.open("r+b") as f:
+                f.seek(at)
+                f.write(bytes([whole[at] ^ 1 << chance.randrange(8)]))
+        else:
+            os.truncate(path, chance.randrange(len(whole)))
+        with pytest.raises(LabError):
+            load_run(tmp_path)
+        path.write_bytes(whole)
+    load_run(tmp_path)
