@@ -37,7 +37,7 @@ STYLE = """<style>
 html .labkit-measures .touched { border-color: var(--jp-brand-color1, #1976d2); }
 .labkit-measures .far, .labkit-failed { color: var(--jp-error-color1, #d32f2f); font-weight: bold; }
 .labkit-rows .widget-hbox > * { flex-shrink: 0; }
-.labkit-rows .widget-html { align-self: center; font-size: 12px; }
+.labkit-rows .widget-html { align-self: center; font-size: 11px; }
 .labkit-editor .jupyter-button { padding: 0 4px; flex-shrink: 0; }
 .labkit-editor .widget-toggle-buttons { width: auto; flex-shrink: 0; flex-wrap: nowrap; }
 .labkit-desk { flex-wrap: wrap; }
