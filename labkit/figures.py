@@ -202,19 +202,30 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
 def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> None:
     """Frechet distance on the left axis, precision and recall on the right one."""
     epoch = [row["epoch"] for row in scores]
-    ax.plot(epoch, [row["frechet"] for row in scores], "k.-", label="Frechet distance")
-    ax.set(title="what the pictures are worth", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
+    distances = [row["frechet"] for row in scores]
+    ax.plot(epoch, distances, "k.-", label="Frechet distance")
+    ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
+    ax.set(title="scores", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    _plain_log_ticks(ax)
     shares = ax.twinx()
     for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
-        shares.plot(epoch, [row[name] for row in scores], marker + "-", color=colour, ms=4, label=name)
+        values = [row[name] for row in scores]
+        shares.plot(epoch, values, marker + "-", color=colour, ms=4, label=name)
+        shares.annotate(name, (epoch[-1], values[-1]), (-6, 14), textcoords="offset points", ha="right", color=colour)
     shares.set(ylim=(0, 1), ylabel="precision, recall")
     shares.grid(False)
     shares.spines["right"].set_visible(True)
     for row in alarms:
         ax.axvline(row["epoch"], color="red", lw=2)
         ax.text(row["epoch"], 0.5, " " + row["reasons"][0].partition(":")[0], transform=ax.get_xaxis_transform(), color="red", rotation=90, ha="right")
-    handles = [*ax.get_lines()[:1], *shares.get_lines()]
-    ax.legend(handles, [line.get_label() for line in handles], loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=3)
+
+
+def _plain_log_ticks(ax) -> None:
+    """Ticks like 0.5, 1, 2 on a logarithmic y axis."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def montage(images: Tensor, gap: int = 2) -> np.ndarray:
@@ -408,9 +419,7 @@ def time_to_quality(curves: dict[str, list[dict]], level: float, reached: float 
         ax.axvline(reached, color=BLUE, lw=1, ls=":")
         ax.annotate(f"{reached:.0f} s", (reached, level), (6, 8), textcoords="offset points", color=BLUE)
     ax.set(xlabel="seconds of training", ylabel="Frechet distance (less is better)", yscale="log", xlim=(0, None))
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter("{x:g}")
+    _plain_log_ticks(ax)
     ax.legend(loc="upper right")
     return figure
 
