@@ -371,6 +371,43 @@ def test_killed(straight, server, tiny_config, tmp_path, sample_images, model, p
     assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
 
 
+STAGES = [("fsync", 3), ("fsync", 4), ("replace", 2), ("chmod", 2), ("unlink", 1)]  # of epoch 2's file, its folder; the third checkpoint's rotation
+
+
+def die_at(config, root, images, threads, name, count, after):
+    """In a process of its own: train, and die before or after the ``count``-th call of this function of the system."""
+    torch.set_num_threads(threads)
+    runs.trained_generator = functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM)
+    real, calls = getattr(os, name), []
+
+    def counted(*arguments, **options):
+        calls.append(0)
+        if len(calls) == count and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **options)
+        if len(calls) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(os, name, counted)
+    fit_or_load(config, "cpu", root, torch.from_numpy(images))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("name", "count"), STAGES, ids=lambda value: str(value))
+def test_killed_at_every_stage_of_a_save(straight, server, tiny_config, tmp_path, sample_images, name, count, after):
+    config = config_of(tiny_config, "vanilla")
+    child = server.Process(target=die_at, args=(config, tmp_path, sample_images.numpy().copy(), torch.get_num_threads(), name, count, after))
+    child.start()
+    child.join(120)
+    assert child.exitcode == -signal.SIGKILL
+    folder = run_folder(config, tmp_path)
+    assert checkpoints(folder)[0] == 1 or checkpoints(folder)[-2:] == [2, 3]
+    fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert bits(folder) == bits(straight("vanilla"))
+    assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
+
+
 def test_killed_at_random(tmp_path, capsys):
     """Eight times; `make soak` does it a hundred times."""
     seed = random.SystemRandom().randrange(10**6)
