@@ -59,7 +59,7 @@ const label = () => document.querySelectorAll('.labkit-editor').forEach(editor =
 });
 let due = 0;
 label();
-if (!window.labkitLabels) window.labkitLabels = new MutationObserver(() => { due ||= requestIdleCallback(() => { due = 0; label() }) }).observe(
+if (!window.labkitLabels) window.labkitLabels = new MutationObserver(() => { due ||= requestIdleCallback(() => { due = 0; label() }, {timeout: 500}) }).observe(
     document.body, {childList: true, subtree: true, attributes: true, attributeFilter: ['class']}) || true;
 """
 # Of a slider. A power of two, so that the page finds nothing to round in what it is told: it sends back what it has
