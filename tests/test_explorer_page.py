@@ -246,8 +246,8 @@ def status(page):
 
 def sliders(page):
     """The names of the sliders, from top to bottom."""
-    page.wait_for_function("() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)")  # named when the page is idle
     quiet(page)
+    page.wait_for_function("() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)")  # named when the page is idle
     return page.eval_on_selector_all(".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))")
 
 
