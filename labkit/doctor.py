@@ -133,7 +133,6 @@ def disk():
 
 def browser():
     """A Chromium, without which all but two things work."""
-
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield ("ok", found) if found else ("note", "no Chromium on the PATH, hence no 'make pdf' and no tests in a browser: install one if you want them")
 

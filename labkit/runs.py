@@ -10,6 +10,7 @@
 Every file is written whole or not at all, and verified before it is used. No pickle is read or written.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -151,13 +152,14 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
     """Make what an interrupted training of ``config`` has reached a finished run, to be loaded from now on.
 
     Raises:
-        LabError: there is no checkpoint.
+        LabError: there is no checkpoint, or the training is still running.
     """
     folder, state = run_folder(config, root), TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images))
-    resume(state, folder)
-    if not state.epoch:
-        raise LabError(f"{folder} holds no checkpoint: train for an epoch first")
-    return finish(state, folder)
+    with exclusive(folder) if folder.exists() else contextlib.nullcontext():
+        resume(state, folder)
+        if not state.epoch:
+            raise LabError(f"{folder} holds no checkpoint: train for an epoch first")
+        return finish(state, folder)
 
 
 def checkpoint(state: TrainState, folder: Path) -> None:

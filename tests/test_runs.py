@@ -432,6 +432,8 @@ def test_a_run_is_trained_by_one_process_at_a_time(server, tiny_config, tmp_path
         assert ready.wait(60)
         with refused(folder, f"process {child.pid}"):
             fit_or_load(config, "cpu", tmp_path, sample_images)
+        with refused(folder, f"process {child.pid}"):
+            runs.finish_early(config, tmp_path, sample_images)
         assert names(folder) == [".checkpoint-00001.x.part"]  # not swept away
         fit_or_load(config_of(tiny_config, "vanilla", 2), "cpu", tmp_path, sample_images)  # another run is free
     finally:
