@@ -108,7 +108,8 @@ class _ToOne(torch.autograd.Function):
         n, channels, h, w = ctx.shape
         columns = unfold(grad, 3, padding=1).transpose(1, 2).reshape(-1, 9)  # (n * h * w, 9)
         of_x = (columns @ taps.T).view(n, h, w, channels).permute(0, 3, 1, 2)  # channels-last
-        return of_x, (pixels.T @ columns).view(1, channels, 3, 3).flip(2, 3), grad.sum().view(1)
+        of_taps = columns.T @ pixels  # (9, in)
+        return of_x, of_taps.T.reshape(1, channels, 3, 3).flip(2, 3), grad.sum().view(1)
 
 
 def keep_memory() -> None:
