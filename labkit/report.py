@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -274,6 +275,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the kernel ends its step and keeps what is done
     try:
         main()
     except (LabError, subprocess.TimeoutExpired) as error:
@@ -281,5 +283,5 @@ if __name__ == "__main__":
     except OSError as error:
         raise SystemExit(f"labkit: {write_fault(Path(error.filename or BUILD), 0, error)}") from None
     except (KeyboardInterrupt, asyncio.CancelledError):  # the second, if Ctrl-C came while the kernel was being waited for
-        print("\nlabkit: interrupted: finished epochs are kept; run the same command to go on from there", file=sys.stderr)
+        print("\nlabkit: interrupted: what is done is kept; run the same command to go on from there", file=sys.stderr)
         raise SystemExit(130) from None

@@ -1,6 +1,7 @@
 """A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
 
-    checkpoint-<epoch>-<sha256>.safetensors   all that training needs to go on; its name vouches for its content
+    checkpoint-<epoch>-<sha256>.safetensors   all that training needs to go on; its name vouches for its content; if it was
+                                              interrupted half-way through the next epoch, <epoch> is <epoch>.<step>
     generator.safetensors                     ready to sample from
     discriminator.safetensors
     history.safetensors                       (epochs, steps, 4): the columns of training.COLUMNS
@@ -132,14 +133,16 @@ def fit_or_load(
         state = TrainState(config, device, given or _digest(images))
         try:
             resume(state, folder)
-            if state.epoch and watch:  # which the interruption may have kept from looking
+            if state.epoch and watch and not state.paused:  # which the interruption may have kept from looking
                 watch(state, folder)
             train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
             return finish(state, folder)
         except KeyboardInterrupt:
-            kept = [int(path.stem.split("-")[1]) for path in _checkpoints(folder)] or [0]
+            if state.paused:
+                checkpoint(state, folder)
+            epochs, steps = map(int, _progress(_checkpoints(folder)[0])) if _checkpoints(folder) else (0, 0)
             raise LabError(
-                f"interrupted: {config.model} has {kept[0]} of {config.epochs} epochs in {folder};"
+                f"interrupted: {config.model} has {epochs} of {config.epochs} epochs{f' and {steps} steps' if steps else ''} in {folder};"
                 " run the same cell or command again to go on from there"
             ) from None
         except (MemoryError, RuntimeError) as error:
@@ -171,7 +174,8 @@ def checkpoint(state: TrainState, folder: Path) -> None:
     _check_finite(state, *(network.state_dict() for network in (state.g, state.d)))
     note = {"epoch": str(state.epoch), "seconds": str(state.seconds), "owner": _owner(state), "machines": json.dumps(_machines(state))}
     content = safetensors.torch.save(state.tensors(), note)
-    write_atomic(folder / f"checkpoint-{state.epoch:05d}-{sha256(content)[:16]}.safetensors", content)
+    step = f".{len(state.paused['log']):05d}" if state.paused else ""
+    write_atomic(folder / f"checkpoint-{state.epoch:05d}{step}-{sha256(content)[:16]}.safetensors", content)
     for old in _checkpoints(folder)[KEEP:]:
         old.unlink(missing_ok=True)
 
@@ -302,6 +306,12 @@ def _machines(state: TrainState) -> list[dict]:
 def _checkpoints(folder: Path) -> list[Path]:
     """The newest first."""
     return sorted(folder.glob("checkpoint-[0-9]*-*.safetensors"), reverse=True)
+
+
+def _progress(path: Path) -> tuple[str, str]:
+    """Epochs and further steps that the checkpoint ``path`` has, by its name."""
+    epochs, _, steps = path.stem.split("-")[1].partition(".")
+    return epochs, steps or "0"
 
 
 def _read(path: Path, digest: str) -> dict[str, Tensor]:

@@ -7,8 +7,10 @@ import hashlib
 import itertools
 import os
 import re
+import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # the project: notebooks/, data/, figures/, build/
@@ -40,6 +42,35 @@ def progress(**options):
     from tqdm.auto import tqdm
 
     return tqdm(mininterval=0.5, **options)
+
+
+@contextlib.contextmanager
+def postponed_interrupt():
+    """Let Ctrl-C, or a polite request to end (SIGTERM), wait until the work in hand can be kept.
+
+    Gives a function that tells whether one came; the work asks it where it can stop, and raises KeyboardInterrupt. A
+    second one stops it at once. In a thread other than the main one, which hears no signal, nothing changes.
+    """
+    came, before = [], {}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number, frame):
+        came.append(number)
+        restore()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # as after nohup, or of another language
+                before[number] = signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        restore()
+    if came:  # after the last time that the work asked
+        raise KeyboardInterrupt
 
 
 def sha256(content: bytes) -> str:

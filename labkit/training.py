@@ -22,7 +22,7 @@ from . import fast
 from .config import TrainConfig
 from .data import to_unit
 from .models import build
-from .system import LabError, progress, sha256
+from .system import LabError, postponed_interrupt, progress, sha256
 
 COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, mean D(x), mean D(G(z))
 REPORT_EVERY = 50  # steps between two looks at the losses; each look makes a GPU wait
@@ -58,13 +58,15 @@ class TrainState:
     """All that a training run is at the end of an epoch: networks, optimisers, average, history.
 
     Random numbers are not part of it: batch order, noise and dropout of an epoch are a function of
-    (seed, epoch), so nothing that happens between two epochs can disturb them.
+    (seed, epoch), so nothing that happens between two epochs can disturb them. Of an epoch that was
+    interrupted half-way, ``paused`` holds the history so far, (steps done, 4), and the generator's state.
     """
 
     def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
         self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
         self.machines: list[dict] = []  # where earlier epochs were trained; see `runs.machine`
+        self.paused: dict[str, Tensor] = {}
         self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
         with seeded(config.seed, "init"):
             g, d = build(config)
@@ -82,7 +84,7 @@ class TrainState:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state as a flat dictionary, for a file."""
-        parts = {"g": self.g.state_dict(), "d": self.d.state_dict()}
+        parts = {"g": self.g.state_dict(), "d": self.d.state_dict(), "paused": self.paused}
         if self.average:
             parts["average"] = self.average.state_dict()
         for name, opt in (("opt_g", self.opt_g), ("opt_d", self.opt_d)):
@@ -106,7 +108,7 @@ class TrainState:
                 index, field = key.split(".")
                 entries.setdefault(int(index), {})[field] = value
             opt.load_state_dict({"state": entries, "param_groups": opt.state_dict()["param_groups"]})
-        self.history[:epoch] = tensors["history"]
+        self.history[:epoch], self.paused = tensors["history"], part("paused")
         self.epoch, self.seconds, self.step_fn = epoch, seconds, None
 
 
@@ -117,6 +119,7 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
 
     Raises:
         LabError: a loss is not finite.
+        KeyboardInterrupt: after the step in hand on a CPU, where ``state.paused`` lets it go on, else after the epoch.
     """
     config, device = state.config, state.device
 
@@ -131,15 +134,26 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
         with seeded("capture"):
             x = torch.zeros(config.batch, 1, 28, 28, device=device)
             state.step_fn = fast.captured(plain_step, state, x, torch.zeros(config.batch, config.latent_dim, device=device))
-    with progress(total=config.epochs * state.steps, initial=state.epoch * state.steps, unit="step") as bar:
+    done = state.epoch * state.steps + len(state.paused.get("log", ())) // REPORT_EVERY * REPORT_EVERY
+    with postponed_interrupt() as interrupted, progress(total=config.epochs * state.steps, initial=done, unit="step") as bar:
         for epoch in range(state.epoch, config.epochs):
             bar.set_description(f"{config.model} epoch {epoch + 1}/{config.epochs}")
             start = time.perf_counter()
-            log = torch.zeros(state.steps, len(COLUMNS), device=device)
+            log, first = torch.zeros(state.steps, len(COLUMNS), device=device), 0
             with seeded(config.seed, "epoch", epoch):
-                order = torch.randperm(config.examples)[: state.steps * config.batch].to(device)
-                for i, index in enumerate(order.view(state.steps, config.batch)):
-                    log[i] = state.step_fn(to_unit(images[index]), torch.randn(config.batch, config.latent_dim, device=device))
+                order = torch.randperm(config.examples)[: state.steps * config.batch].to(device).view(state.steps, config.batch)
+                if state.paused:
+                    first = len(state.paused["log"])
+                    log[:first] = state.paused["log"]
+                    torch.set_rng_state(state.paused["random"])
+                    state.paused = {}
+                for i in range(first, state.steps):
+                    if interrupted() and (i == 0 or device == "cpu"):
+                        if i:
+                            state.paused = {"log": log[:i].clone(), "random": torch.get_rng_state()}
+                            state.seconds += time.perf_counter() - start
+                        raise KeyboardInterrupt
+                    log[i] = state.step_fn(to_unit(images[order[i]]), torch.randn(config.batch, config.latent_dim, device=device))
                     if state.average:
                         state.average.update_parameters(state.g)
                     if (i + 1) % REPORT_EVERY == 0 or i + 1 == state.steps:
@@ -150,16 +164,17 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
 
 
 def _report(bar, log: Tensor, epoch: int, step: int, config: TrainConfig) -> None:
-    """Show the losses, and stop if one is not finite."""
-    done = step % REPORT_EVERY + 1
-    loss_d, loss_g = log[step + 1 - done : step + 1, :2].mean(0).tolist()
-    if not (abs(loss_d) + abs(loss_g) < float("inf")):  # also true for nan
+    """Show the losses since the last report, and stop if one is not finite."""
+    begin = step - step % REPORT_EVERY
+    losses = log[begin : step + 1, :2].cpu()  # (steps, 2)
+    if not losses.isfinite().all():
+        bad = int((~losses.isfinite()).any(1).nonzero()[0])
         raise LabError(
-            f"{config.model}: loss of D = {loss_d}, of G = {loss_g} near epoch {epoch + 1}, step {step + 1}"
+            f"{config.model}: loss of D = {losses[bad, 0]:g}, of G = {losses[bad, 1]:g} at epoch {epoch + 1}, step {begin + bad + 1}"
             f" (lr = {config.lr}): training has diverged and stopped, earlier epochs are kept; try a smaller lr"
         )
-    bar.set_postfix_str(f"D {loss_d:.3f}, G {loss_g:.3f}", refresh=False)
-    bar.update(done)
+    bar.set_postfix_str("D {:.3f}, G {:.3f}".format(*losses.mean(0)), refresh=False)
+    bar.update(len(losses))
 
 
 def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:

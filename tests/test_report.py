@@ -441,17 +441,17 @@ def wait_for(condition, seconds, what):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look for left-over kernels")
-def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
+def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
     command = [sys.executable, "-m", "labkit.report", "--profile", "smoke", "--device", "cpu"]
-    command += ["epochs=500", "examples=128"]
+    command += ["epochs=500", "examples=12800"]  # 200 steps an epoch: seconds
 
     def checkpoints():
-        return sorted(int(path.name.split("-")[1]) for path in runs.rglob("checkpoint-*.safetensors"))
+        return sorted(path.name.split("-")[1] for path in runs.rglob("checkpoint-*.safetensors"))
 
-    def interrupted(done_before):
-        """Start the report, stop it once it has an epoch more than before; what it wrote to stderr."""
+    def interrupted(number, done_before):
+        """Start the report, stop it in an epoch after those done before; what it wrote to stderr."""
         log = tmp_path / "stderr"
         environment = clean_environment(PYTHONPATH=str(root), TMPDIR=str(tmp_path))
         with log.open("wb") as stderr:
@@ -461,11 +461,15 @@ def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
                 command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, preexec_fn=listen
             )
         try:
-            new = lambda: runner.poll() is not None or max(checkpoints(), default=0) > done_before
-            wait_for(new, 120, "a checkpoint")
+
+            def on_its_way():
+                steps = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/100000 ", log.read_text())
+                return runner.poll() is not None or any(int(e) > done_before + 1 and int(n) % 200 for e, n in steps)
+
+            wait_for(on_its_way, 120, "an epoch to be begun after another")
             assert runner.poll() is None, log.read_text()
             assert any(b"ipykernel" in line for _, line in processes_of(root))
-            runner.send_signal(signal.SIGINT)
+            runner.send_signal(number)
             assert runner.wait(timeout=30) == 130, log.read_text()
         finally:
             runner.kill()
@@ -473,11 +477,13 @@ def test_ctrl_c_keeps_finished_epochs_and_leaves_no_kernel(tmp_path):
         wait_for(lambda: not processes_of(root), 20, "the kernel to end")
         return log.read_text()
 
-    first = interrupted(0)
+    first = interrupted(signal.SIGINT, 0)
     assert "labkit: interrupted" in first and "Traceback" not in first
     kept = checkpoints()
     assert kept and not list((root / "build").glob("smoke*")) and not (root / "figures/smoke").exists()
 
-    second = interrupted(max(kept))
-    epochs = [int(epoch) for epoch in re.findall(r"vanilla epoch (\d+)/500", second)]
-    assert epochs and min(epochs) > max(kept)  # it went on where the first one stopped
+    second = interrupted(signal.SIGTERM, int(kept[-1].partition(".")[0]))
+    epochs, steps = map(int, f"{kept[-1]}.0".split(".")[:2])
+    went_on = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/100000 ", second)
+    assert went_on and min(int(n) for _, n in went_on) >= 200 * epochs + steps // 50 * 50  # where the first one stopped
+    assert "." in kept[-1] + checkpoints()[-1]  # in the middle of an epoch, unless it had just ended, twice

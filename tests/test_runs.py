@@ -285,6 +285,68 @@ def test_interrupted_within_the_first_epoch(straight, tiny_config, tmp_path, mon
     assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("model", MODELS)
+def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model, number):
+    """The step in hand is finished and kept, and no step is done twice."""
+    config, real, steps = config_of(tiny_config, model), training.g_step, []
+
+    def signalled(*args):
+        steps.append(0)
+        if len(steps) == 3:  # the first of epoch 2
+            signal.raise_signal(number)
+        return real(*args)
+
+    monkeypatch.setattr(training, "g_step", signalled)
+    folder, handlers = run_folder(config, tmp_path), [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    with refused(folder, "1 of 3 epochs and 1 steps", "run the same cell or command again"):
+        fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [p.name.split("-")[1] for p in runs._checkpoints(folder)] == ["00001.00001", "00001"]
+    checks = []
+    fit_or_load(config, "cpu", tmp_path, sample_images, watch=lambda state, folder: checks.append(state.epoch))
+    assert len(steps) == 6 and checks == [2, 3]
+    assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
+
+
+def test_interrupted_twice_stops_at_once(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
+    config, real, steps = config_of(tiny_config, "vanilla"), training.g_step, []
+
+    def signalled(*args):
+        steps.append(0)
+        if len(steps) == 3:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "g_step", signalled)
+        with refused("1 of 3 epochs in"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert len(steps) == 3 and checkpoints(run_folder(config, tmp_path)) == [1]
+    assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+
+
+def test_a_damaged_half_epoch_costs_only_itself(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, capsys):
+    config, real, steps = config_of(tiny_config, "dcgan"), training.g_step, []
+
+    def signalled(*args):
+        steps.append(0)
+        if len(steps) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "g_step", signalled)
+        with refused("2 of 3 epochs and 1 steps"):
+            fit_or_load(config, "cpu", tmp_path, sample_images)
+    newest = runs._checkpoints(run_folder(config, tmp_path))[0]
+    newest.write_bytes(newest.read_bytes()[:-1])
+    done = fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert f"{newest} is damaged" in capsys.readouterr().out
+    assert bits(done.folder) == bits(straight("dcgan"))
+
+
 def test_interrupted_while_saving(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
     """The message counts the epochs that are on disk, not the one whose checkpoint was lost."""
     config = config_of(tiny_config, "vanilla")

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import torch
 
 import labkit
 from labkit import system
-from labkit.system import LabError, exclusive, pick_device, sha256, write_atomic, write_new
+from labkit.system import LabError, exclusive, pick_device, postponed_interrupt, sha256, write_atomic, write_new
 
 OLD = b"old content " * 1000
 NEW = b"new content " * 2000
@@ -322,3 +323,48 @@ def test_pick_device_takes(refused):
     else:
         with refused("'cuda'", "0 GPUs", "use auto or cpu"):
             pick_device("cuda")
+
+
+# ----- an interruption waits for the work in hand
+
+
+def handlers():
+    return signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_postponed_and_not_forgotten(number):
+    before, reached = handlers(), []
+    with pytest.raises(KeyboardInterrupt):
+        with postponed_interrupt() as interrupted:
+            assert not interrupted()
+            signal.raise_signal(number)
+            reached.append(interrupted())
+            assert handlers() == before  # the next one is not postponed
+    assert reached == [True] and handlers() == before
+
+
+def test_without_an_interruption_nothing_happens():
+    before = handlers()
+    with postponed_interrupt() as interrupted:
+        assert handlers() != before
+    assert not interrupted() and handlers() == before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with postponed_interrupt() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_thread_that_hears_no_signal_works_too():
+    def work():
+        with postponed_interrupt() as interrupted:
+            return interrupted()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result(10) is False
