@@ -30,6 +30,7 @@ from .system import BROWSERS, ROOT, LabError, exclusive, pick_device, write_atom
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 BUILD = ROOT / "build"
 RETRAINED = BUILD / "retrained"
+KERNEL_START = 60  # seconds that a kernel may take to come up
 TITLE = "What a GAN learns from sixty thousand garments"
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 
@@ -116,6 +117,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
                 kernel_name="python3",
                 language="python",
                 cwd=notebook.parent,
+                start_timeout=KERNEL_START,
                 progress_bar=False,
                 stderr_file=sys.stderr,
             )
@@ -126,7 +128,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
     except DeadKernelError:
         raise LabError(f"{notebook.name}: the kernel died (killed, perhaps for want of memory): close other programs and try again") from None
     except RuntimeError as error:  # the kernel never came up
-        raise LabError(f"{notebook.name}: no kernel ({str(error).splitlines()[0]}): run 'make setup'") from None
+        raise LabError(f"{notebook.name}: no kernel ({str(error).splitlines()[0]}): run 'make doctor'") from None
     for cell in nbformat.read(out, 4).cells:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise LabError(f"{notebook.name} stopped early: the cell «{cell.source.splitlines()[0]}» never ran")

@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from labkit import report
 from labkit.figures import FIGURES
 from labkit.system import LabError, exclusive
+from lab_page import chromium, needs_chromium
 from project_copy import clean_environment, copy_project
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
@@ -227,6 +228,19 @@ def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
     assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
 
 
+@pytest.mark.parametrize(("interpreter", "words"), [("exec sleep 60", "in 2 seconds"), ("exit 1", "died")], ids=["hangs", "dies"])
+def test_a_kernel_that_does_not_come_up(tmp_path, monkeypatch, refused, interpreter, words):
+    stub = tmp_path / "python"
+    stub.write_text(f"#!/bin/sh\n{interpreter}\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr(report, "KERNEL_START", 2)
+    monkeypatch.setattr(sys, "executable", str(stub))
+    path = notebook(tmp_path / "notebooks", "01_never.ipynb", "print(1)")
+    with refused("01_never.ipynb: no kernel", words, "make doctor"):
+        report.execute(path, tmp_path / "stage/01_never.ipynb", {}, tmp_path / "stage")
+    wait_for(lambda: not any(str(stub).encode() in line or line == b"sleep\x0060\x00" for _, line in processes_of(tmp_path)), 20, "the kernel to end")
+
+
 @pytest.mark.parametrize("name", ["實驗 報告 {x} {{y}} {} %d %(z)s", "it's \"quoted\" & $HOME"])
 def test_any_folder_name_will_do(tmp_path, name):
     folder = tmp_path / name
@@ -390,6 +404,21 @@ def test_hostile_text_stays_text(page):
     assert HOSTILE in parsed.text.partition("Chapters")[0]  # and in the head of the page
     assert "# first line <b>" in parsed.text
     assert "progress bar" not in page
+
+
+@needs_chromium
+def test_a_browser_shows_hostile_text_and_runs_none_of_it(page, tmp_path):
+    (tmp_path / "report.html").write_text(page)
+    requests, dialogs = [], []
+    with chromium() as browser:
+        tab = browser.new_page()
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        tab.goto((tmp_path / "report.html").as_uri())
+        tab.wait_for_load_state("load")
+        assert tab.locator("body").inner_text().count(HOSTILE) == 3
+        assert not tab.evaluate("document.querySelectorAll('script, img[src=x]').length")
+    assert dialogs == [] and len(requests) == 1 + sum(url.startswith("data:") for url in requests)
 
 
 def test_the_page_asks_the_network_for_nothing(page):

@@ -1,6 +1,5 @@
 """The whole report on a few training steps, by `make` in a fresh copy of the project, and in a browser."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,10 +12,8 @@ import pytest
 from PIL import Image
 
 from labkit.figures import FIGURES
+from lab_page import chromium, needs_chromium
 from project_copy import clean_environment, copy_project, make
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
 
 def snapshot(folder):
@@ -85,46 +82,34 @@ def test_a_second_report_trains_nothing_and_draws_the_same_bytes(smoke):
     assert all(again[name][1] > figures[name][1] for name in figures)  # drawn anew, not left over
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    options = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    options += ["--disable-sync"] + ["--no-sandbox"] * (os.geteuid() == 0)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield running
-        running.close()
-
-
 @needs_chromium
-def test_the_report_in_a_browser_without_a_network(smoke, browser):
+def test_the_report_in_a_browser_without_a_network(smoke):
     source = smoke / "build/smoke/report.html"
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
-    page, requests, complaints = context.new_page(), [], []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(source.as_uri())
-    page.wait_for_load_state("load")
+    with chromium() as browser:
+        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+        page, requests, complaints = context.new_page(), [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(source.as_uri())
+        page.wait_for_load_state("load")
 
-    assert [url for url in requests if not url.startswith("data:")] == [source.as_uri()]
-    assert complaints == []
-    widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
-    assert len(widths) >= len(FIGURES) and min(widths) > 0
-    for number in FIGURES:
-        assert page.locator(f"figure#figure-{number} img").count() == 1, number
-    formulas = page.eval_on_selector_all("math", "all => all.map(formula => formula.getBoundingClientRect().width)")
-    assert formulas and min(formulas) > 0
-    assert page.locator("nav a").count() >= len(FIGURES)
-    for href in page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"):
-        address, fragment = urldefrag(href)
-        if not address:
-            assert page.evaluate("id => document.getElementById(id) !== null", unquote(fragment)), href
-        elif "://" not in address:
-            assert (source.parent / unquote(address)).exists(), href
-    assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # nothing hangs over the edge
-    context.close()
+        assert [url for url in requests if not url.startswith("data:")] == [source.as_uri()]
+        assert complaints == []
+        widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
+        assert len(widths) >= len(FIGURES) and min(widths) > 0
+        for number in FIGURES:
+            assert page.locator(f"figure#figure-{number} img").count() == 1, number
+        formulas = page.eval_on_selector_all("math", "all => all.map(formula => formula.getBoundingClientRect().width)")
+        assert formulas and min(formulas) > 0
+        assert page.locator("nav a").count() >= len(FIGURES)
+        for href in page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))"):
+            address, fragment = urldefrag(href)
+            if not address:
+                assert page.evaluate("id => document.getElementById(id) !== null", unquote(fragment)), href
+            elif "://" not in address:
+                assert (source.parent / unquote(address)).exists(), href
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # nothing hangs over the edge
 
 
 @needs_chromium
