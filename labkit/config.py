@@ -35,6 +35,7 @@ class TrainConfig:
     latent_dim: int = _field(100, "numbers", "the lab's z ~ N(0, I)", 1, 4096)
     lr: float = _field(2e-4, "1", "Adam's step size for both networks, our choice", 1e-8, 1.0)
     lr_d: float = _field(0.0, "1", "D's step size, if it is to have its own (Heusel et al. 2017); 0 is that of both", 0.0, 1.0)
+    d_steps: int = _field(1, "steps of D", "between two steps of G, each on a batch of its own (Goodfellow et al. 2014)", 1, 100)
     beta1: float = _field(0.5, "1", "less momentum than Adam's 0.9: the opponent moves", 0.0, 0.9999)
     beta2: float = _field(0.999, "1", "Adam's own", 0.0, 0.999999)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
@@ -45,8 +46,14 @@ class TrainConfig:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
-        if self.batch > self.examples:
-            raise LabError(f"batch = {self.batch} is more than examples = {self.examples}: an epoch would have no step")
+        if not self.steps:
+            batches = f" x d_steps = {self.d_steps}" if self.d_steps > 1 else ""
+            raise LabError(f"batch = {self.batch}{batches} is more than examples = {self.examples}: an epoch would have no step")
+
+    @property
+    def steps(self) -> int:
+        """Steps of G in an epoch; what is left of the examples after the last full one is left out."""
+        return self.examples // (self.d_steps * self.batch)
 
     def to_dict(self) -> dict:
         """Field names and values, as JSON takes them."""

@@ -267,7 +267,7 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
         changed = [f"{k} is {v!r}" for k, v in found.to_dict().items() if v != config.to_dict()[k]]
         raise LabError(f"{path} belongs to another config ({', '.join(changed)}): delete the folder to train again")
     g, d, history = (_read(*file) for file in files)
-    if history.keys() != {"history"} or history["history"].shape[1:] != (found.examples // found.batch, len(COLUMNS)):
+    if history.keys() != {"history"} or history["history"].shape[1:] != (found.steps, len(COLUMNS)):
         raise LabError(f"{folder / FILES[2]} holds no history of this run: delete its folder to train again")
     return Run(folder, found, manifest, g, d, history["history"])
 

@@ -75,12 +75,7 @@ class TrainState:
         self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
         self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)
         self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
-        self.history = torch.zeros(config.epochs, self.steps, len(COLUMNS))
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch; a last batch that is not full is left out."""
-        return self.config.examples // self.config.batch
+        self.history = torch.zeros(config.epochs, config.steps, len(COLUMNS))
 
     def tensors(self) -> dict[str, Tensor]:
         """The state as a flat dictionary, for a file."""
@@ -123,40 +118,46 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
     """
     config, device = state.config, state.device
 
-    def plain_step(x_real: Tensor, z: Tensor) -> Tensor:  # (batch, 1, 28, 28), (batch, latent_dim) to (4,), as COLUMNS
+    def plain_step(x_real: Tensor, z: Tensor) -> Tensor:  # (d_steps * batch, ...) each; gives (4,), as COLUMNS
+        *first, (x_real, z) = zip(x_real.split(config.batch), z.split(config.batch))
+        for x, noise in first:
+            with torch.no_grad():
+                x_fake = state.g(noise)
+            d_step(state.d, state.opt_d, x, x_fake, config.label_smoothing)
         x_fake = state.g(z)  # (batch, 1, 28, 28)
         loss_d, d_real, d_fake = d_step(state.d, state.opt_d, x_real, x_fake, config.label_smoothing)
         loss_g = g_step(state.d, state.opt_g, x_real, x_fake, config.feature_matching)
         return torch.stack([loss_d, loss_g, d_real, d_fake])
 
+    images_a_step = config.d_steps * config.batch
     state.g.train(), state.d.train()
     if state.step_fn is None:
         with seeded("capture"):
-            x = torch.zeros(config.batch, 1, 28, 28, device=device)
-            state.step_fn = fast.captured(plain_step, state, x, torch.zeros(config.batch, config.latent_dim, device=device))
-    done = state.epoch * state.steps + len(state.paused.get("log", ())) // REPORT_EVERY * REPORT_EVERY
-    with postponed_interrupt() as interrupted, progress(total=config.epochs * state.steps, initial=done, unit="step") as bar:
+            x, z = torch.zeros(images_a_step, 1, 28, 28, device=device), torch.zeros(images_a_step, config.latent_dim, device=device)
+            state.step_fn = fast.captured(plain_step, state, x, z)
+    done = state.epoch * config.steps + len(state.paused.get("log", ())) // REPORT_EVERY * REPORT_EVERY
+    with postponed_interrupt() as interrupted, progress(total=config.epochs * config.steps, initial=done, unit="step") as bar:
         for epoch in range(state.epoch, config.epochs):
             bar.set_description(f"{config.model} epoch {epoch + 1}/{config.epochs}")
             start = time.perf_counter()
-            log, first = torch.zeros(state.steps, len(COLUMNS), device=device), 0
+            log, first = torch.zeros(config.steps, len(COLUMNS), device=device), 0
             with seeded(config.seed, "epoch", epoch):
-                order = torch.randperm(config.examples)[: state.steps * config.batch].to(device).view(state.steps, config.batch)
+                order = torch.randperm(config.examples)[: config.steps * images_a_step].to(device).view(config.steps, images_a_step)
                 if state.paused:
                     first = len(state.paused["log"])
                     log[:first] = state.paused["log"]
                     torch.set_rng_state(state.paused["random"])
                     state.paused = {}
-                for i in range(first, state.steps):
+                for i in range(first, config.steps):
                     if interrupted() and (i == 0 or device == "cpu"):
                         if i:
                             state.paused = {"log": log[:i].clone(), "random": torch.get_rng_state()}
                             state.seconds += time.perf_counter() - start
                         raise KeyboardInterrupt
-                    log[i] = state.step_fn(to_unit(images[order[i]]), torch.randn(config.batch, config.latent_dim, device=device))
+                    log[i] = state.step_fn(to_unit(images[order[i]]), torch.randn(images_a_step, config.latent_dim, device=device))
                     if state.average:
                         state.average.update_parameters(state.g)
-                    if (i + 1) % REPORT_EVERY == 0 or i + 1 == state.steps:
+                    if (i + 1) % REPORT_EVERY == 0 or i + 1 == config.steps:
                         _report(bar, log, epoch, i, config)
             state.history[epoch] = log.cpu()
             state.epoch, state.seconds = epoch + 1, state.seconds + time.perf_counter() - start

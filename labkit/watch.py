@@ -34,7 +34,7 @@ class Watch:
         found = check(state, self.reference)
         curve = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch] + [found]
         write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
-        reasons, alarms = alarm(found, state.epoch * state.steps), [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
+        reasons, alarms = alarm(found, state.epoch * state.config.steps), [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
         if reasons:
             alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
             print(f"\nalarm after epoch {state.epoch}: {'; '.join(reasons)}", flush=True)

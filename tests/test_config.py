@@ -22,6 +22,7 @@ BAD = {
     "latent_dim": NOT_AN_INT + [0, 4097],
     "lr": NOT_A_FLOAT + [0, 0.0, 1e-9, 1.0001, 2],
     "lr_d": NOT_A_FLOAT + [-1e-9, 1.0001, 2],
+    "d_steps": NOT_AN_INT + [0, 101],
     "beta1": NOT_A_FLOAT + [1, 1.0, 0.99995],
     "beta2": NOT_A_FLOAT + [1, 1.0, 0.9999999],
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
@@ -39,6 +40,7 @@ GOOD = {
     "latent_dim": [1, 4096],
     "lr": [1e-8, 1.0, 1],
     "lr_d": [0.0, 0, 1.0],
+    "d_steps": [1, 100],
     "beta1": [0.0, 0, 0.9999],
     "beta2": [0.0, 0, 0.999999],
     "label_smoothing": [0.0, 0, 0.5],
@@ -74,7 +76,10 @@ def test_value_of_several_lines_is_refused_in_one(refused):
 def test_batch_beyond_examples(refused, examples, batch):
     with refused(f"batch = {batch}", f"examples = {examples}"):
         TrainConfig(examples=examples, batch=batch)
-    assert TrainConfig(examples=examples, batch=examples).batch == examples
+    assert TrainConfig(examples=examples, batch=examples).steps == 1
+    with refused("batch = 64 x d_steps = 2", "examples = 127"):
+        TrainConfig(examples=127, d_steps=2)
+    assert TrainConfig(examples=128, d_steps=2).steps == 1
 
 
 @pytest.mark.parametrize("model", ["Vanilla", "", None, 0, ["vanilla"], "auto"])
@@ -118,7 +123,7 @@ DIFFERENCES = {
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "lr_d": 0.0, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
+        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
         "seed": 0,
     }  # fmt: skip
 
@@ -152,7 +157,7 @@ def test_digest_is_stable(config, text, digest):
 def test_digest_changes_with_every_field():
     changed = [TrainConfig(**{n: v}) for n in GOOD for v in GOOD[n]]
     different = {json.dumps(c.to_dict(), sort_keys=True): c.digest() for c in changed}
-    assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 4
+    assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 5
     for name in FIELDS:
         assert any(c.digest() != TrainConfig().digest() and getattr(c, name) != FIELDS[name].default for c in changed)
 
