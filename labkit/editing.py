@@ -215,7 +215,9 @@ class Editor:
     @_told
     def sweep(self, dim: int | str | None = None):
         """Keep an animation of ``dim``, or of what was last touched, from -3 to 3 and back, and the recipe."""
-        dim = self.dim if dim is None else dim
+        if dim is None:
+            here = self.dim in self.directions if type(self.dim) is str else self.dim < self.base.shape[1]
+            dim = self.dim if here else next(iter(self.dims), 0)  # touched in a network that was open before
         self._unit(dim)
         values = torch.linspace(SNAPS[0], SNAPS[-1], 25).tolist()
         frames = []

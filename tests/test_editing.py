@@ -703,6 +703,17 @@ def test_a_sweep_takes_the_dimension_last_touched(home, editor):
     assert (editing.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
 
 
+def test_a_sweep_after_another_network_was_opened(home, finder):
+    """The direction last touched is not one of its own: the first slider's dimension is swept."""
+    finder.add("sefa 1"), finder.set("sefa 1", -3.0)
+    finder.use(home["vanilla"])
+    finder.sweep()
+    assert not finder.failed
+    finder.sweep(DIMS[0])
+    a, b = ((editing.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
+    assert a == b
+
+
 @pytest.mark.parametrize("outside", ["a copy", "a relative path"])
 def test_a_run_from_elsewhere_can_be_edited_and_saved_or_is_refused(home, tmp_path, monkeypatch, outside):
     folder = tmp_path / "elsewhere"
