@@ -914,6 +914,24 @@ def test_text_can_be_read_in_both_themes(page, theme):
         page.wait_for_function("document.body.dataset.jpThemeLight === 'true'")
 
 
+def test_after_a_restart_of_the_kernel_a_recipe_brings_the_garments_back(page):
+    """Until the cells are run again, the last picture stands."""
+    press(page, "z[5] = 3")
+    before = cells(page)
+    press(page, "save")
+    name = re.search(r"explorer/([\w-]+):", status(page))[1]
+    page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
+    assert (cells(page) == before).all()
+    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+    quiet(page, 120)
+    assert page.locator(".labkit-editor").count() == 1
+    assert (cells(page) != before).any()
+    control(page, "kept", "select").select_option(label=name)
+    press(page, "load")
+    assert status(page) == f"{name} is back" and (cells(page) == before).all()
+    assert all("No such comm" in fault for fault in page.evaluate("window.talk.faults.splice(0)"))  # of the kernel that is gone
+
+
 def test_nobody_has_complained(page):
     """In all the tests above: no error in the browser's console, none in the page, no output of the kernel."""
     press(page, "z[5] = 3"), press(page, "difference"), press(page, "undo")
