@@ -6,6 +6,12 @@ SET ?=
 RETRAIN ?=
 FEATURES ?= ruler
 ARGS ?=
+# What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
+override PROFILE := $(value PROFILE)
+override DEVICE := $(value DEVICE)
+override SET := $(value SET)
+override FEATURES := $(value FEATURES)
+export PROFILE DEVICE SET FEATURES
 PYTHON ?= .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 
@@ -41,19 +47,19 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@$(PYTHON) -m labkit.report --profile '$(PROFILE)' --device '$(DEVICE)' $(if $(RETRAIN),--retrain) $(SET)
+	@set -f; $(PYTHON) -m labkit.report --profile "$$PROFILE" --device "$$DEVICE" $(if $(RETRAIN),--retrain) $$SET
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@$(PYTHON) -m labkit.report --profile smoke --device '$(DEVICE)' $(SET)
+	@set -f; $(PYTHON) -m labkit.report --profile smoke --device "$$DEVICE" $$SET
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
-	@$(PYTHON) -m labkit.metrics --device '$(DEVICE)' --features '$(FEATURES)' $(ARGS)
+	@$(PYTHON) -m labkit.metrics --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
 ruler: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
 	@$(PYTHON) -m labkit.ruler
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@$(PYTHON) -m labkit.report --pdf --profile '$(PROFILE)' --device '$(DEVICE)'
+	@$(PYTHON) -m labkit.report --pdf --profile "$$PROFILE" --device "$$DEVICE"
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
@@ -62,13 +68,13 @@ soak: $(READY) ## kill a training a hundred times and compare what comes out, bi
 	@$(PYTHON) tests/soak.py $(ARGS)
 
 bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest
-	@$(PYTHON) benchmarks/training.py --device '$(DEVICE)' $(ARGS)
+	@$(PYTHON) benchmarks/training.py --device "$$DEVICE" $(ARGS)
 
 bench-explorer: $(READY) ## how soon the garments follow a slider, in a real browser: 2 minutes; let the machine rest
 	@$(PYTHON) benchmarks/explorer.py $(ARGS)
 
 bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
-	@$(PYTHON) benchmarks/quality.py --device '$(DEVICE)' $(ARGS)
+	@$(PYTHON) benchmarks/quality.py --device "$$DEVICE" $(ARGS)
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \

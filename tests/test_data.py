@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import pytest
 import torch
@@ -146,6 +147,21 @@ def test_bit_flips(copy, contents, sample_digests, name, packed):
         path.write_bytes(flipped)
         refused += loads_or_refuses(copy, sample_digests, path, contents)
     assert refused == 100 if not packed else refused > 90
+
+
+def test_a_bomb_is_not_unpacked(tmp_path, refused):
+    """Half a megabyte that unpacks to half a gigabyte costs no more memory than the largest file there is."""
+    path = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    with gzip.open(path, "wb", compresslevel=1) as f:
+        for _ in range(500):
+            f.write(bytes(1_000_000))
+    tracemalloc.start()
+    try:
+        with refused(path, "is damaged", "make data"):
+            data.read_verified(path, "0" * 64)
+        assert tracemalloc.get_traced_memory()[1] < 4 * data.LARGEST
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["gz", "raw"])

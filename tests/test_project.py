@@ -202,6 +202,20 @@ def test_a_bad_argument_is_one_line(arguments, words):
     assert len(lines) == 1 and lines[0].startswith("labkit: ") and words in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [("report", "PROFILE"), ("report", "DEVICE"), ("report", "SET"), ("smoke", "SET"), ("pdf", "PROFILE"), ("score", "FEATURES")],
+)
+def test_no_argument_of_make_is_run(tmp_path, target, name):
+    """Whatever is typed, or comes from a script, is refused as text."""
+    root = copy_project(tmp_path / "parent/project")
+    hostile = """$(shell touch ../canary)'; touch ../canary; '"; touch ../canary; "$$(touch ../canary)`touch ../canary` * ../../x"""
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    done = make(root, target, f"{name}={hostile}")
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 # ----- modules
 
 
