@@ -152,14 +152,14 @@ def fit_or_load(
 
 
 def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
-    """Make what an interrupted training of ``config`` has reached a finished run, to be loaded from now on.
+    """Make the whole epochs that an interrupted training of ``config`` has done a finished run, to be loaded from now on.
 
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
     folder, state = run_folder(config, root), TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images))
     with exclusive(folder) if folder.exists() else contextlib.nullcontext():
-        resume(state, folder)
+        resume(state, folder, whole_epochs=True)
         if not state.epoch:
             raise LabError(f"{folder} holds no checkpoint: train for an epoch first")
         return finish(state, folder)
@@ -180,11 +180,14 @@ def checkpoint(state: TrainState, folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def resume(state: TrainState, folder: Path) -> None:
-    """Put ``state`` where the newest sound checkpoint in ``folder`` left off; a damaged one is named and set aside."""
+def resume(state: TrainState, folder: Path, whole_epochs: bool = False) -> None:
+    """Put ``state`` where the newest sound checkpoint in ``folder`` left off, or where the last of its ``whole_epochs``
+    ended; a damaged one is named and set aside."""
     for stale in folder.glob(".*.part"):
         stale.unlink(missing_ok=True)
     for path in _checkpoints(folder):
+        if whole_epochs and _progress(path)[1] != "0":
+            continue
         content = path.read_bytes()
         if sha256(content)[:16] != path.stem.split("-")[2]:
             print(f"{path} is damaged: set aside as *.corrupt, going on from the one before")

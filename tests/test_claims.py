@@ -147,6 +147,10 @@ def test_decide(low, high, above, below, verdict):
     assert decide(low, high, above, below) == verdict
 
 
+def test_an_interval_leaves_out_a_fortieth_at_either_end():
+    assert claims._interval(torch.arange(1001).flip(0)) == (25, 975)
+
+
 def test_nan_decides_nothing():
     assert decide(math.nan, math.nan, above=1) == decide(math.nan, math.nan, below=1) == "undecided"
 

@@ -509,19 +509,48 @@ def test_a_recipe_with_a_bad_direction_is_refused(finder):
         assert refuses(finder, "damaged") and same(state(finder), before)
 
 
-def test_directions_that_were_measured_are_there_from_the_start(own_runs):
-    """With what each was measured to do most."""
-    run = runs.load_run(own_runs["dcgan"])
-    units = dict(zip(("one", "two"), latent.random_directions(2, 100)))
-    effects = torch.zeros(2, len(atlas.NAMES))
-    effects[0, atlas.NAMES.index("contrast")], effects[1, atlas.NAMES.index("brightness")] = -4.25, 17.0
-    sheet = {name: effects.clone() if name in ("mean", "score") else torch.zeros(2, 4) for name in Atlas.__dataclass_fields__}
+def measure(run, **units):
+    """Keep ``units`` as directions of ``run``: the first was measured to change contrast most, the second brightness."""
+    mean, score = torch.zeros(2, 2, len(atlas.NAMES))
+    for k, name, effect, against_random in ((0, "contrast", -4.25, -3.0), (0, "width", 9.0, 1.0), (1, "brightness", 17.0, 2.0)):
+        mean[k, atlas.NAMES.index(name)], score[k, atlas.NAMES.index(name)] = effect, against_random
+    sheet = {name: torch.zeros(2, 4) for name in Atlas.__dataclass_fields__} | {"mean": mean, "score": score}
     vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
+    for old in run.folder.glob("directions-*"):
+        old.unlink()
     store.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
+
+
+def test_directions_that_were_measured_are_there_from_the_start(own_runs):
+    """With what each was measured to do most, beside what random directions do."""
+    one, two = latent.random_directions(2, 100)
+    measure(runs.load_run(own_runs["dcgan"]), one=one, two=two)
     e = Editor(own_runs["dcgan"], device="cpu")
     assert list(e.directions) == ["one", "two"] and e.does == {"one": "contrast -4.25", "two": "brightness +17"}
     e.set("two", 1.0)
     assert not e.failed
+
+
+def test_find_leaves_the_directions_that_were_measured(own_runs, monkeypatch):
+    one, two, other = latent.random_directions(3, 100)
+    measure(runs.load_run(own_runs["dcgan"]), one=one, two=two)
+    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: {"one": other, "three": other})
+    e = Editor(own_runs["dcgan"], device="cpu")
+    e.find()
+    assert set(e.directions) == {"one", "two", "three"} and torch.equal(e.directions["one"], one)
+
+
+def test_a_recipe_keeps_its_own_direction_beside_those_that_were_measured_since(own_runs):
+    one, two, other = latent.random_directions(3, 100)
+    run = runs.load_run(own_runs["dcgan"])
+    measure(run, one=one, two=two)
+    e = Editor(own_runs["dcgan"], dims=["one"], device="cpu")
+    e.save()
+    measure(run, one=other, two=two)
+    fresh = Editor(own_runs["vanilla"], device="cpu")
+    fresh.load(e.kept()[0])
+    assert not fresh.failed and torch.equal(fresh.directions["one"], one) and torch.equal(fresh.directions["two"], two)
+    assert fresh.does["two"] == "brightness +17"
 
 
 # ----- what is measured on the pictures

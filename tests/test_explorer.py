@@ -17,7 +17,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from PIL import Image
 
-from labkit import editing, explorer, figures, latent, runs, server
+from labkit import directions, editing, explorer, figures, latent, runs, server
 from labkit.data import CLASSES
 from labkit.explorer import LatentExplorer
 from labkit.ruler import load_ruler
@@ -352,6 +352,22 @@ def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
     assert lab.dims == [5, 20, first] and lab.by_effect.value is None
 
 
+def test_find_offers_directions_and_adds_the_one_chosen(lab, monkeypatch):
+    """With what it is known to do; it has no place among the dimensions that are ranked."""
+    found = dict(zip(("sefa 1", "sefa 2"), latent.random_directions(2, 100)))
+    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found)
+    assert lab.along.options == (("not looked for", None),)
+    lab.does = {"sefa 2": "width +3"}
+    button(lab, "find").click()
+    assert lab.along.options == (("choose", None), ("sefa 1", "sefa 1"), ("sefa 2: width +3", "sefa 2"))
+    lab.along.set_state({"index": 2})
+    assert lab.dims == [5, 20, "sefa 2"] and lab.along.value is None
+    for dim in range(99):
+        lab.effect(dim)
+    lab.refresh()
+    assert lab.by_effect.options == (("not ranked", None),)
+
+
 def test_save_sweep_and_load(home, lab):
     slider(lab, 5).set_state({"value": 2.0})
     lab.base_seed.set_state({"value": 11})
@@ -442,7 +458,8 @@ def test_without_the_ruler_only_the_classes_are_missing(home, monkeypatch):
     def missing():
         raise LabError("no ruler")
 
-    monkeypatch.setattr(explorer, "load_ruler", missing)
+    for module in (explorer, directions):
+        monkeypatch.setattr(module, "load_ruler", missing)
     lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
     assert list(measures(lab))[2:] == ["brightness", "contrast", "width"] and told(lab) == ("", False)
 

@@ -197,6 +197,23 @@ def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
     assert snapshot(lab / "build") == before
 
 
+def test_publishing_that_fails_after_one_that_was_killed_brings_the_last_good_one_back(lab, monkeypatch):
+    """The old folder has made room, the new one never came: the old one is all there is."""
+    before, rename = snapshot(lab / "build/smoke"), os.replace
+    os.replace(lab / "build/smoke", lab / "build/.smoke.old")
+    (lab / "stage").mkdir()
+
+    def replace(source, target):
+        if Path(source) == lab / "stage":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError):
+        report.publish(lab / "stage", lab / "build/smoke")
+    assert snapshot(lab / "build/smoke") == before
+
+
 def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
     never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
     with exclusive(lab / "build/.smoke.busy"):

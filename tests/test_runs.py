@@ -212,6 +212,7 @@ def test_finished_early_and_gone_on_with(straight, tiny_config, tmp_path, monkey
     config = config_of(tiny_config, model)
     with refused(run_folder(config, tmp_path), "no checkpoint"):
         runs.finish_early(config, tmp_path, sample_images)
+    assert list(tmp_path.rglob("*")) == []
 
     def stop_after_two(state, folder):
         if state.epoch == 2:
@@ -231,6 +232,44 @@ def test_finished_early_and_gone_on_with(straight, tiny_config, tmp_path, monkey
         assert loaded.manifest == early.manifest
     assert fit_or_load(config, "cpu", tmp_path, sample_images, whole=True).length == "3 epochs"
     assert bits(early.folder) == bits(straight(model))
+
+
+@pytest.fixture
+def early(half, tiny_config, tmp_path, sample_images):
+    """The config of a run that was finished after epoch 2 of 3."""
+    config = config_of(tiny_config, "vanilla")
+    assert runs.finish_early(config, tmp_path, sample_images).folder == half
+    return config
+
+
+@pytest.mark.parametrize("at", [*RESULTS, "run.json"])
+def test_a_full_disk_while_a_run_that_was_finished_early_is_finished(early, straight, tmp_path, monkeypatch, sample_images, refused, at):
+    """Its old manifest does not vouch for new files: the next call goes on."""
+    replace = os.replace
+
+    def fail(source, target):
+        if Path(target).name == at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with refused("the disk is full"):
+            fit_or_load(early, "cpu", tmp_path, sample_images, whole=True)
+    assert bits(fit_or_load(early, "cpu", tmp_path, sample_images, whole=True).folder) == bits(straight("vanilla"))
+
+
+def test_on_a_gpu_a_run_that_was_finished_early_is_gone_on_with(early, tmp_path, monkeypatch, sample_images, refused):
+    """Unless the caller says that it will do. No GPU is needed to see which."""
+
+    def begin(config, device, digest):
+        raise LabError(f"training goes on on {device}")
+
+    monkeypatch.setattr(runs, "pick_device", lambda name: "meta")
+    monkeypatch.setattr(runs, "TrainState", begin)
+    with refused("goes on on meta"):
+        fit_or_load(early, "auto", tmp_path, sample_images)
+    assert fit_or_load(early, "auto", tmp_path, sample_images, whole=False).epochs == 2
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -303,8 +342,11 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
         fit_or_load(config, "cpu", tmp_path, sample_images)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert [p.name.split("-")[1] for p in runs._checkpoints(folder)] == ["00001.00001", "00001"]
-    checks = []
-    fit_or_load(config, "cpu", tmp_path, sample_images, watch=lambda state, folder: checks.append(state.epoch))
+    early = runs.finish_early(config, tmp_path, sample_images)  # of whole epochs, and no step is lost by it
+    first = fit_or_load(config_of(tiny_config, model, epochs=1), "cpu", tmp_path, sample_images)
+    assert early.epochs == 1 and all(torch.equal(value, early.generator_state[name]) for name, value in first.generator_state.items())
+    checks, steps[2:] = [], [0]
+    fit_or_load(config, "cpu", tmp_path, sample_images, whole=True, watch=lambda state, folder: checks.append(state.epoch))
     assert len(steps) == 6 and checks == [2, 3]
     assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
 
@@ -767,6 +809,13 @@ def test_a_checkpoint_of_a_newer_labkit(half, tiny_config, tmp_path, sample_imag
         fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images)
 
 
+def test_a_checkpoint_of_other_images_is_not_gone_on_with(half, tiny_config, tmp_path, sample_images, refused):
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+    with refused(half, "other images", "delete"):
+        fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, 255 - sample_images)
+    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+
+
 class Canary:
     def __init__(self, path):
         self.path = path
@@ -801,6 +850,17 @@ def test_hostile_content_with_a_digest_that_vouches_for_it(finished, tmp_path, r
         run = load_run(folder)
         run.generator(), run.discriminator()
     assert "weights_only" not in str(caught.value) and not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 3), (3, 1, 4), (3, 2), (24,)], ids=str)
+def test_a_history_of_another_shape_with_a_digest_that_vouches_for_it(finished, refused, shape):
+    config, root, folder = finished()
+    content = safetensors.torch.save({"history": torch.zeros(shape)})
+    (folder / "history.safetensors").write_bytes(content)
+    files = json.loads((folder / "run.json").read_text())["files"]
+    manifest_with(files=files | {"history.safetensors": sha256(content)})(folder / "run.json")
+    with refused(folder / "history.safetensors", "no history", "delete its folder"):
+        load_run(folder)
 
 
 @pytest.mark.parametrize("kind", ["pickle", "torch.save", "huge", "other tensors", "nothing"])

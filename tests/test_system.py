@@ -76,6 +76,24 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, stage):
     assert intact(tmp_path)
 
 
+def test_content_name_and_folder_reach_the_disk_in_this_order(tmp_path, monkeypatch):
+    """What a power cut leaves is either file, whole; the cut itself cannot be tested."""
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def synced(handle):
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "content")
+        fsync(handle)
+
+    def renamed(source, target):
+        done.append("name")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    write_atomic(tmp_path / "file", NEW)
+    assert done == ["content", "name", "folder"]
+
+
 def test_failure_after_the_rename_does_not_claim_the_old_file(tmp_path, monkeypatch):
     """The folder's fsync comes after the rename: the new content stands, and no message may deny it."""
     path = tmp_path / "file"

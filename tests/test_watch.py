@@ -279,7 +279,7 @@ def test_how_many_pictures(profile, n, monkeypatch):
     monkeypatch.setattr(watch, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(watch, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
     monkeypatch.setattr(watch, "write_atomic", lambda path, content: None)
-    Watch(profile, "some device")(SimpleNamespace(epoch=1, steps=1, config=SimpleNamespace(epochs=1)), runs.RUNS / "nowhere")
+    Watch(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), runs.RUNS / "nowhere")
     assert asked == [(n, "some device")]
 
 
