@@ -159,7 +159,8 @@ def _column(ax, shape: tuple[int, ...], layers: list[Layer]) -> None:
 def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: list[dict] = ()) -> Figure:
     """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
 
-    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an epoch.
+    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an
+    epoch, about twenty of them.
     With ``scores`` (`watch.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
     """
     epochs, steps, _ = history.shape
@@ -180,7 +181,7 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
         ax.plot((np.arange(len(values)) + 0.5) / steps, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True)
         ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
         means = history[..., column].mean(1).numpy()
-        ax.plot(np.arange(epochs) + 0.5, means, marker, color=colour, mec="white", ms=8 if few else 4, label=label)
+        ax.plot(np.arange(epochs) + 0.5, means, marker, color=colour, mec="white", ms=8 if few else 6, markevery=max(1, epochs // 20), label=label)
     for ax, level, text, colour in (
         (left, 2 * np.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386", BLUE),
         (left, np.log(2), "G at\nequilibrium:\nln 2 = 0.693", ORANGE),
