@@ -2,14 +2,15 @@
 
     make bench                     or    python benchmarks/training.py [--repeats 9] [--device auto]
 
-Two workers, one for each way, take turns, so that both meet the same noise of the machine; between two turns this
+Workers, one for each way, take turns, so that all meet the same noise of the machine; between two turns this
 process measures the machine's own fp32 matrix-product rate. Each worker has a process of its own, because the
 lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats, which
-are spread over three processes of each.
+are spread over three processes of each. Where the lab would train the DCGAN in bfloat16, float32 is measured as well.
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
 import argparse
+import copy
 import json
 import os
 import resource
@@ -17,11 +18,12 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-STEPS = 20  # training steps in one turn
+STEPS = {"dcgan": 20, "vanilla": 100}  # training steps in one turn: a second or two of the plain script
 BATCH = 64
 SAMPLES = 2000  # images in one turn of sampling
 MODELS = ("dcgan", "vanilla")
@@ -96,7 +98,7 @@ def plain_turns(model: str, device: str):
     """The plain way."""
     import torch
 
-    g, epoch = plain_script(model, device, images(STEPS * BATCH))
+    g, epoch = plain_script(model, device, images(STEPS[model] * BATCH))
 
     def train():
         for _ in epoch():
@@ -109,22 +111,24 @@ def plain_turns(model: str, device: str):
             g(z).cpu()
         g.train()
 
-    yield from turns(train, sample, device)
+    yield from turns(train, sample, device, STEPS[model])
 
 
-def lab_turns(model: str, device: str):
+def lab_turns(model: str, device: str, precision: str = "auto"):
     """The lab's way: `training.train` itself, progress bar and history included, and `latent.sample`."""
-    from labkit import latent, training
+    from labkit import fast, latent, training
     from labkit.config import config_for
 
-    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS * BATCH), device)
-    pictures, z = images(STEPS * BATCH).to(device), latent.latents(SAMPLES)
+    steps = STEPS[model]
+    state = training.TrainState(config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device)
+    pictures, z = images(steps * BATCH).to(device), latent.latents(SAMPLES)
 
     def train():
         state.epoch = 0
         training.train(state, pictures)
 
-    yield from turns(train, lambda: latent.sample(state.g, z), device)
+    g = fast.arrange(copy.deepcopy(state.g))  # in float32, as a finished run is
+    yield from turns(train, lambda: latent.sample(g, z), device, steps)
 
 
 def sampling_memory(model: str, device: str):
@@ -132,14 +136,14 @@ def sampling_memory(model: str, device: str):
     from labkit import latent, training
     from labkit.config import config_for
 
-    g, z = training.TrainState(config_for(model, "full", epochs=1), device).g, latent.latents(10_000)
+    g, z = training.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
     g(z[:2].to(device))
     before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     latent.sample(g, z)
     yield {"memory_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6}
 
 
-def turns(train, sample, device: str):
+def turns(train, sample, device: str, steps: int):
     """Seconds of one training step and of one sampled image, again and again."""
     train(), sample()  # warm up
     yield {}
@@ -149,12 +153,12 @@ def turns(train, sample, device: str):
             work()
             times.append(clock(device))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        yield {"step_s": (times[1] - times[0]) / STEPS, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": peak_mb}
+        yield {"step_s": (times[1] - times[0]) / steps, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": peak_mb}
 
 
 def worker(way: str, model: str, device: str) -> None:
     """Take a turn for every line on stdin, and answer with a line of JSON."""
-    ways = {"plain": plain_turns, "lab": lab_turns, "memory": sampling_memory}
+    ways = {"plain": plain_turns, "lab": lab_turns, "float32": partial(lab_turns, precision="float32"), "memory": sampling_memory}
     for answer in ways[way](model, device):
         print(json.dumps(answer), flush=True)
         if not sys.stdin.readline():
@@ -222,8 +226,8 @@ def profile(model: str, device: str) -> dict[str, float]:
     from labkit import training
     from labkit.config import config_for
 
-    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS * BATCH), device)
-    pictures = images(STEPS * BATCH).to(device)
+    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS[model] * BATCH), device)
+    pictures = images(STEPS[model] * BATCH).to(device)
     training.train(state, pictures)
     state.epoch = 0
     begin = clock(device)
@@ -246,9 +250,11 @@ def growth(device: str) -> dict:
     from labkit import training
     from labkit.config import config_for
 
+    steps = STEPS["dcgan"]
+
     def seconds(batch: int, epochs: int) -> float:
-        pictures = images(batch * STEPS).to(device)
-        state = training.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * STEPS, batch=batch), device)
+        pictures = images(batch * steps).to(device)
+        state = training.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device)
         training.train(state, pictures)  # warm up, and record the graph on a GPU
         state.epoch = 0
         begin = clock(device)
@@ -256,7 +262,7 @@ def growth(device: str) -> dict:
         return clock(device) - begin
 
     return {
-        "ms_per_image_by_batch": {n: 1e3 * seconds(n, 1) / (n * STEPS) for n in (16, 64, 256)},
+        "ms_per_image_by_batch": {n: 1e3 * seconds(n, 1) / (n * steps) for n in (16, 64, 256)},
         "seconds_by_epochs": {n: seconds(BATCH, n) for n in (1, 2, 4)},
     }
 
@@ -264,6 +270,12 @@ def growth(device: str) -> dict:
 def spread(values: list[float]) -> dict:
     low, median, high = statistics.quantiles(values, n=4)
     return {"median": median, "quartiles": [low, high], "n": len(values)}
+
+
+def against_plain(taken: dict[str, list[dict]], way: str, key: str) -> dict:
+    """How many times the plain script's speed ``way`` has, over turns taken side by side."""
+    ratios = spread([plain[key] / own[key] for plain, own in zip(taken["plain"], taken[way])])
+    return {"ratio": ratios["median"], "ratio_spread": ratios}
 
 
 def main() -> None:
@@ -277,7 +289,7 @@ def main() -> None:
     if options.worker:
         return worker(*options.worker, options.device)
     os.environ["LABKIT_HEADLESS"] = "1"
-    from labkit import figures
+    from labkit import fast, figures
     from labkit.runs import machine
     from labkit.system import pick_device, write_atomic
 
@@ -286,7 +298,8 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     peaks, results = [], {"device": machine(device), "batch": BATCH}
     for model in MODELS:
-        taken = {way: [] for way in ("plain", "lab")}
+        precision = fast.precision("auto", device) if model == "dcgan" else "float32"  # the vanilla GAN has no convolutions
+        taken = {way: [] for way in ("plain", "lab", "float32")[: 2 + (precision == "bfloat16")]}
         for part in range(PROCESSES):
             workers = {way: start(way, model, device) for way in taken}
             for process in workers.values():  # each has warmed up when it answers
@@ -299,39 +312,42 @@ def main() -> None:
                     taken[way].append(take(process))
             for process in workers.values():
                 process.communicate()
-        ratio = {key: spread([p[key] / m[key] for p, m in zip(taken["plain"], taken["lab"])]) for key in ("step_s", "image_s")}
         step = {way: spread([turn["step_s"] for turn in taken[way]]) for way in taken}
-        image = {way: spread([turn["image_s"] for turn in taken[way]]) for way in taken}
-        gflop = step_gflop(model, device)
         results[model] = {
-            "ratio": ratio["step_s"]["median"],
-            "ratio_spread": ratio["step_s"],
+            **against_plain(taken, "lab", "step_s"),
+            "precision": precision,
             "images_per_s": BATCH / step["lab"]["median"],
             "step_s": step,
-            "gflop_per_step": gflop,
+            "gflop_per_step": step_gflop(model, device),
             "memory_mb": {way: max(turn["memory_mb"] for turn in taken[way]) for way in taken},
             "time_by_kind": profile(model, device),
         }
+        if "float32" in taken:
+            results[model]["float32"] = {**against_plain(taken, "float32", "step_s"), "images_per_s": BATCH / step["float32"]["median"]}
         results.setdefault("sample", {})[model] = {
-            "ratio": ratio["image_s"]["median"],
-            "ratio_spread": ratio["image_s"],
-            "seconds_10000": 1e4 * image["lab"]["median"],
+            **against_plain(taken, "lab", "image_s"),
+            "seconds_10000": 1e4 * statistics.median(turn["image_s"] for turn in taken["lab"]),
             "memory_mb_10000": take(start("memory", model, device))["memory_mb"],
         }
     results["peak_gflops"] = spread(peaks)
     for model in MODELS:
-        r = results[model]
-        r["peak_fraction"] = r["gflop_per_step"] / r["step_s"]["lab"]["median"] / results["peak_gflops"]["median"]
+        gflops = results[model]["gflop_per_step"] / BATCH / results["peak_gflops"]["median"]
+        for r in (results[model], results[model].get("float32", {})):
+            if r:
+                r["peak_fraction"] = r["images_per_s"] * gflops
     results["growth"] = growth(device)
     write_atomic(out / "training.json", json.dumps(results, indent=2).encode())
     figures.save(figures.benchmark(results), out, "training")
     for model in MODELS:
         r, s = results[model], results["sample"][model]
+        for precision, row in ((r["precision"], r), ("float32", r.get("float32"))):
+            if row:
+                print(
+                    f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step ({row['images_per_s']:.0f} images/s,"
+                    f" {1e3 * BATCH / row['images_per_s']:.1f} ms a step, {row['peak_fraction']:.0%} of the fp32 peak)"
+                )
         print(
-            f"{model:8s} training {r['ratio']:.2f} times the plain step ({r['images_per_s']:.0f} images/s,"
-            f" {r['step_s']['lab']['median'] * 1e3:.1f} ms a step, {r['peak_fraction']:.0%} of the fp32 peak);"
-            f" sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s"
-            f" and {s['memory_mb_10000']:.0f} MB"
+            f"         sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
         )
         print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
     print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")

@@ -9,6 +9,7 @@ from .system import LabError, sha256
 
 MODELS = ("vanilla", "dcgan")
 PROFILES = ("smoke", "quick", "full")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def _field(default, unit: str, why: str, low=-math.inf, high=math.inf, choices: tuple = ()):
@@ -41,6 +42,9 @@ class TrainConfig:
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
     ema: float = _field(0.0, "decay/step", "average G's weights; 0 is off", 0.0, 0.99999)
+    precision: str = _field(
+        "auto", "name", "of the generator's folded convolutions; auto: bfloat16 on a CPU with matrix units for it", choices=PRECISIONS
+    )
     seed: int = _field(0, "number", "decides initial weights, batch order and noise", 0, 2**63 - 1)
 
     def __post_init__(self):

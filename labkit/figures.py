@@ -367,7 +367,10 @@ def benchmark(results: dict) -> Figure:
     figure = Figure(figsize=(11, 3.4))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
     models = [m for m in ("dcgan", "vanilla") if m in results]
-    rows = [(f"{m}, {kind}", part[m]) for m in models for kind, part in (("training", results), ("sampling", results["sample"]))]
+    rows = []
+    for m in models:
+        exact = [(f"{m}, training, float32", results[m]["float32"])] if "float32" in results[m] else []
+        rows += [(f"{m}, training", results[m]), *exact, (f"{m}, sampling", results["sample"][m])]
     for y, (_, row) in enumerate(rows):
         low, high = row["ratio_spread"]["quartiles"]
         left.barh(y, row["ratio"], color=BLUE, height=0.6)

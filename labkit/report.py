@@ -198,7 +198,7 @@ def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
         rows.append((
             model,
             f"{run.length} of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}{f' (D {c.lr_d:g})' if c.lr_d else ''}, {f'{c.d_steps} steps of D to one of G, ' if c.d_steps > 1 else ''}EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
-            f" {m['machine']['device']} with {m['machine']['threads']} thread{'s' * (m['machine']['threads'] > 1)}, torch {m['machine']['torch']};"
+            f" {m['machine']['device']} with {m['machine']['threads']} thread{'s' * (m['machine']['threads'] > 1)}, torch {m['machine']['torch']}, {m['machine'].get('precision', 'float32')};"
             f" generator sha256 {m['files']['generator.safetensors'][:12]}",
         ))
     rows.append(("data", f"Fashion-MNIST, training images sha256 {data.DIGESTS['train-images-idx3-ubyte'][:12]}"))

@@ -302,7 +302,7 @@ def machine(device: str) -> dict:
 
 def _machines(state: TrainState) -> list[dict]:
     """All on which ``state`` was trained, this one last."""
-    here = machine(state.device)
+    here = {**machine(state.device), "precision": state.precision}
     return [other for other in state.machines if other != here] + [here]
 
 

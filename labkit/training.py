@@ -70,7 +70,9 @@ class TrainState:
         self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
         with seeded(config.seed, "init"):
             g, d = build(config)
-        self.g, self.d = fast.arrange(g.to(device)), fast.arrange(d.to(device))
+        self.precision = fast.precision(config.precision, device)  # what "auto" is here
+        half = torch.bfloat16 if self.precision == "bfloat16" else None
+        self.g, self.d = fast.arrange(g.to(device), half), fast.arrange(d.to(device))
         adam = dict(betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
         self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)
@@ -180,7 +182,7 @@ def _report(bar, log: Tensor, epoch: int, step: int, config: TrainConfig) -> Non
 
 def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
     """The generator to sample from: averaged if the config asks for it, BatchNorm statistics re-estimated, eval mode."""
-    g = copy.deepcopy(state.average.module if state.average else state.g)
+    g = fast.arrange(copy.deepcopy(state.average.module if state.average else state.g))  # in the weights' own precision
     return reestimate_batchnorm(g, state.config.latent_dim, state.config.seed, n)
 
 

@@ -28,6 +28,7 @@ BAD = {
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
     "feature_matching": NOT_A_FLOAT + [1000.1],
     "ema": NOT_A_FLOAT + [1, 0.999991],
+    "precision": [v for v in NOT_A_NAME if v != "auto"] + ["float16", "float64"],
     "seed": NOT_AN_INT,
 }
 # The ends of every range, and a value that differs from the default.
@@ -46,6 +47,7 @@ GOOD = {
     "label_smoothing": [0.0, 0, 0.5],
     "feature_matching": [0.0, 0.1, 1000],
     "ema": [0.0, 0, 0.99999],
+    "precision": ["auto", "float32", "bfloat16"],
     "seed": [0, 1, 2**63 - 1],
 }
 
@@ -124,7 +126,7 @@ def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
         "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
-        "seed": 0,
+        "precision": "auto", "seed": 0,
     }  # fmt: skip
 
 
