@@ -5,7 +5,11 @@
 Workers, one for each way, take turns, so that all meet the same noise of the machine; between two turns this
 process measures the machine's own fp32 matrix-product rate. Each worker has a process of its own, because the
 lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats, which
-are spread over three processes of each. Where the lab would train the DCGAN in bfloat16, float32 is measured as well.
+are spread over three processes of each. Where the lab would train in bfloat16, float32 is measured as well.
+
+peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor better
+than the other. peak_fraction counts the operations of the folded network, whose every output pixel takes 2x2 input pixels,
+forward and backward; peak_fraction_done counts those that the step does, which are fewer (see `labkit/fast.py`).
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
@@ -13,13 +17,13 @@ import argparse
 import copy
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -138,9 +142,15 @@ def sampling_memory(model: str, device: str):
 
     g, z = training.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
     g(z[:2].to(device))
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    before = memory_mb("VmRSS")
     latent.sample(g, z)
-    yield {"memory_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 1e6}
+    yield {"memory_mb": memory_mb("VmHWM") - before}
+
+
+def memory_mb(kind: str) -> float:
+    """Memory of this process, now ("VmRSS") or at its peak ("VmHWM"); getrusage's peak is that of the parent, if it was larger."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 def turns(train, sample, device: str, steps: int):
@@ -152,8 +162,7 @@ def turns(train, sample, device: str, steps: int):
         for work in (train, sample):
             work()
             times.append(clock(device))
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        yield {"step_s": (times[1] - times[0]) / steps, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": peak_mb}
+        yield {"step_s": (times[1] - times[0]) / steps, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": memory_mb("VmHWM")}
 
 
 def worker(way: str, model: str, device: str) -> None:
@@ -182,35 +191,51 @@ def take(process: subprocess.Popen) -> dict:
     return json.loads(line)
 
 
-def peak_gflops(device: str, n: int = 2048) -> float:
-    """The machine's own rate for an fp32 matrix product of n x n, in GFLOP/s."""
+def peak_gflops(device: str) -> float:
+    """The machine's own fp32 rate in GFLOP/s: of a matrix product, or of a convolution where that is faster."""
     import torch
 
+    n, channels, side = 2048, 512, 14
     a, b = torch.randn(2, n, n, device=device)
-    a @ b
-    begin = clock(device)
-    for _ in range(4):
-        a @ b
-    return 4 * 2 * n**3 / (clock(device) - begin) / 1e9
+    x, weight = torch.randn(16, channels, side, side, device=device), torch.randn(channels, channels, 3, 3, device=device)
+    x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
+    works = ((lambda: a @ b, 2 * n**3), (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2))
+    rates = []
+    for work, operations in works:
+        work()
+        begin = clock(device)
+        for _ in range(4):
+            work()
+        rates.append(4 * operations / (clock(device) - begin) / 1e9)
+    return max(rates)
 
 
-def step_gflop(model: str, device: str) -> float:
-    """Matrix and convolution operations of one training step on the folded network, in GFLOP, counted by torch."""
+def step_gflop(model: str) -> dict[str, float]:
+    """Matrix and convolution operations of one training step, in GFLOP, counted by torch: of the folded network, and those done."""
+    from torch.nn.functional import conv_transpose2d
     from torch.utils.flop_counter import FlopCounterMode
 
-    from labkit import training
+    from labkit import fast, training
     from labkit.config import config_for
 
-    state = training.TrainState(config_for(model, "full", epochs=1, examples=BATCH), "cpu")
-    with FlopCounterMode(display=False) as counter:
-        training.train(state, images(BATCH))
-    return counter.get_total_flops() / 1e9
+    def folded(x, weight, bias):
+        return conv_transpose2d(x, fast.folded_kernel(weight), bias, stride=2, padding=1)
+
+    counted = {}
+    for name, layer in (("gflop_per_step", folded), ("gflop_done_per_step", fast._UpsampleAndConvolve.apply)):
+        state = training.TrainState(config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu")
+        with mock.patch.object(fast._UpsampleAndConvolve, "apply", layer), FlopCounterMode(display=False) as counter:
+            training.train(state, images(BATCH))
+        counted[name] = counter.get_total_flops() / 1e9
+    return counted
 
 
 KINDS = {
-    "convolution": ("conv", "fprop", "dgrad", "wgrad"),
+    "convolution": ("conv", "fprop", "dgrad", "wgrad", "avg_pool"),
     "batch norm": ("batch_norm",),
     "linear": ("mm", "addmm", "bmm"),
+    "spectral norm": ("mv", "addr", "vector_norm", "Sigma"),
+    "copies, casts": ("copy",),
     "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
     "dropout, noise": ("bernoulli", "native_dropout", "normal_", "div_"),
     "optimiser": ("adam", "Adam"),
@@ -298,7 +323,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     peaks, results = [], {"device": machine(device), "batch": BATCH}
     for model in MODELS:
-        precision = fast.precision("auto", device) if model == "dcgan" else "float32"  # the vanilla GAN has no convolutions
+        precision = fast.precision("auto", device)
         taken = {way: [] for way in ("plain", "lab", "float32")[: 2 + (precision == "bfloat16")]}
         for part in range(PROCESSES):
             workers = {way: start(way, model, device) for way in taken}
@@ -318,7 +343,7 @@ def main() -> None:
             "precision": precision,
             "images_per_s": BATCH / step["lab"]["median"],
             "step_s": step,
-            "gflop_per_step": step_gflop(model, device),
+            **step_gflop(model),
             "memory_mb": {way: max(turn["memory_mb"] for turn in taken[way]) for way in taken},
             "time_by_kind": profile(model, device),
         }
@@ -330,11 +355,12 @@ def main() -> None:
             "memory_mb_10000": take(start("memory", model, device))["memory_mb"],
         }
     results["peak_gflops"] = spread(peaks)
-    for model in MODELS:
-        gflops = results[model]["gflop_per_step"] / BATCH / results["peak_gflops"]["median"]
-        for r in (results[model], results[model].get("float32", {})):
-            if r:
-                r["peak_fraction"] = r["images_per_s"] * gflops
+    for r in (results[model] for model in MODELS):
+        for row in (r, r.get("float32")):
+            if row:
+                possible = BATCH / row["images_per_s"] * results["peak_gflops"]["median"]  # GFLOP that the peak does in a step's time
+                row["peak_fraction"] = r["gflop_per_step"] / possible
+                row["peak_fraction_done"] = r["gflop_done_per_step"] / possible
     results["growth"] = growth(device)
     write_atomic(out / "training.json", json.dumps(results, indent=2).encode())
     figures.save(figures.benchmark(results), out, "training")
@@ -344,7 +370,8 @@ def main() -> None:
             if row:
                 print(
                     f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step ({row['images_per_s']:.0f} images/s,"
-                    f" {1e3 * BATCH / row['images_per_s']:.1f} ms a step, {row['peak_fraction']:.0%} of the fp32 peak)"
+                    f" {1e3 * BATCH / row['images_per_s']:.1f} ms a step, {row['peak_fraction']:.0%} of the fp32 peak for the folded"
+                    f" network, {row['peak_fraction_done']:.0%} for the operations done)"
                 )
         print(
             f"         sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"

@@ -1,14 +1,16 @@
 """The same mathematics, arranged for the machine. Without these rearrangements every result would be the same up to rounding.
-The rounding is that of float32; where `precision` says bfloat16, that of bfloat16 for the products of the DCGAN's generator.
+The rounding is that of float32; where `precision` says bfloat16, that of bfloat16 for what the networks multiply.
 
-Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of
-                   stride 2 with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer
-                   multiplications, and the large upsampled tensor is never made.
+Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of stride 2
+                   with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer multiplications,
+                   and the large upsampled tensor is never made. Seen from the gradient, the upsampling adds up blocks of
+                   2x2 pixels; once they are added, a convolution of stride 2 is left: four times fewer multiplications.
 Memory             Channels last, LeakyReLU in place, a convolution to one channel as a matrix product: less to walk through.
+Spectral norm      Its sigma is a length that the power iteration has at hand, its gradient one pass over the weights.
 Kept memory        Each step frees and needs again the same few hundred MB. The C library would hand them back to
                    the system and fault every page in anew.
-bfloat16           Matrix units (Intel's AMX) multiply it several times as fast as float32, and add up in float32. What lies
-                   between the generator's first and last convolution is kept in it; weights and optimiser stay in float32.
+bfloat16           Some CPUs multiply it several times as fast as float32, and add up in float32. What lies between two
+                   products is kept in it; weights, losses and optimiser stay in float32.
 CUDA graph         On a GPU the networks are so small that starting the kernels takes longer than running them;
                    a step is recorded once and replayed as a whole.
 """
@@ -21,7 +23,8 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, fold, leaky_relu_, unfold
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, fold, leaky_relu_, linear, normalize, unfold
+from torch.nn.utils.parametrize import is_parametrized
 
 # Row i: how the taps (a, b, c) of a 3-wide kernel on the upsampled axis add up to tap i of the 4-wide kernel.
 FOLD = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # c, b+c, a+b, a
@@ -43,13 +46,14 @@ def precision(wanted: str, device: str) -> str:
     """What ``wanted``, one of `config.PRECISIONS`, is on ``device``: "float32" or "bfloat16"."""
     if wanted != "auto":
         return wanted
-    return "bfloat16" if device == "cpu" and torch.cpu._is_amx_tile_supported() else "float32"
+    multiplies_it = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if device == "cpu" and multiplies_it else "float32"
 
 
 def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
-    """Let ``network`` compute its convolutions as this file does; parameters, names and print() stay. Returns it.
+    """Let ``network`` compute its layers as this file does; parameters, names and print() stay. Returns it.
 
-    From the first folded convolution to the last, to one channel, numbers are of ``dtype``; left out, of that of the weights.
+    Products are of ``dtype``, and so is what lies between them; left out, of that of the weights. Images and logits always are.
     """
     for blocks in network.modules():
         if isinstance(blocks, nn.Sequential):
@@ -60,9 +64,18 @@ def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
                 elif isinstance(layer, nn.Conv2d) and layer.out_channels == 1 and layer.kernel_size == (3, 3):
                     layer.forward = partial(_convolve_to_one, layer, dtype)
                 elif isinstance(layer, nn.Conv2d):
-                    layer.forward = partial(_convolve, layer)
+                    layer.forward = partial(_convolve, layer, dtype)
+                elif isinstance(layer, nn.Linear):
+                    layer.forward = partial(_multiply, layer, dtype if layer.out_features > 1 else None)
+                    if is_parametrized(layer):
+                        (norm,) = layer.parametrizations.weight
+                        norm.forward = partial(_divide_by_sigma, norm)
+                elif isinstance(layer, nn.BatchNorm2d):
+                    layer.forward = partial(_normalise, layer)
                 elif isinstance(layer, nn.LeakyReLU):  # nobody else needs what comes in
                     layer.forward = partial(leaky_relu_, negative_slope=layer.negative_slope)
+                elif isinstance(layer, nn.Tanh):
+                    layer.forward = _tanh
     return network
 
 
@@ -70,32 +83,51 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    memory = {"memory_format": torch.channels_last}
-    return conv2d(x.contiguous(**memory), conv.weight.contiguous(**memory), conv.bias, conv.stride, conv.padding)
+def _tanh(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
+
+
+def _normalise(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    return nn.BatchNorm2d.forward(norm, x.contiguous(memory_format=torch.channels_last))
+
+
+def _multiply(layer: nn.Linear, dtype: torch.dtype | None, x: Tensor) -> Tensor:
+    weight = layer.weight  # once: where it is parametrised, each look computes it anew
+    dtype = dtype or weight.dtype
+    return linear(x.to(dtype), weight.to(dtype), layer.bias.to(dtype))
+
+
+def _convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
+    as_is = {"dtype": dtype or conv.weight.dtype, "memory_format": torch.channels_last}
+    return conv2d(x.to(**as_is), conv.weight.to(**as_is), conv.bias.to(as_is["dtype"]), conv.stride, conv.padding)
 
 
 def _upsample_and_convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
     dtype = dtype or conv.weight.dtype
-    x = x.to(dtype).contiguous(memory_format=torch.channels_last)
-    return _Folded.apply(x, folded_kernel(conv.weight).to(dtype), conv.bias.to(dtype))
+    return _UpsampleAndConvolve.apply(x.to(dtype, memory_format=torch.channels_last), conv.weight, conv.bias)
 
 
-class _Folded(torch.autograd.Function):
-    """Transposed convolution of stride 2, (n, in, h, w) to (n, out, 2h, 2w), one library call for each gradient."""
+class _UpsampleAndConvolve(torch.autograd.Function):
+    """Nearest x2 and a 3x3 convolution, (n, in, h, w) to (n, out, 2h, 2w).
+
+    Its product with any gradient g is that of x with a convolution of stride 2 of g's sums over 2x2 pixels, so the gradients
+    of x and of the weight are those of that convolution: nine products each, where the folded kernel would take sixteen.
+    """
 
     @staticmethod
-    def forward(ctx, x, kernel, bias):
-        ctx.save_for_backward(x, kernel)
-        return conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    def forward(ctx, x, weight, bias):
+        ctx.save_for_backward(x, weight)
+        return conv_transpose2d(x, folded_kernel(weight).to(x.dtype), bias.to(x.dtype), stride=2, padding=1)
 
     @staticmethod
     def backward(ctx, grad):
-        x, kernel = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=torch.channels_last)
-        mask = [False, True, False]  # the kernel's gradient alone
-        of_kernel = torch.ops.aten.convolution_backward(grad, x, kernel, None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, mask)[1]
-        return conv2d(grad, kernel, stride=2, padding=1), of_kernel, grad.sum((0, 2, 3))
+        x, weight = ctx.saved_tensors
+        sums = avg_pool2d(grad.contiguous(memory_format=torch.channels_last), 2, 1, 1, divisor_override=1)  # (n, out, 2h+1, 2w+1)
+        kernel = weight.transpose(0, 1).flip(2, 3).to(x.dtype, memory_format=torch.channels_last)  # (in, out, 3, 3)
+        mask = [False, True, False]  # the kernel's gradient alone: a call for each is faster
+        of_kernel = torch.ops.aten.convolution_backward(x, sums, kernel, None, [2, 2], [0, 0], [1, 1], False, [0, 0], 1, mask)[1]
+        of_weight = of_kernel.to(weight.dtype).transpose(0, 1).flip(2, 3)
+        return conv2d(sums, kernel, stride=2), of_weight, grad.sum((0, 2, 3), dtype=weight.dtype)
 
 
 def _convolve_to_one(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
@@ -110,21 +142,51 @@ class _ToOne(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias):
-        taps = weight.flip(2, 3).reshape(-1, 9).to(x.dtype)  # (in, 9)
-        pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])  # (n * h * w, in): a view in channels-last memory
+        taps = weight.flip(2, 3).reshape(-1, 9).T.to(x.dtype)  # (9, in)
+        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # (n, h * w, in): a view in channels-last memory
         ctx.save_for_backward(pixels, taps)
         ctx.shape = x.shape
-        columns = (pixels @ taps).to(weight.dtype).view(len(x), -1, 9).transpose(1, 2)  # (n, 9, h * w)
-        return fold(columns, x.shape[2:], 3, padding=1) + bias.view(1, 1, 1, 1)
+        columns = torch.bmm(taps.expand(len(x), -1, -1), pixels.transpose(1, 2))  # (n, 9, h * w)
+        return fold(columns.to(weight.dtype), x.shape[2:], 3, padding=1) + bias.view(1, 1, 1, 1)
 
     @staticmethod
     def backward(ctx, grad):
         pixels, taps = ctx.saved_tensors
         n, channels, h, w = ctx.shape
-        columns = unfold(grad, 3, padding=1).to(taps.dtype).transpose(1, 2).reshape(-1, 9)  # (n * h * w, 9)
-        of_x = (columns @ taps.T).view(n, h, w, channels).permute(0, 3, 1, 2)  # channels-last
-        of_taps = columns.T @ pixels  # (9, in)
-        return of_x, of_taps.T.reshape(1, channels, 3, 3).flip(2, 3).to(grad.dtype), grad.sum().view(1)
+        columns = unfold(grad.to(taps.dtype), 3, padding=1)  # (n, 9, h * w)
+        of_x = (columns.transpose(1, 2) @ taps).view(n, h, w, channels).permute(0, 3, 1, 2)  # channels-last
+        of_taps = torch.bmm(columns, pixels).sum(0, dtype=grad.dtype)  # (9, in)
+        return of_x, of_taps.T.reshape(1, channels, 3, 3).flip(2, 3), grad.sum().view(1)
+
+
+def _divide_by_sigma(norm: nn.Module, weight: Tensor) -> Tensor:
+    """What torch's spectral norm does: ``weight`` (out, in) by its largest singular value; in training, after one power iteration."""
+    with torch.no_grad():
+        u, v = norm._u, norm._v  # its left and right singular vectors, as far as they are known
+        if norm.training:
+            u.copy_(normalize(weight.mv(v), dim=0, eps=norm.eps))
+            image = weight.T.mv(u)
+            sigma = image.norm()  # u . Wv, for v = image / sigma
+            v.copy_(image / sigma.clamp_min(norm.eps))
+        else:
+            sigma = u.dot(weight.mv(v))
+    return _DivideBySigma.apply(weight, sigma, u.clone(), v.clone())  # copies: the next step changes u and v
+
+
+class _DivideBySigma(torch.autograd.Function):
+    """W / sigma with sigma = u . Wv, for W (out, in)."""
+
+    @staticmethod
+    def forward(ctx, weight, sigma, u, v):
+        normal = weight / sigma
+        ctx.save_for_backward(normal, sigma, u, v)
+        return normal
+
+    @staticmethod
+    def backward(ctx, grad):
+        normal, sigma, u, v = ctx.saved_tensors
+        along = grad.flatten().dot(normal.flatten())
+        return torch.addr(grad, u, along * v, alpha=-1).div_(sigma), None, None, None
 
 
 def keep_memory() -> None:

@@ -380,7 +380,7 @@ def benchmark(results: dict) -> Figure:
     left.set_yticks(range(len(rows)), [label for label, _ in rows])
     left.invert_yaxis()
     left.set(title="times the plain script", xlabel="ratio, median and quartiles")
-    colours = [BLUE, "#E69F00", "#009E73", "#56B4E9", "#CC79A7", ORANGE, "0.8"]
+    colours = [BLUE, "#E69F00", "#009E73", "#F0E442", "0.65", "#56B4E9", "#CC79A7", ORANGE, "0.85"]
     for y, model in enumerate(models):
         start = 0.0
         for (kind, share), colour in zip(results[model]["time_by_kind"].items(), colours):
@@ -391,7 +391,7 @@ def benchmark(results: dict) -> Figure:
     right.set_yticks(range(len(models)), models)
     right.invert_yaxis()
     right.set(title="where a training step spends its time", xlim=(0, 1), xlabel="share of the step")
-    right.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=9)
+    right.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.25), fontsize=9)
     return figure
 
 
