@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from training import ROOT, clock, images, plain_script, start, take
+from training import ROOT, clock, images, own_defaults, plain_script, start, take
 
 TURN = 20.0  # seconds of training between two measurements
 IMAGES = 5000  # generated, and as many test images
@@ -60,6 +60,7 @@ class Stopwatch:
 
 def plain(model: str, device: str) -> None:
     """The tutorial script, for as long as the driver wants."""
+    own_defaults()
     import torch
 
     torch.manual_seed(0)

@@ -2,14 +2,15 @@
 
     make bench                     or    python benchmarks/training.py [--repeats 9] [--device auto]
 
-Workers, one for each way, take turns, so that all meet the same noise of the machine; between two turns this
-process measures the machine's own fp32 matrix-product rate. Each worker has a process of its own, because the
+Workers, one for each way, take turns, so that all meet the same noise of the machine; before each round of turns this
+process measures the machine's own fp32 rate. Each worker has a process of its own, because the
 lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats, which
 are spread over three processes of each. Where the lab would train in bfloat16, float32 is measured as well.
 
 peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor better
-than the other. peak_fraction counts the operations of the folded network, whose every output pixel takes 2x2 input pixels,
-forward and backward; peak_fraction_done counts those that the step does, which are fewer (see `labkit/fast.py`).
+than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the folded network,
+whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer operations (see
+`labkit/fast.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of fp32.
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
@@ -55,8 +56,6 @@ def plain_script(model: str, device: str, pictures):
     A loader with transforms, eager modules, two default optimisers, a look at the losses every step.
     """
     import torch
-
-    torch.empty(1 << 20)  # torch now has its own defaults for threads and memory, before labkit could set others
     from PIL import Image
     from torch.utils.data import DataLoader, Dataset
     from torchvision import transforms
@@ -98,11 +97,20 @@ def plain_script(model: str, device: str, pictures):
     return g, epoch
 
 
+def own_defaults() -> None:
+    """Let torch read its own defaults for threads and memory, before labkit, in which the models and data are, sets others."""
+    import torch
+
+    torch.empty(1 << 20)
+
+
 def plain_turns(model: str, device: str):
     """The plain way."""
+    own_defaults()
     import torch
 
     g, epoch = plain_script(model, device, images(STEPS[model] * BATCH))
+    noise = torch.randn(SAMPLES, 100)
 
     def train():
         for _ in epoch():
@@ -111,8 +119,8 @@ def plain_turns(model: str, device: str):
     @torch.no_grad()
     def sample():
         g.eval()
-        for z in torch.randn(SAMPLES, 100, device=device).split(BATCH):
-            g(z).cpu()
+        for z in noise.split(BATCH):
+            g(z.to(device)).cpu()
         g.train()
 
     yield from turns(train, sample, device, STEPS[model])
@@ -142,6 +150,7 @@ def sampling_memory(model: str, device: str):
 
     g, z = training.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
     g(z[:2].to(device))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = memory_mb("VmRSS")
     latent.sample(g, z)
     yield {"memory_mb": memory_mb("VmHWM") - before}
@@ -201,12 +210,13 @@ def peak_gflops(device: str) -> float:
     x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
     works = ((lambda: a @ b, 2 * n**3), (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2))
     rates = []
-    for work, operations in works:
-        work()
-        begin = clock(device)
-        for _ in range(4):
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        for work, operations in works:
             work()
-        rates.append(4 * operations / (clock(device) - begin) / 1e9)
+            begin = clock(device)
+            for _ in range(4):
+                work()
+            rates.append(4 * operations / (clock(device) - begin) / 1e9)
     return max(rates)
 
 
@@ -231,13 +241,13 @@ def step_gflop(model: str) -> dict[str, float]:
 
 
 KINDS = {
-    "convolution": ("conv", "fprop", "dgrad", "wgrad", "avg_pool"),
+    "convolution": ("conv", "fprop", "dgrad", "wgrad", "avg_pool", "im2col", "col2im", "bmm"),  # bmm: that to one channel
     "batch norm": ("batch_norm",),
-    "linear": ("mm", "addmm", "bmm"),
-    "spectral norm": ("mv", "addr", "vector_norm", "Sigma"),
-    "copies, casts": ("copy",),
+    "linear": ("mm",),
     "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
     "dropout, noise": ("bernoulli", "native_dropout", "normal_", "div_"),
+    "spectral norm": ("mv", "addr", "vector_norm", "aten::div", "aten::dot", "Sigma"),
+    "copies, casts": ("copy", "Memcpy"),
     "optimiser": ("adam", "Adam"),
 }
 
@@ -329,9 +339,9 @@ def main() -> None:
             workers = {way: start(way, model, device) for way in taken}
             for process in workers.values():  # each has warmed up when it answers
                 take(process)
-            for _ in range(part, options.repeats, PROCESSES):
+            for repeat in range(part, options.repeats, PROCESSES):
                 peaks.append(peak_gflops(device))
-                for way, process in workers.items():
+                for way, process in list(workers.items())[:: -1 if repeat % 2 else 1]:  # nobody is always the first
                     process.stdin.write("\n")
                     process.stdin.flush()
                     taken[way].append(take(process))

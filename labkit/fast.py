@@ -1,16 +1,17 @@
 """The same mathematics, arranged for the machine. Without these rearrangements every result would be the same up to rounding.
-The rounding is that of float32; where `precision` says bfloat16, that of bfloat16 for what the networks multiply.
+The rounding is that of float32 (on a GPU, in convolutions, TF32, cuDNN's own default); in a generator where `precision` says
+bfloat16, that of bfloat16. Written for the four networks of `models`, whose layers it looks for.
 
 Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of stride 2
                    with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer multiplications,
-                   and the large upsampled tensor is never made. Seen from the gradient, the upsampling adds up blocks of
-                   2x2 pixels; once they are added, a convolution of stride 2 is left: four times fewer multiplications.
+                   and the large upsampled tensor is never made. Backward, every 2x2 window of the gradient is summed
+                   first; a 3x3 convolution of stride 2 is left: four times fewer multiplications.
 Memory             Channels last, LeakyReLU in place, a convolution to one channel as a matrix product: less to walk through.
-Spectral norm      Its sigma is a length that the power iteration has at hand, its gradient one pass over the weights.
+Spectral norm      In training, the power iteration already yields sigma; the gradient is written out.
 Kept memory        Each step frees and needs again the same few hundred MB. The C library would hand them back to
                    the system and fault every page in anew.
-bfloat16           Some CPUs multiply it several times as fast as float32, and add up in float32. What lies between two
-                   products is kept in it; weights, losses and optimiser stay in float32.
+bfloat16           Some CPUs multiply it two or more times as fast as float32, and add up in float32. What lies between two
+                   products of a generator is kept in it; weights, the discriminator and the optimisers stay in float32.
 CUDA graph         On a GPU the networks are so small that starting the kernels takes longer than running them;
                    a step is recorded once and replayed as a whole.
 """
@@ -23,7 +24,9 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, fold, leaky_relu_, linear, normalize, unfold
+from torch.nn.grad import conv2d_weight
 from torch.nn.utils.parametrize import is_parametrized
 
 # Row i: how the taps (a, b, c) of a 3-wide kernel on the upsampled axis add up to tap i of the 4-wide kernel.
@@ -53,7 +56,7 @@ def precision(wanted: str, device: str) -> str:
 def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     """Let ``network`` compute its layers as this file does; parameters, names and print() stay. Returns it.
 
-    Products are of ``dtype``, and so is what lies between them; left out, of that of the weights. Images and logits always are.
+    ``dtype`` is that of a generator's products and of what lies between them; left out, that of the weights, which images keep.
     """
     for blocks in network.modules():
         if isinstance(blocks, nn.Sequential):
@@ -64,9 +67,9 @@ def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
                 elif isinstance(layer, nn.Conv2d) and layer.out_channels == 1 and layer.kernel_size == (3, 3):
                     layer.forward = partial(_convolve_to_one, layer, dtype)
                 elif isinstance(layer, nn.Conv2d):
-                    layer.forward = partial(_convolve, layer, dtype)
+                    layer.forward = partial(_convolve, layer)
                 elif isinstance(layer, nn.Linear):
-                    layer.forward = partial(_multiply, layer, dtype if layer.out_features > 1 else None)
+                    layer.forward = partial(_multiply, layer, dtype)
                     if is_parametrized(layer):
                         (norm,) = layer.parametrizations.weight
                         norm.forward = partial(_divide_by_sigma, norm)
@@ -97,9 +100,9 @@ def _multiply(layer: nn.Linear, dtype: torch.dtype | None, x: Tensor) -> Tensor:
     return linear(x.to(dtype), weight.to(dtype), layer.bias.to(dtype))
 
 
-def _convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
-    as_is = {"dtype": dtype or conv.weight.dtype, "memory_format": torch.channels_last}
-    return conv2d(x.to(**as_is), conv.weight.to(**as_is), conv.bias.to(as_is["dtype"]), conv.stride, conv.padding)
+def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, conv.weight))
+    return conv2d(x, weight, conv.bias, conv.stride, conv.padding)
 
 
 def _upsample_and_convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
@@ -110,8 +113,9 @@ def _upsample_and_convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor
 class _UpsampleAndConvolve(torch.autograd.Function):
     """Nearest x2 and a 3x3 convolution, (n, in, h, w) to (n, out, 2h, 2w).
 
-    Its product with any gradient g is that of x with a convolution of stride 2 of g's sums over 2x2 pixels, so the gradients
-    of x and of the weight are those of that convolution: nine products each, where the folded kernel would take sixteen.
+    The output's dot product with any g is that of x with a convolution of stride 2 of the sums over all 2x2 windows of g, so
+    both gradients are that convolution's: nine multiplications for an input pixel and a pair of channels, where the folded
+    kernel takes sixteen. Forward, the same would do (a transposed convolution, then sums), but the libraries are slow at it.
     """
 
     @staticmethod
@@ -120,14 +124,14 @@ class _UpsampleAndConvolve(torch.autograd.Function):
         return conv_transpose2d(x, folded_kernel(weight).to(x.dtype), bias.to(x.dtype), stride=2, padding=1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
-        sums = avg_pool2d(grad.contiguous(memory_format=torch.channels_last), 2, 1, 1, divisor_override=1)  # (n, out, 2h+1, 2w+1)
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        sums = avg_pool2d(grad, 2, stride=1, padding=1, divisor_override=1)  # (n, out, 2h+1, 2w+1)
         kernel = weight.transpose(0, 1).flip(2, 3).to(x.dtype, memory_format=torch.channels_last)  # (in, out, 3, 3)
-        mask = [False, True, False]  # the kernel's gradient alone: a call for each is faster
-        of_kernel = torch.ops.aten.convolution_backward(x, sums, kernel, None, [2, 2], [0, 0], [1, 1], False, [0, 0], 1, mask)[1]
-        of_weight = of_kernel.to(weight.dtype).transpose(0, 1).flip(2, 3)
-        return conv2d(sums, kernel, stride=2), of_weight, grad.sum((0, 2, 3), dtype=weight.dtype)
+        of_kernel = conv2d_weight(sums, kernel.shape, x, stride=2)
+        return conv2d(sums, kernel, stride=2), of_kernel.transpose(0, 1).flip(2, 3), grad.sum((0, 2, 3))
 
 
 def _convolve_to_one(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
@@ -150,6 +154,7 @@ class _ToOne(torch.autograd.Function):
         return fold(columns.to(weight.dtype), x.shape[2:], 3, padding=1) + bias.view(1, 1, 1, 1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         pixels, taps = ctx.saved_tensors
         n, channels, h, w = ctx.shape
@@ -160,13 +165,13 @@ class _ToOne(torch.autograd.Function):
 
 
 def _divide_by_sigma(norm: nn.Module, weight: Tensor) -> Tensor:
-    """What torch's spectral norm does: ``weight`` (out, in) by its largest singular value; in training, after one power iteration."""
+    """As torch's spectral norm: ``weight`` (out, in) by its largest singular value, in training estimated anew by one power iteration."""
     with torch.no_grad():
-        u, v = norm._u, norm._v  # its left and right singular vectors, as far as they are known
+        u, v = norm._u, norm._v  # estimates of its first left and right singular vectors
         if norm.training:
             u.copy_(normalize(weight.mv(v), dim=0, eps=norm.eps))
             image = weight.T.mv(u)
-            sigma = image.norm()  # u . Wv, for v = image / sigma
+            sigma = image.norm()  # u . Wv for v = image / |image|
             v.copy_(image / sigma.clamp_min(norm.eps))
         else:
             sigma = u.dot(weight.mv(v))
@@ -183,10 +188,11 @@ class _DivideBySigma(torch.autograd.Function):
         return normal
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         normal, sigma, u, v = ctx.saved_tensors
         along = grad.flatten().dot(normal.flatten())
-        return torch.addr(grad, u, along * v, alpha=-1).div_(sigma), None, None, None
+        return torch.addr(grad, u, along * v, alpha=-1) / sigma, None, None, None
 
 
 def keep_memory() -> None:

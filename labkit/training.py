@@ -47,7 +47,7 @@ def g_step(d: nn.Module, opt: Optimizer, x_real: Tensor, x_fake: Tensor, matchin
     fake = d.logits(x_fake)  # (n, 1)
     loss = bce(fake, torch.ones_like(fake))
     if matching:
-        loss = loss + matching * (d.embed(x_real).mean(0, dtype=loss.dtype).detach() - d.embed(x_fake).mean(0, dtype=loss.dtype)).square().mean()
+        loss = loss + matching * (d.embed(x_real).mean(0).detach() - d.embed(x_fake).mean(0)).square().mean()
     opt.zero_grad()
     loss.backward(inputs=[p for group in opt.param_groups for p in group["params"]])  # no gradients for D
     opt.step()
@@ -72,7 +72,7 @@ class TrainState:
             g, d = build(config)
         self.precision = fast.precision(config.precision, device)  # what "auto" is here
         half = torch.bfloat16 if self.precision == "bfloat16" else None
-        self.g, self.d = (fast.arrange(network.to(device), half) for network in (g, d))
+        self.g, self.d = fast.arrange(g.to(device), half), fast.arrange(d.to(device))
         adam = dict(betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
         self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)

@@ -65,8 +65,27 @@ def test_spectral_norm_equals_torchs_with_gradients_and_state():
     assert "_DivideBySigma" in networks[1][0].weight.grad_fn.name()
 
 
+@pytest.mark.parametrize("layers", [(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), (nn.Conv2d(3, 1, 3, padding=1),)])
+def test_a_second_derivative_is_refused_not_wrong(layers):
+    x = torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    grad = torch.autograd.grad(plain_and_arranged(*layers)[1](x).square().sum(), x, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        grad.sum().backward()
+
+
+def test_a_copy_of_an_arranged_discriminator_is_another():
+    d = fast.arrange(models.VanillaDiscriminator())
+    twin, x = copy.deepcopy(d), torch.randn(4, 1, 28, 28)
+    before = copy.deepcopy(d.state_dict())
+    with torch.no_grad():
+        twin.features[0].parametrizations.weight.original.add_(1)
+    twin.logits(x).sum().backward()
+    torch.testing.assert_close(d.state_dict(), before, rtol=0, atol=0)
+    assert all(p.grad is None for p in d.parameters()) and all(p.grad is not None for p in twin.parameters())
+
+
 def test_every_entry_of_the_fold_matters(monkeypatch):
-    """Moving any of the six ones of FOLD breaks the equality."""
+    """Removing any of the six ones of FOLD breaks the equality."""
     plain, folded = plain_and_folded()
     x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
     for i, j in fast.FOLD.nonzero().tolist():
@@ -130,24 +149,23 @@ def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double)
 
 
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
-def test_in_bfloat16_results_and_gradients_are_the_same_to_its_rounding(model):
+def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
     """Gradients within a fifth of their size (seen: up to 0.1, as LeakyReLU's kink is passed on another side)."""
     torch.manual_seed(0)
-    for exact, x in zip(models.build(config_for(model, "smoke")), (torch.randn(16, 100), torch.rand(16, 1, 28, 28) * 2 - 1)):
-        half = fast.arrange(copy.deepcopy(exact), torch.bfloat16)
-        outs = []
-        for network in (exact, half):
-            torch.manual_seed(1)  # dropout
-            outs.append(network.logits(x) if hasattr(network, "logits") else network(x))
-        assert outs[1].dtype == torch.float32
-        assert 1e-5 < (outs[0] - outs[1]).abs().max() < 0.02
-        weight = torch.randn_like(outs[0])
-        for out in outs:
-            (out * weight).sum().backward()
-        for (name, p), q in zip(exact.named_parameters(), half.parameters()):
-            assert q.grad.dtype == torch.float32
-            if p.grad.norm() > 1e-4:  # not so for a bias before BatchNorm: rounding of 0
-                assert (p.grad - q.grad).norm() < 0.2 * p.grad.norm(), name
+    exact = models.build(config_for(model, "smoke"))[0]
+    half = fast.arrange(copy.deepcopy(exact), torch.bfloat16)
+    z, weight = torch.randn(16, 100), torch.randn(16, 1, 28, 28)
+    images = []
+    for g in (exact, half):
+        torch.manual_seed(1)  # dropout
+        images.append(g(z))
+        (images[-1] * weight).sum().backward()
+    assert images[1].dtype == torch.float32
+    assert 1e-5 < (images[0] - images[1]).abs().max() < 0.02
+    for (name, p), q in zip(exact.named_parameters(), half.parameters()):
+        assert q.grad.dtype == torch.float32
+        if p.grad.norm() > 1e-4:  # not so for a bias before BatchNorm: rounding of 0
+            assert (p.grad - q.grad).norm() < 0.2 * p.grad.norm(), name
 
 
 @pytest.mark.parametrize(("amx", "avx512_bf16", "expected"), [(1, 0, "bfloat16"), (0, 1, "bfloat16"), (0, 0, "float32")])
@@ -159,18 +177,20 @@ def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf1
     assert [fast.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
-def test_a_run_in_bfloat16_is_sampled_in_float32_and_says_so(sample_images, tmp_path):
-    for precision in ("bfloat16", "float32"):
-        config = config_for("dcgan", "smoke", epochs=1, examples=64, batch=8, precision=precision)
-        run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
-        assert run.manifest["machine"]["precision"] == precision
-        assert all(tensor.dtype != torch.bfloat16 for tensor in run.generator_state.values())
-        state = training.TrainState(config)
-        kinds = []
-        for g in (state.g.train(), training.trained_generator(state, 100), run.generator()):
-            g.conv_blocks[3].register_forward_hook(lambda layer, args, out: kinds.append(out.dtype))
-            g(torch.randn(4, 100))
-        assert kinds == [getattr(torch, precision), torch.float32, torch.float32]
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+@pytest.mark.parametrize(("model", "block"), [("vanilla", "main"), ("dcgan", "conv_blocks")])
+def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(model, block, precision, sample_images, tmp_path):
+    config = config_for(model, "smoke", epochs=1, examples=64, batch=8, precision=precision)
+    run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
+    assert run.manifest["machine"]["precision"] == precision
+    assert all(tensor.dtype != torch.bfloat16 for tensor in run.generator_state.values())
+    state = training.TrainState(config)
+    assert state.d.embed(torch.zeros(4, 1, 28, 28)).dtype == torch.float32
+    kinds = []
+    for g in (state.g.train(), training.trained_generator(state, 100), run.generator()):
+        getattr(g, block)[3].register_forward_hook(lambda layer, args, out: kinds.append(out.dtype))
+        g(torch.randn(4, 100))
+    assert kinds == [getattr(torch, precision), torch.float32, torch.float32]
 
 
 def test_on_a_cpu_the_step_itself_is_returned():
