@@ -28,7 +28,7 @@ from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-STEPS = {"dcgan": 20, "vanilla": 100}  # training steps in one turn: a second or two of the plain script
+STEPS = {"dcgan": 20, "vanilla": 50}  # training steps in one turn: a second or two of the plain script
 BATCH = 64
 SAMPLES = 2000  # images in one turn of sampling
 MODELS = ("dcgan", "vanilla")
