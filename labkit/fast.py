@@ -130,7 +130,7 @@ class _UpsampleAndConvolve(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last)
         sums = avg_pool2d(grad, 2, stride=1, padding=1, divisor_override=1)  # (n, out, 2h+1, 2w+1)
         kernel = weight.transpose(0, 1).flip(2, 3).to(x.dtype, memory_format=torch.channels_last)  # (in, out, 3, 3)
-        of_kernel = conv2d_weight(sums, kernel.shape, x, stride=2)
+        of_kernel = conv2d_weight(sums, kernel.shape, x, stride=2)  # of x's dtype; autograd casts it to the weight's
         return conv2d(sums, kernel, stride=2), of_kernel.transpose(0, 1).flip(2, 3), grad.sum((0, 2, 3))
 
 

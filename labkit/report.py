@@ -8,6 +8,7 @@ import argparse
 import ast
 import asyncio
 import json
+import logging
 import os
 import re
 import shutil
@@ -109,6 +110,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
     write_atomic(stage / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
     own = {"JUPYTER_PATH": str(stage / "jupyter"), "LABKIT_HEADLESS": "1", "LABKIT_FIGURES": str(stage / "figures"), "PYTHONPATH": str(ROOT)}
     wanted, start = declared_parameters(notebook), time.perf_counter()
+    logging.getLogger("asyncio").addFilter(_is_news)
     try:
         with patch.dict(os.environ, own):  # the kernel inherits it
             papermill.execute_notebook(
@@ -133,6 +135,11 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
         if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
             raise LabError(f"{notebook.name} stopped early: the cell «{cell.source.splitlines()[0]}» never ran")
     print(f"      done in {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for the traceback of a task that still waited for the kernel when an interruption ended it."""
+    return not (record.exc_info and record.exc_info[0].__name__ == "DeadKernelError")
 
 
 def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> Path:

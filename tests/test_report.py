@@ -1,6 +1,8 @@
 """The report runner: it publishes all or nothing, and believes neither papermill nor the machine it runs on."""
 
+import asyncio
 import errno
+import gc
 import json
 import os
 import re
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from labkit import report
@@ -487,6 +490,23 @@ def wait_for(condition, seconds, what):
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look for left-over kernels")
+def test_a_kernel_that_an_interruption_ended_is_no_news(lab, tmp_path, caplog):
+    """A task that waited for it may be left with its error, which asyncio reports with a traceback."""
+    report.execute(notebook(tmp_path, "01_one.ipynb", "1"), tmp_path / "out.ipynb", {}, tmp_path / "stage")
+
+    async def leave(error):
+        async def wait():
+            raise error
+
+        task = asyncio.ensure_future(wait())
+        await asyncio.wait([task])
+
+    for error in (DeadKernelError("Kernel died"), ValueError("another")):
+        asyncio.run(leave(error))
+    gc.collect()
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
+
+
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
