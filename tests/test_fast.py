@@ -65,10 +65,14 @@ def test_spectral_norm_equals_torchs_with_gradients_and_state():
     assert "_DivideBySigma" in networks[1][0].weight.grad_fn.name()
 
 
-@pytest.mark.parametrize("layers", [(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), (nn.Conv2d(3, 1, 3, padding=1),)])
+@pytest.mark.parametrize(
+    "layers",
+    [(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), (nn.Conv2d(3, 1, 3, padding=1),), (spectral_norm(nn.Linear(4, 5)),)],
+    ids=["folded", "to one", "spectral norm"],
+)
 def test_a_second_derivative_is_refused_not_wrong(layers):
-    x = torch.randn(2, 3, 4, 4, dtype=torch.float64, requires_grad=True)
-    grad = torch.autograd.grad(plain_and_arranged(*layers)[1](x).square().sum(), x, create_graph=True)[0]
+    network, x = plain_and_arranged(*layers)[1], torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    grad = torch.autograd.grad(network(x).square().sum(), list(network.parameters())[-1], create_graph=True)[0]
     with pytest.raises(RuntimeError, match="once_differentiable"):
         grad.sum().backward()
 
