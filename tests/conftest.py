@@ -6,6 +6,7 @@ under the names of the real files.
 
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ import pytest
 from labkit import data
 from labkit.config import config_for
 from labkit.system import LabError
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a shell: tests that press Ctrl-C need it heard
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # SHA-256 of the decompressed content, as in data.DIGESTS.
 SAMPLE_DIGESTS = {
