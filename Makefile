@@ -21,9 +21,9 @@ else
 READY := packages
 endif
 
-# labkit.server: without it, a slider's picture waits 40 ms in the system's network buffers.
-PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.server.PromptConnection"}}
-JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection
+# labkit.editor.server: without it, a slider's picture waits 40 ms in the system's network buffers.
+PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
+JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
 .PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test soak bench bench-explorer bench-quality lock clean distclean
 
@@ -35,7 +35,7 @@ help:
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
 
 data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@$(PYTHON) -m labkit.data
+	@$(PYTHON) -m labkit.data.loading
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
 	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then $(PYTHON) -B -m labkit.doctor; else python3 -B -m labkit.doctor; fi
@@ -47,19 +47,19 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@set -f; $(PYTHON) -m labkit.report --profile "$$PROFILE" --device "$$DEVICE" $(if $(RETRAIN),--retrain) $$SET
+	@set -f; $(PYTHON) -m labkit.report.make --profile "$$PROFILE" --device "$$DEVICE" $(if $(RETRAIN),--retrain) $$SET
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@set -f; $(PYTHON) -m labkit.report --profile smoke --device "$$DEVICE" $$SET
+	@set -f; $(PYTHON) -m labkit.report.make --profile smoke --device "$$DEVICE" $$SET
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
-	@$(PYTHON) -m labkit.metrics --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
+	@$(PYTHON) -m labkit.evaluation.scoring --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
 ruler: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@$(PYTHON) -m labkit.ruler
+	@$(PYTHON) -m labkit.evaluation.classifier
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@$(PYTHON) -m labkit.report --pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@$(PYTHON) -m labkit.report.make --pdf --profile "$$PROFILE" --device "$$DEVICE"
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)

@@ -87,9 +87,10 @@ def main() -> None:
     os.environ["LABKIT_HEADLESS"] = "1"
     from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
 
-    from labkit import figures, runs
-    from labkit.runs import machine
-    from labkit.system import write_atomic
+    from labkit.base.files import write_atomic
+    from labkit.figures import benchmarks, catalogue
+    from labkit.training import runs
+    from labkit.training.runs import machine
 
     missing = {"dcgan", "vanilla"} - {folder.parts[-2] for folder in runs.finished()}
     if missing or not CHROMIUM:
@@ -113,7 +114,7 @@ def main() -> None:
                     results[model][name] = {"median_ms": statistics.median(times), "p95_ms": cuts[-1], "times_ms": times, **drag(page)}
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "explorer.json", json.dumps(results, indent=2).encode())
-    figures.save(figures.latency(results), out, "explorer")
+    catalogue.save(benchmarks.latency(results), out, "explorer")
     print(f"run cell to live editor: {results['first_use_s']:.1f} s")
     for model in ("dcgan", "vanilla"):
         for name, r in results[model].items():

@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 
 from training import ROOT, clock, images, own_defaults, plain_script, start, take
 
@@ -82,13 +81,15 @@ def plain(model: str, device: str) -> None:
 
 def lab(model: str, device: str) -> None:
     """`training.train` with the config of `quick`, to its end."""
-    from labkit import fast, latent, training
+    from labkit import latent
     from labkit.config import config_for
+    from labkit.training import loop
+    from labkit.training import state as training_state
 
-    state, pictures = training.TrainState(config_for(model, "quick"), device), images(60_000).to(device)
+    state, pictures = training_state.TrainState(config_for(model, "quick"), device), images(60_000).to(device)
     z = latent.latents(IMAGES, state.config.latent_dim, 1)
-    watch = Stopwatch("lab", device, lambda: {"eval": latent.sample(training.trained_generator(state, 2000), z)})
-    captured = fast.captured
+    watch = Stopwatch("lab", device, lambda: {"eval": latent.sample(training_state.trained_generator(state, 2000), z)})
+    captured = loop.captured
 
     def timed(*arguments):
         step = captured(*arguments)
@@ -100,8 +101,8 @@ def lab(model: str, device: str) -> None:
 
         return counted
 
-    fast.captured = timed
-    training.train(state, pictures)
+    loop.captured = timed
+    loop.train(state, pictures)
     watch.seconds += clock(device) - watch.since
     watch.show(last=True)
 
@@ -110,9 +111,9 @@ def measure(model: str, device: str, minutes: float) -> dict[str, list[dict]]:
     """Curves of both ways: rows of seconds, steps and Frechet distance."""
     from safetensors.torch import load_file
 
-    from labkit import metrics
+    from labkit.evaluation import metrics, scoring
 
-    reference = metrics.load_reference(IMAGES, device)
+    reference = scoring.load_reference(IMAGES, device)
     workers = {way: start(way, model, device, __file__) for way in ("plain", "lab")}
     curves = {way: [] for way in workers}
     while workers:
@@ -142,9 +143,10 @@ def main() -> None:
             return {"plain": plain, "lab": lab}[options.worker[0]](options.worker[1], options.device)
         except Ended:
             return None
-    from labkit import figures
-    from labkit.runs import machine
-    from labkit.system import pick_device, write_atomic
+    from labkit.base.files import write_atomic
+    from labkit.base.machine import pick_device
+    from labkit.figures import benchmarks, catalogue
+    from labkit.training.runs import machine
 
     device = pick_device(options.device)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -155,7 +157,7 @@ def main() -> None:
     results["share"] = reached / curves["plain"][-1]["seconds"] if reached else None
     path = FOLDER / f"quality{'' if options.model == 'dcgan' else '-' + options.model}.json"
     write_atomic(path, json.dumps(results, indent=2).encode())
-    figures.save(figures.time_to_quality(curves, level, reached), FOLDER, path.stem)
+    catalogue.save(benchmarks.time_to_quality(curves, level, reached), FOLDER, path.stem)
     for way in curves:
         (FOLDER / f"quality-{way}.safetensors").unlink()
     said = f"in {reached:.0f} s, {results['share']:.0%} of its time" if reached else "never"

@@ -10,7 +10,7 @@ are spread over three processes of each. Where the lab would train in bfloat16, 
 peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor better
 than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the folded network,
 whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer operations (see
-`labkit/fast.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of fp32.
+`labkit/gans/layers.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of fp32.
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
@@ -61,7 +61,7 @@ def plain_script(model: str, device: str, pictures):
     from torchvision import transforms
 
     from labkit.config import config_for
-    from labkit.models import build
+    from labkit.gans.registry import build
 
     class Pictures(Dataset):
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
@@ -128,27 +128,31 @@ def plain_turns(model: str, device: str):
 
 def lab_turns(model: str, device: str, precision: str = "auto"):
     """The lab's way: `training.train` itself, progress bar and history included, and `latent.sample`."""
-    from labkit import fast, latent, training
+    from labkit import latent
     from labkit.config import config_for
+    from labkit.gans import layers
+    from labkit.training import loop
+    from labkit.training import state as training_state
 
     steps = STEPS[model]
-    state = training.TrainState(config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device)
+    state = training_state.TrainState(config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device)
     pictures, z = images(steps * BATCH).to(device), latent.latents(SAMPLES)
 
     def train():
         state.epoch = 0
-        training.train(state, pictures)
+        loop.train(state, pictures)
 
-    g = fast.arrange(copy.deepcopy(state.g))  # in float32, as a finished run is
+    g = layers.arrange(copy.deepcopy(state.g))  # in float32, as a finished run is
     yield from turns(train, lambda: latent.sample(g, z), device, steps)
 
 
 def sampling_memory(model: str, device: str):
     """How far the process grows above the loaded model while it samples 10,000 images, the images included."""
-    from labkit import latent, training
+    from labkit import latent
     from labkit.config import config_for
+    from labkit.training import state as training_state
 
-    g, z = training.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
+    g, z = training_state.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
     g(z[:2].to(device))
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = memory_mb("VmRSS")
@@ -225,17 +229,19 @@ def step_gflop(model: str) -> dict[str, float]:
     from torch.nn.functional import conv_transpose2d
     from torch.utils.flop_counter import FlopCounterMode
 
-    from labkit import fast, training
     from labkit.config import config_for
+    from labkit.gans import layers
+    from labkit.training import loop
+    from labkit.training import state as training_state
 
     def folded(x, weight, bias):
-        return conv_transpose2d(x, fast.folded_kernel(weight), bias, stride=2, padding=1)
+        return conv_transpose2d(x, layers.folded_kernel(weight), bias, stride=2, padding=1)
 
     counted = {}
-    for name, layer in (("gflop_per_step", folded), ("gflop_done_per_step", fast._UpsampleAndConvolve.apply)):
-        state = training.TrainState(config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu")
-        with mock.patch.object(fast._UpsampleAndConvolve, "apply", layer), FlopCounterMode(display=False) as counter:
-            training.train(state, images(BATCH))
+    for name, layer in (("gflop_per_step", folded), ("gflop_done_per_step", layers._UpsampleAndConvolve.apply)):
+        state = training_state.TrainState(config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu")
+        with mock.patch.object(layers._UpsampleAndConvolve, "apply", layer), FlopCounterMode(display=False) as counter:
+            loop.train(state, images(BATCH))
         counted[name] = counter.get_total_flops() / 1e9
     return counted
 
@@ -258,16 +264,17 @@ def profile(model: str, device: str) -> dict[str, float]:
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
-    from labkit import training
     from labkit.config import config_for
+    from labkit.training import loop
+    from labkit.training import state as training_state
 
-    state = training.TrainState(config_for(model, "full", epochs=1, examples=STEPS[model] * BATCH), device)
+    state = training_state.TrainState(config_for(model, "full", epochs=1, examples=STEPS[model] * BATCH), device)
     pictures = images(STEPS[model] * BATCH).to(device)
-    training.train(state, pictures)
+    loop.train(state, pictures)
     state.epoch = 0
     begin = clock(device)
     with record(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device != "cpu")) as result:
-        training.train(state, pictures)
+        loop.train(state, pictures)
         total = clock(device) - begin
     shares = dict.fromkeys(KINDS, 0.0)
     for event in result.key_averages():
@@ -282,18 +289,19 @@ def profile(model: str, device: str) -> dict[str, float]:
 
 def growth(device: str) -> dict:
     """How the lab's DCGAN step grows with the batch, and training with the number of epochs (of 8 steps each)."""
-    from labkit import training
     from labkit.config import config_for
+    from labkit.training import loop
+    from labkit.training import state as training_state
 
     steps = STEPS["dcgan"]
 
     def seconds(batch: int, epochs: int) -> float:
         pictures = images(batch * steps).to(device)
-        state = training.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device)
-        training.train(state, pictures)  # warm up, and record the graph on a GPU
+        state = training_state.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device)
+        loop.train(state, pictures)  # warm up, and record the graph on a GPU
         state.epoch = 0
         begin = clock(device)
-        training.train(state, pictures)
+        loop.train(state, pictures)
         return clock(device) - begin
 
     return {
@@ -324,16 +332,18 @@ def main() -> None:
     if options.worker:
         return worker(*options.worker, options.device)
     os.environ["LABKIT_HEADLESS"] = "1"
-    from labkit import fast, figures
-    from labkit.runs import machine
-    from labkit.system import pick_device, write_atomic
+    from labkit.base.files import write_atomic
+    from labkit.base.machine import pick_device
+    from labkit.figures import benchmarks, catalogue
+    from labkit.gans import layers
+    from labkit.training.runs import machine
 
     device = pick_device(options.device)
     out = ROOT / "build/bench"
     out.mkdir(parents=True, exist_ok=True)
     peaks, results = [], {"device": machine(device), "batch": BATCH}
     for model in MODELS:
-        precision = fast.precision("auto", device)
+        precision = layers.precision("auto", device)
         taken = {way: [] for way in ("plain", "lab", "float32")[: 2 + (precision == "bfloat16")]}
         for part in range(PROCESSES):
             workers = {way: start(way, model, device) for way in taken}
@@ -373,7 +383,7 @@ def main() -> None:
                 row["peak_fraction_done"] = r["gflop_done_per_step"] / possible
     results["growth"] = growth(device)
     write_atomic(out / "training.json", json.dumps(results, indent=2).encode())
-    figures.save(figures.benchmark(results), out, "training")
+    catalogue.save(benchmarks.benchmark(results), out, "training")
     for model in MODELS:
         r, s = results[model], results["sample"][model]
         for precision, row in ((r["precision"], r), ("float32", r.get("float32"))):

@@ -1,31 +1,22 @@
 """labkit: the bench behind the GAN lab report on Fashion-MNIST.
 
-Read from left to right, as the data flows; a module imports only from modules to its left:
+Read from left to right, as the data flows; a room imports only from rooms to its left:
 
-    system > store > config > data > models > fast > training > runs > latent > attributes > ruler > metrics > watch
-    > atlas > directions > claims > figures > editing > explorer > report > server > doctor
+    base > pictures > data > config > gans > latent > training > evaluation > analysis > figures > editor > report
+    > doctor
 
-system      errors, atomic files, digests, progress bars
-store       measurements that need not be made twice
+base        errors, atomic files, the machine, random streams, kept measurements; knows nothing of GANs
+pictures    what can be measured on a picture: brightness, width, distance to the nearest
+data        data sets: find, fetch, verify, hand over as one tensor
 config      TrainConfig: every hyperparameter, and the profiles smoke, quick, full
-data        Fashion-MNIST: find, fetch, verify, hand over as one tensor
-models      the four networks of the report
-fast        the same mathematics, arranged for the machine
-training    d_step, g_step and the loop around them
-runs        a training run on disk: checkpoints, resume, fit_or_load
+gans        one file for each GAN, their registry, layers and losses
 latent      pure functions on latent vectors: sample, perturb, interpolate
-attributes  what can be measured on a picture: brightness, width, symmetry
-ruler       the classifier whose features images are compared in
-metrics     scores of generated images against real ones
-watch       scores and an alarm while a network trains
-atlas       what each dimension of z does, beside random directions
-directions  vectors in z that may do better than its axes
-claims      the original report's claims, judged
-figures     the functions that draw the figures
-editing     what the live editor can do: edits, undo, recipes
-explorer    its sliders
+training    the two moves, the loop around them, a run on disk
+evaluation  the classifier, the scores, the monitor of a training
+analysis    effects of dimensions and directions, statistics, claims
+figures     the catalogue of figures, and the functions that draw them
+editor      the live editor: what it can do, and its sliders
 report      executes the notebooks and publishes the report
-server      a setting of the Jupyter server that keeps the sliders prompt
 doctor      looks for what is wrong on this machine, and names what mends it
 """
 
@@ -49,10 +40,12 @@ def load(model: str = "dcgan", device: str = "cpu"):
     Raises:
         LabError: no such run, or it is damaged.
     """
-    from . import runs  # here, since torch takes a second to import
-    from .system import LabError
+    from .base.errors import LabError
+    from .training import runs  # here, since torch takes a second to import
 
     found = [folder for folder in runs.finished() if folder.parts[-2] == model]
     if not found:
-        raise LabError(f"model = {model!r} has no finished run in {runs.RUNS}: use dcgan or vanilla, after a first 'make report'")
+        raise LabError(
+            f"model = {model!r} has no finished run in {runs.RUNS}: use dcgan or vanilla, after a first 'make report'"
+        )
     return runs.load_run(found[0]).generator(device)

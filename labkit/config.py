@@ -5,7 +5,8 @@ import json
 import math
 from dataclasses import dataclass
 
-from .system import LabError, sha256
+from .base.errors import LabError
+from .base.files import sha256
 
 MODELS = ("vanilla", "dcgan")
 PROFILES = ("smoke", "quick", "full")
@@ -35,15 +36,22 @@ class TrainConfig:
     examples: int = _field(60_000, "images", "all of the training set; fewer for a smoke test", 2, 60_000)
     latent_dim: int = _field(100, "numbers", "the lab's z ~ N(0, I)", 1, 4096)
     lr: float = _field(2e-4, "1", "Adam's step size for both networks, our choice", 1e-8, 1.0)
-    lr_d: float = _field(0.0, "1", "D's step size, if it is to have its own (Heusel et al. 2017); 0 is that of both", 0.0, 1.0)
-    d_steps: int = _field(1, "steps of D", "between two steps of G, each on a batch of its own (Goodfellow et al. 2014)", 1, 100)
+    lr_d: float = _field(
+        0.0, "1", "D's step size, if it is to have its own (Heusel et al. 2017); 0 is that of both", 0.0, 1.0
+    )
+    d_steps: int = _field(
+        1, "steps of D", "between two steps of G, each on a batch of its own (Goodfellow et al. 2014)", 1, 100
+    )
     beta1: float = _field(0.5, "1", "less momentum than Adam's 0.9: the opponent moves", 0.0, 0.9999)
     beta2: float = _field(0.999, "1", "Adam's own", 0.0, 0.999999)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
     ema: float = _field(0.0, "decay/step", "average G's weights; 0 is off", 0.0, 0.99999)
     precision: str = _field(
-        "auto", "name", "of the generator's products, in training; auto: bfloat16 on a CPU that multiplies it faster", choices=PRECISIONS
+        "auto",
+        "name",
+        "of the generator's products, in training; auto: bfloat16 on a CPU that multiplies it faster",
+        choices=PRECISIONS,
     )
     seed: int = _field(0, "number", "decides initial weights, batch order and noise", 0, 2**63 - 1)
 
@@ -52,7 +60,9 @@ class TrainConfig:
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         if not self.steps:
             batches = f" x d_steps = {self.d_steps}" if self.d_steps > 1 else ""
-            raise LabError(f"batch = {self.batch}{batches} is more than examples = {self.examples}: an epoch would have no step")
+            raise LabError(
+                f"batch = {self.batch}{batches} is more than examples = {self.examples}: an epoch would have no step"
+            )
 
     @property
     def steps(self) -> int:
@@ -65,7 +75,9 @@ class TrainConfig:
 
     def digest(self) -> str:
         """Eight hex digits over all fields that differ from their default, so a new field keeps old digests."""
-        changed = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        changed = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
+        }
         return sha256(json.dumps(changed, sort_keys=True).encode())[:8]
 
     def _repr_markdown_(self) -> str:

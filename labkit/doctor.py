@@ -8,7 +8,11 @@ import platform
 import sys
 
 if sys.version_info < (3, 11):  # what is imported below is not written for it; this file can be read by any Python 3.6
-    print("FAIL  python: {} in {} is too old: install 3.11 or later, or name one with PYTHON=".format(platform.python_version(), sys.prefix))
+    print(
+        "FAIL  python: {} in {} is too old: install 3.11 or later, or name one with PYTHON=".format(
+            platform.python_version(), sys.prefix
+        )
+    )
     raise SystemExit(1)
 
 import contextlib
@@ -24,7 +28,10 @@ import warnings
 from importlib import metadata
 from pathlib import Path
 
-from .system import BROWSERS, ROOT, LabError, write_fault
+from .base.errors import LabError
+from .base.files import write_fault
+from .base.machine import BROWSERS
+from .base.paths import ROOT
 
 VENV = ROOT / ".venv"
 PROBE = 1 << 16  # bytes that are written to a folder and taken back
@@ -34,9 +41,15 @@ def python():
     """Recent enough, since it has read this far. Is this the labkit of the folder we are in, and was it set up?"""
     yield "ok", f"{platform.python_version()} in {sys.prefix}"
     if ROOT not in (Path.cwd(), *Path.cwd().parents):
-        yield "FAIL", f"labkit comes from {ROOT}, not from {Path.cwd()}: take it out of PYTHONPATH, or run 'make doctor' there"
+        yield (
+            "FAIL",
+            f"labkit comes from {ROOT}, not from {Path.cwd()}: take it out of PYTHONPATH, or run 'make doctor' there",
+        )
     if not (VENV / "ready").exists():
-        yield "note", f"'make setup' was not run, or not to its end, in {ROOT}: run it, unless you name an interpreter with PYTHON="
+        yield (
+            "note",
+            f"'make setup' was not run, or not to its end, in {ROOT}: run it, unless you name an interpreter with PYTHON=",
+        )
 
 
 def packages():
@@ -46,14 +59,20 @@ def packages():
     def compare(texts):
         wanted = [r for r in map(Requirement, texts) if not r.marker or r.marker.evaluate()]
         here = [_version(r.name) for r in wanted]
-        unmet = [f"{r.name}{r.specifier} (here {v or 'none'})" for r, v in zip(wanted, here) if not (v and r.specifier.contains(v, prereleases=True))]
+        unmet = [
+            f"{r.name}{r.specifier} (here {v or 'none'})"
+            for r, v in zip(wanted, here)
+            if not (v and r.specifier.contains(v, prereleases=True))
+        ]
         return len(wanted), len(unmet), ", ".join(unmet[:4]) + (f" and {len(unmet) - 4} more" if unmet[4:] else "")
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     _, unmet, names = compare(project["dependencies"] + project["optional-dependencies"]["report"])
     if unmet:
         yield "FAIL", f"{names} not in {sys.prefix}: {_setup()}"
-    wanted, unmet, names = compare(re.findall(r"^\w[^\\\n]*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
+    wanted, unmet, names = compare(
+        re.findall(r"^\w[^\\\n]*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
+    )
     text = f"{wanted - unmet} of the {wanted} that requirements.lock names for this machine"
     yield ("note", f"{text}, not {names}: if that matters, {_setup()}") if unmet else ("ok", text)
 
@@ -67,24 +86,31 @@ def _version(name: str) -> str | None:
 def _setup() -> str:
     """What mends the packages of this interpreter."""
     own = Path(sys.prefix).resolve() == VENV.resolve()
-    return "delete .venv and run 'make setup'" if own else "install requirements.lock there, or leave PYTHON out and run 'make setup'"
+    return (
+        "delete .venv and run 'make setup'"
+        if own
+        else "install requirements.lock there, or leave PYTHON out and run 'make setup'"
+    )
 
 
 def data():
     """The four files of Fashion-MNIST, wherever they lie, by the digests of their content."""
-    from .data import DIGESTS, data_folder, locate, read_verified
+    from .data.loading import DIGESTS, data_folder, locate, read_verified
 
     paths = {name: locate(data_folder(), name) for name in DIGESTS}
     here = [(path, DIGESTS[name]) for name, path in paths.items() if path]
     if len(here) < len(DIGESTS):
-        yield "note", f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {data_folder()}: 'make data' fetches them (30 MB)"
+        yield (
+            "note",
+            f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {data_folder()}: 'make data' fetches them (30 MB)",
+        )
     if here:
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
 
 
 def ruler():
     """The classifier that ships."""
-    from .ruler import load_ruler
+    from .evaluation.classifier import load_ruler
 
     card = load_ruler()[1]
     yield "ok", f"verified, sha256 {card['sha256'][:12]}…"
@@ -92,7 +118,7 @@ def ruler():
 
 def runs():
     """Every finished run."""
-    from .runs import RUNS, finished, load_run
+    from .training.runs import RUNS, finished, load_run
 
     yield from _verified(load_run, [(folder,) for folder in finished()], f"finished runs in {RUNS}")
 
@@ -128,13 +154,24 @@ def disk():
     """Room for what comes next."""
     need, what = (1, "reports and runs take") if importlib.util.find_spec("torch") else (6, "'make setup' takes")
     free = shutil.disk_usage(ROOT).free / 1e9
-    yield ("ok", f"{free:.1f} GB free") if free >= need else ("note", f"{free:.1f} GB free, {what} up to {need}: free some space")
+    yield (
+        ("ok", f"{free:.1f} GB free")
+        if free >= need
+        else ("note", f"{free:.1f} GB free, {what} up to {need}: free some space")
+    )
 
 
 def browser():
     """A Chromium, without which all but two things work."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    yield ("ok", found) if found else ("note", "no Chromium on the PATH, hence no 'make pdf' and no tests in a browser: install one if you want them")
+    yield (
+        ("ok", found)
+        if found
+        else (
+            "note",
+            "no Chromium on the PATH, hence no 'make pdf' and no tests in a browser: install one if you want them",
+        )
+    )
 
 
 def gpu():
@@ -143,7 +180,11 @@ def gpu():
 
     with warnings.catch_warnings(record=True) as said:
         name = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: everything runs on the CPU"
-    yield ("note", f"none that torch can use ({said[0].message}): see to its driver, or stay on the CPU") if said else ("ok", name)
+    yield (
+        ("note", f"none that torch can use ({said[0].message}): see to its driver, or stay on the CPU")
+        if said
+        else ("ok", name)
+    )
 
 
 def threads():
@@ -166,7 +207,10 @@ def examine(check):
     except ImportError as error:
         yield "FAIL", f"not looked at, {error}: {_setup()}"
     except Exception as error:  # whatever it is, the next check is to be made
-        yield "FAIL", f"not looked at, {type(error).__name__} {error}: get the project's files back from git, or {_setup()}"
+        yield (
+            "FAIL",
+            f"not looked at, {type(error).__name__} {error}: get the project's files back from git, or {_setup()}",
+        )
 
 
 def main() -> int:

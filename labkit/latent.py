@@ -3,13 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from .system import LabError
-from .training import stream_seed
+from .base.errors import LabError
+from .base.rng import stream_seed
+from .pictures import mean_change
 
 
 def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
     """``n`` vectors from N(0, I), (n, latent_dim), that depend on ``seed`` alone."""
-    own = torch.Generator().manual_seed(stream_seed(seed, "latents"))  # a slider may be moved while another thread trains
+    own = torch.Generator().manual_seed(
+        stream_seed(seed, "latents")
+    )  # a slider may be moved while another thread trains
     return torch.randn(n, latent_dim, generator=own)
 
 
@@ -43,7 +46,9 @@ def check_edits(dims: list[int], values: list[float], latent_dim: int, count: in
             raise LabError(f"dims = {dims}: {dim!r} is not a dimension of z: they are numbered 0 to {latent_dim - 1}")
     for value in values:
         if type(value) not in (int, float) or not abs(value) <= 1e6:  # also refuses nan
-            raise LabError(f"values = {values}: {value!r} is not a finite number of at most 1e6: use numbers like -3, 0, 3")
+            raise LabError(
+                f"values = {values}: {value!r} is not a finite number of at most 1e6: use numbers like -3, 0, 3"
+            )
     if count and len(dims) != count:
         raise LabError(f"dims = {dims}: the figures show {count} dimensions, give as many")
 
@@ -89,34 +94,8 @@ def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
     return on_sphere * ((1 - t) * start.norm() + t * end.norm())
 
 
-def mean_change(images: Tensor, others: Tensor) -> Tensor:
-    """Mean absolute difference per image in grey levels (of 255), over the last three axes."""
-    return (images - others).abs().mean((-3, -2, -1)) * 127.5
-
-
-def roughness(images: Tensor) -> Tensor:
-    """Mean absolute step between neighbouring pixels per image, (n,), in grey levels: noise has more, blur less."""
-    across, down = images.diff(dim=-1).abs(), images.diff(dim=-2).abs()
-    return (across.mean((1, 2, 3)) + down.mean((1, 2, 3))) / 2 * 127.5
-
-
 def change_along(g: nn.Module, z: Tensor, directions: Tensor) -> Tensor:
     """How far one unit along each of ``directions`` (k, latent_dim) moves the image, (k,): mean over ``z`` of |G(z + u) - G(z - u)| / 2, in grey levels."""
     steps = directions.unsqueeze(1)  # (k, 1, latent_dim)
     up, down = (sample(g, (z + sign * steps).flatten(0, 1)) for sign in (1, -1))
     return mean_change(up, down).view(len(directions), len(z)).mean(1) / 2
-
-
-def diversity(images: Tensor) -> Tensor:
-    """Mean absolute difference per pixel between two images of the set, a scalar in grey levels."""
-    flat, n = images.flatten(1), len(images)
-    return torch.cdist(flat, flat, p=1).sum() / (n * (n - 1)) / flat.shape[1] * 127.5
-
-
-def nearest(images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of ``images`` (n, 1, 28, 28) the nearest of ``reference`` (m, 1, 28, 28): index (n,), distance (n,).
-
-    The distance is the root mean square difference per pixel in grey levels (of 255).
-    """
-    distance, index = torch.cdist(images.flatten(1), reference.flatten(1)).min(1)
-    return index, distance / 28 * 127.5

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from labkit import data
+from labkit.base.errors import LabError
 from labkit.config import config_for
-from labkit.system import LabError
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a shell: tests that press Ctrl-C need it heard
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from labkit.system import BROWSERS
+from labkit.base.machine import BROWSERS
 
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
@@ -47,7 +47,7 @@ def jupyterlab(root: Path, scratch: Path, theme: str = "JupyterLab Light", envir
         port = free.getsockname()[1]
     own = {"PYTHONPATH": str(root), "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces")}
     own |= {"IPYTHONDIR": str(scratch / "ipython"), "JUPYTER_CONFIG_DIR": str(scratch / "config"), "JUPYTER_TOKEN": secrets.token_hex(16)}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", f"--notebook-dir={root}", "--ServerApp.port_retries=0", "--ServerApp.kernel_websocket_connection_class=labkit.server.PromptConnection"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", f"--notebook-dir={root}", "--ServerApp.port_retries=0", "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection"]
     command += ["--LabApp.expose_app_in_browser=True"] + ["--allow-root"] * (os.geteuid() == 0)
     base = os.environ if environment is None else environment
     with (scratch / "jupyter.log").open("ab") as log:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from labkit import data
-from labkit.system import ROOT
+from labkit.base.paths import ROOT
 
 
 def copy_project(target: Path) -> Path:

@@ -32,14 +32,15 @@ def train(root: Path, threads: int) -> None:
     import torch
     from tqdm import tqdm
 
-    from labkit import data, runs, training
     from labkit.config import config_for
+    from labkit.data import loading
+    from labkit.training import runs, state
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a hundred progress bars
     tqdm.set_lock(threading.RLock())  # its own is a semaphore that nobody clears away after a killed process
     torch.set_num_threads(threads)
-    runs.trained_generator = functools.partial(training.trained_generator, n=100)  # not 10,000: a second
-    pictures = data.parse_idx(data.read_verified(*SAMPLE), SAMPLE[0].name)
+    runs.trained_generator = functools.partial(state.trained_generator, n=100)  # not 10,000: a second
+    pictures = loading.parse_idx(loading.read_verified(*SAMPLE), SAMPLE[0].name)
     runs.fit_or_load(config_for("dcgan", "smoke", epochs=EPOCHS, examples=16, batch=8, ema=0.9), "cpu", root, pictures)
 
 
@@ -63,7 +64,7 @@ def strays(root: Path) -> list[str]:
 def soak(kills: int, seed: int, scratch: Path, threads: int = 1) -> str:
     """Kill ``kills`` processes and compare every run that ends; a sentence on what happened, or an AssertionError."""
     context = multiprocessing.get_context("forkserver")  # children are forked from a process that has imported torch
-    context.set_forkserver_preload(["labkit.runs", "torch._dynamo", "torch.optim.swa_utils"])
+    context.set_forkserver_preload(["labkit.training.runs", "torch._dynamo", "torch.optim.swa_utils"])
     chance, killed, finished, begin = random.Random(seed), 0, 0, time.monotonic()
 
     def start(root: Path):

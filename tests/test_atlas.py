@@ -9,10 +9,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from labkit import atlas, attributes, latent, metrics, runs, training
-from labkit.atlas import NAMES, SWEEPS, VALUES, Atlas, Effects, bootstrap, compare, edit_effects, false_discovery, t_two_sided
-from labkit.attributes import ATTRIBUTES
-from labkit.training import seeded
+from labkit import latent, pictures
+from labkit.analysis import effects as analysis_effects
+from labkit.analysis.effects import NAMES, SWEEPS, VALUES, Atlas, Effects, compare, edit_effects
+from labkit.analysis.statistics import bootstrap, false_discovery, t_two_sided
+from labkit.base.rng import seeded
+from labkit.evaluation import scoring
+from labkit.pictures import ATTRIBUTES
+from labkit.training import runs, state
 
 DIM = 40  # of the toys' latent spaces
 
@@ -30,7 +34,7 @@ class Toy(nn.Module):
 
 @pytest.fixture(scope="module")
 def reference():
-    return metrics.load_reference(150)
+    return scoring.load_reference(150)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def test_effects_against_loops(garments, reference):
     rest = [looked_at(reference, latent.sample(garments, row.unsqueeze(0)))[2] for row in z]
     for k, direction in enumerate(directions):
         at = {value: one_at_a_time(garments, z, direction, value) for value in VALUES}
-        numbers = {value: torch.cat([attributes.measure(image) for image in images]) for value, images in at.items()}
+        numbers = {value: torch.cat([pictures.measure(image) for image in images]) for value, images in at.items()}
         torch.testing.assert_close(found.at_values[k], torch.stack([numbers[value].mean(0) for value in VALUES]), atol=2e-2, rtol=1e-3)
         for i in range(n):
             first, last = at[-3][i], at[3][i]
@@ -181,7 +185,7 @@ def test_sweeps_of_known_ways(reference, levels, expected):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(atlas, "STEPS", 3)
+    monkeypatch.setattr(analysis_effects, "STEPS", 3)
 
 
 def mapped(g, reference, dims, null=20, bases=8):
@@ -370,7 +374,7 @@ def test_bootstrap_is_seeded_and_paired():
 
 
 def test_random_pairs_against_loops(garments, reference):
-    change, flips = atlas.random_pairs(garments, reference, DIM, n=20)
+    change, flips = analysis_effects.random_pairs(garments, reference, DIM, n=20)
     images = latent.sample(garments, latent.latents(40, DIM, 900))
     classes = reference.ruler.measure(images)[1].argmax(1).tolist()
     assert flips.item() == pytest.approx(np.mean([classes[i] != classes[20 + i] for i in range(20)])) and 0 < flips < 1
@@ -403,7 +407,7 @@ def test_the_caption_names_the_strongest_effect(q, words):
 
 def test_the_names():
     assert NAMES == (*ATTRIBUTES, "image change", "class flips", "breakage")
-    assert atlas.NULL % 2 == 0 and VALUES == (-3, 0, 3)
+    assert analysis_effects.NULL % 2 == 0 and VALUES == (-3, 0, 3)
 
 
 # ----- the atlas of a run
@@ -412,7 +416,7 @@ def test_the_names():
 @pytest.fixture(scope="module")
 def run(tiny_config, sample_images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
+        patch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
         return runs.fit_or_load(tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images)
 
 
@@ -422,15 +426,15 @@ def kept(run, reference, monkeypatch):
     for path in atlases(run):
         path.unlink()
     for name, value in {"STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
-        monkeypatch.setattr(atlas, name, value)
-    monkeypatch.setattr(atlas, "load_reference", lambda n, device: reference)
+        monkeypatch.setattr(analysis_effects, name, value)
+    monkeypatch.setattr(analysis_effects, "load_reference", lambda n, device: reference)
     calls = []
 
     def counted(g, directions, *rest):
         calls.append(directions)
         return edit_effects(g, directions, *rest)
 
-    monkeypatch.setattr(atlas, "edit_effects", counted)
+    monkeypatch.setattr(analysis_effects, "edit_effects", counted)
     return calls
 
 
@@ -443,7 +447,7 @@ def same(a, b):
 
 
 def test_the_atlas_of_a_run_is_measured_once(run, kept):
-    found = atlas.atlas_of(run)
+    found = analysis_effects.atlas_of(run)
     assert len(kept) == 2 and torch.equal(kept[0], torch.eye(3)) and kept[1].shape == (4, 3)
     torch.testing.assert_close(kept[1].norm(dim=1), torch.ones(4))
     a = len(NAMES)
@@ -460,15 +464,15 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
     }
     assert {name: tuple(value.shape) for name, value in vars(found).items()} == shapes
     assert all(value.isfinite().all() for value in vars(found).values())
-    again = atlas.atlas_of(run)
-    assert len(kept) == 2 and same(again, atlas.atlas_of(run)) and len(atlases(run)) == 1
+    again = analysis_effects.atlas_of(run)
+    assert len(kept) == 2 and same(again, analysis_effects.atlas_of(run)) and len(atlases(run)) == 1
     for name, value in vars(found).items():
         torch.testing.assert_close(getattr(again, name), value.float())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "no atlas", "half an atlas"])
 def test_a_damaged_atlas_is_measured_again(run, kept, damage):
-    atlas.atlas_of(run)
+    analysis_effects.atlas_of(run)
     (path,) = atlases(run)
     whole = path.read_bytes()
     content = {
@@ -479,31 +483,31 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     }[damage]
     path.write_bytes(content)
     kept.clear()
-    atlas.atlas_of(run)
+    analysis_effects.atlas_of(run)
     assert len(kept) == 2 and path.read_bytes() == whole
 
 
 def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
-    atlas.atlas_of(run)
-    expected = atlas.atlas_of(run)
+    analysis_effects.atlas_of(run)
+    expected = analysis_effects.atlas_of(run)
     (path,) = atlases(run)
     content = bytearray(path.read_bytes())
     content[-6] ^= 64
     path.write_bytes(content)
-    assert same(atlas.atlas_of(run), expected)
+    assert same(analysis_effects.atlas_of(run), expected)
 
 
 @pytest.mark.parametrize("changed", ["version", "ruler", "generator", "bases"])
 def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, changed):
-    atlas.atlas_of(run)
+    analysis_effects.atlas_of(run)
     kept.clear()
     if changed == "version":
-        monkeypatch.setattr(atlas, "VERSION", atlas.VERSION + 1)
+        monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
     if changed == "ruler":
-        monkeypatch.setattr(atlas, "load_ruler", lambda: (None, {"sha256": "another"}))
+        monkeypatch.setattr(analysis_effects, "load_ruler", lambda: (None, {"sha256": "another"}))
     if changed == "bases":
-        monkeypatch.setattr(atlas, "BASES", {"smoke": 3})
+        monkeypatch.setattr(analysis_effects, "BASES", {"smoke": 3})
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
-    atlas.atlas_of(run)
+    analysis_effects.atlas_of(run)
     assert len(kept) == 2 and len(atlases(run)) == 2

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from labkit import attributes, data
-from labkit.attributes import ATTRIBUTES, GARMENT, measure
+from labkit import data, pictures
+from labkit.pictures import ATTRIBUTES, GARMENT, measure
 
 COLUMN = torch.arange(28)
 
@@ -103,7 +103,7 @@ def test_measure_has_the_order_of_attributes(real):
         *("symmetry", "width", "height", "aspect", "area"),
     ]
     for i, (name, attribute) in enumerate(ATTRIBUTES.items()):
-        assert attribute is getattr(attributes, name) and attribute(real[:20]).shape == (20,)
+        assert attribute is getattr(pictures, name) and attribute(real[:20]).shape == (20,)
         assert torch.equal(found[:, i], attribute(real[:20]))
 
 
@@ -152,7 +152,7 @@ def test_against_loops(real, kind):
         "blobs": (3 * avg_pool2d(torch.randn(6, 1, 26, 26), 3, stride=1)).clamp(-1, 1),
     }[kind]
     images = torch.nn.functional.pad(inner, (2, 2, 2, 2), value=-1.0)
-    expected = [loops(grey) for grey in attributes.grey(images).numpy()]
+    expected = [loops(grey) for grey in pictures.grey(images).numpy()]
     names = [list(ATTRIBUTES).index(name) for name in ("background", "outline_sharpness", "completeness", "texture")]
     np.testing.assert_allclose(measure(images)[:, names].numpy(), expected, rtol=1e-4, atol=1e-3)
 
@@ -177,12 +177,12 @@ def test_a_mirror_changes_nothing(real, name):
 
 def test_a_mirror_changes_the_outline_little(real):
     """The gradient looks right and down, so single pictures differ by a few grey levels."""
-    difference = attributes.outline_sharpness(real.flip(3)) - attributes.outline_sharpness(real)
+    difference = pictures.outline_sharpness(real.flip(3)) - pictures.outline_sharpness(real)
     assert difference.abs().mean() < 3 and difference.mean().abs() < 0.6
 
 
 def test_a_plain_garment_has_no_texture_at_the_edge_of_the_picture():
-    assert attributes.texture(picture(WHITE)).item() == pytest.approx(0, abs=1e-4)
+    assert pictures.texture(picture(WHITE)).item() == pytest.approx(0, abs=1e-4)
 
 
 # ----- what each reacts to, on real garments
@@ -206,21 +206,21 @@ def test_blur(real):
 def test_noise(real):
     torch.manual_seed(0)
     noisy = (real + 0.2 * torch.randn_like(real)).clamp(-1, 1)
-    assert (attributes.texture(noisy) > attributes.texture(real))[attributes.area(real) > 0.2].float().mean() > 0.95
-    assert (attributes.background(noisy) > attributes.background(real)).float().mean() > 0.95
-    assert attributes.symmetry(noisy).mean() < attributes.symmetry(real).mean()
+    assert (pictures.texture(noisy) > pictures.texture(real))[pictures.area(real) > 0.2].float().mean() > 0.95
+    assert (pictures.background(noisy) > pictures.background(real)).float().mean() > 0.95
+    assert pictures.symmetry(noisy).mean() < pictures.symmetry(real).mean()
 
 
 def test_more_light(real):
     light = (real + 0.2).clamp(max=1)
-    assert (attributes.brightness(light) > attributes.brightness(real)).all()
-    assert (attributes.area(light) >= attributes.area(real)).all()
-    torch.testing.assert_close(attributes.contrast(0.5 * real), 0.5 * attributes.contrast(real))
+    assert (pictures.brightness(light) > pictures.brightness(real)).all()
+    assert (pictures.area(light) >= pictures.area(real)).all()
+    torch.testing.assert_close(pictures.contrast(0.5 * real), 0.5 * pictures.contrast(real))
 
 
 def test_squeezed(real):
     """Every second column alone, in the middle of a black picture: half as wide, twice the aspect."""
     narrow = torch.nn.functional.pad(real[..., ::2], (7, 7), value=-1.0)
-    wide = attributes.width(real) >= 10
-    assert 0.45 < (attributes.width(narrow) / attributes.width(real))[wide].mean() < 0.55
-    assert 1.8 < (attributes.aspect(narrow) / attributes.aspect(real))[wide].mean() < 2.2
+    wide = pictures.width(real) >= 10
+    assert 0.45 < (pictures.width(narrow) / pictures.width(real))[wide].mean() < 0.55
+    assert 1.8 < (pictures.aspect(narrow) / pictures.aspect(real))[wide].mean() < 2.2

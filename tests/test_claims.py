@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from labkit import claims
-from labkit.atlas import NAMES, Atlas, Effects, compare
-from labkit.attributes import ATTRIBUTES
-from labkit.claims import LAB, Evidence, decide, judge
+from labkit.analysis import claims
+from labkit.analysis.claims import LAB, Evidence, decide, judge
+from labkit.analysis.effects import NAMES, Atlas, Effects, compare
+from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.latent import random_directions
-from labkit.runs import Run
-from labkit.training import seeded
+from labkit.pictures import ATTRIBUTES
+from labkit.training.runs import Run
 
 IDS = "V1 V2 V3 L1 L5 L20 L40 L60 L80 L6 L7 D1 D2 D3 D4 D5 D6 D7 S1 S2 S3 S4 S5".split()
 VERDICTS = {"holds", "does not hold", "undecided", "true of this run only"}

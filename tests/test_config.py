@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from labkit.base.files import sha256
 from labkit.config import MODELS, PROFILES, TrainConfig, config_for
-from labkit.system import sha256
 
 FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
 NOT_A_NAME = ["", "DCGAN", "full ", "wgan", "auto", None, 0, True, 1.0, ["dcgan"], b"dcgan"]

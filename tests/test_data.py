@@ -19,16 +19,18 @@ import torch
 from torchvision.datasets import FashionMNIST
 
 from labkit import data
-from labkit.system import LabError, sha256
+from labkit.base.errors import LabError
+from labkit.base.files import sha256
+from labkit.data import loading
 
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-SYSTEM = data.SYSTEM
+SYSTEM = loading.SYSTEM
 
 
 @pytest.fixture(autouse=True)
 def sealed(monkeypatch, tmp_path):
     """No system copy, no Debian, no mirror, no proxy: what a test needs of these it puts back itself."""
-    monkeypatch.setattr(data, "SYSTEM", tmp_path / "no system copy")
+    monkeypatch.setattr(loading, "SYSTEM", tmp_path / "no system copy")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -71,15 +73,15 @@ def test_sample_is_the_beginning_of_the_real_data(sample_folder, sample_digests)
 
 
 def test_real_data(monkeypatch, capsys):
-    monkeypatch.setattr(data, "SYSTEM", SYSTEM)
+    monkeypatch.setattr(loading, "SYSTEM", SYSTEM)
     folder = data.data_folder()
-    if any(data.locate(folder, name) is None for name in data.DIGESTS):
+    if any(loading.locate(folder, name) is None for name in data.DIGESTS):
         pytest.skip(f"the real files are not in {folder} (make data)")
     for split, n in (("train", 60_000), ("test", 10_000)):
         images, labels = data.load(split)
         assert images.shape == (n, 28, 28) and labels.shape == (n,)
         assert torch.bincount(labels).tolist() == [n // 10] * 10
-    data.main()
+    loading.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4 and all(line.startswith("ok") for line in lines)
 
@@ -100,19 +102,19 @@ def test_folder_from_the_environment(monkeypatch, sample_folder, sample_digests)
     assert data.data_folder() == sample_folder
     assert len(data.load("test", digests=sample_digests)[0]) == 256
     monkeypatch.setenv("LABKIT_DATA", "")
-    assert data.data_folder() == data.ROOT / "data"
+    assert data.data_folder() == loading.ROOT / "data"
 
 
 def test_where_a_file_is_looked_for(monkeypatch, tmp_path):
     """The folder's .gz, then its unpacked file, then the system's copy."""
     folder, system = tmp_path / "folder", tmp_path / "system"
     places = [folder / "name.gz", folder / "name", system / "name.gz"]
-    monkeypatch.setattr(data, "SYSTEM", system)
-    assert data.locate(folder, "name") is None
+    monkeypatch.setattr(loading, "SYSTEM", system)
+    assert loading.locate(folder, "name") is None
     for place in reversed(places):
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(b"")
-        assert data.locate(folder, "name") == place
+        assert loading.locate(folder, "name") == place
 
 
 # ----- damage
@@ -158,8 +160,8 @@ def test_a_bomb_is_not_unpacked(tmp_path, refused):
     tracemalloc.start()
     try:
         with refused(path, "is damaged", "make data"):
-            data.read_verified(path, "0" * 64)
-        assert tracemalloc.get_traced_memory()[1] < 4 * data.LARGEST
+            loading.read_verified(path, "0" * 64)
+        assert tracemalloc.get_traced_memory()[1] < 4 * loading.LARGEST
     finally:
         tracemalloc.stop()
 
@@ -252,13 +254,13 @@ FAULTS = {
 @pytest.mark.parametrize("name, content", FAULTS.values(), ids=FAULTS)
 def test_bad_header(refused, name, content):
     with refused(name):
-        data.parse_idx(content, name)
+        loading.parse_idx(content, name)
 
 
 def test_good_header():
-    images = data.parse_idx(idx(0x803, 2, 28, 28, size=1568), IMAGES)
+    images = loading.parse_idx(idx(0x803, 2, 28, 28, size=1568), IMAGES)
     assert images.shape == (2, 28, 28) and images.flatten().tolist() == [i % 251 for i in range(1568)]
-    assert data.parse_idx(idx(0x801, 3, size=3), LABELS).tolist() == [0, 1, 2]
+    assert loading.parse_idx(idx(0x801, 3, size=3), LABELS).tolist() == [0, 1, 2]
 
 
 def test_to_unit():
@@ -325,7 +327,7 @@ def test_fetch(server, tmp_path, contents, sample_digests):
     assert data.ensure(folder, sample_digests) == folder
     assert sorted(p.name for p in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)
     for name, digest in sample_digests.items():
-        assert data.read_verified(folder / f"{name}.gz", digest) == contents[name]
+        assert loading.read_verified(folder / f"{name}.gz", digest) == contents[name]
         assert stat.S_IMODE((folder / f"{name}.gz").stat().st_mode) == 0o644
     assert sorted(server.asked) == sorted(f"/{name}.gz" for name in sample_digests)
     data.ensure(folder, sample_digests)
@@ -384,7 +386,7 @@ ANSWERS = {
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_fetch_fails(server, monkeypatch, refused, tmp_path, sample_folder, sample_digests, answer):
     """One file of four is not what it should be: one line, no part of it left, and the sound ones are kept."""
-    monkeypatch.setattr(data, "TIMEOUT", 0.3)
+    monkeypatch.setattr(loading, "TIMEOUT", 0.3)
     good = (sample_folder / f"{TEST_IMAGES}.gz").read_bytes()
     server.answers[f"{TEST_IMAGES}.gz"] = answer(good, server)
     folder = tmp_path / "data"
@@ -412,16 +414,16 @@ def test_folder_that_cannot_be_made(server, refused, tmp_path, sample_digests):
 
 def test_interrupted_fetch(server, monkeypatch, tmp_path, sample_digests):
     """Ctrl-C goes on as itself and leaves no part behind; the next call completes."""
-    replace, folder = data.os.replace, tmp_path / "data"
+    replace, folder = loading.os.replace, tmp_path / "data"
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data.os, "replace", interrupt)
+    monkeypatch.setattr(loading.os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         data.ensure(folder, sample_digests)
     assert list(folder.iterdir()) == []
-    monkeypatch.setattr(data.os, "replace", replace)
+    monkeypatch.setattr(loading.os, "replace", replace)
     assert len(list(data.ensure(folder, sample_digests).iterdir())) == 4
 
 
@@ -439,7 +441,7 @@ data.ensure(Path(sys.argv[2]), digests)
 def fetching(server, folder, digests):
     """Another process that fetches into ``folder``."""
     arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(folder), *(f"{name}={digest}" for name, digest in digests.items())]
-    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(data.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(loading.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
@@ -470,7 +472,7 @@ import sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from labkit import data
-from labkit.system import LabError
+from labkit.base.errors import LabError
 FashionMNIST.mirrors, data.SYSTEM, data.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 try:
     print(len(data.load("test", folder=Path(sys.argv[2]), digests=dict(pair.split("=") for pair in sys.argv[3:]))[0]), "images")
@@ -486,7 +488,7 @@ def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
         arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(copy), *(f"{name}={digest}" for name, digest in sample_digests.items())]
         script = f'mount --bind "{copy}" "{copy}" && mount -o remount,ro,bind "{copy}" && exec "$@"'
         command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-c", LOAD, *arguments]
-        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(data.ROOT)}, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(loading.ROOT)}, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -8,14 +8,18 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from labkit import atlas, attributes, data, directions, latent, metrics, runs, training
-from labkit.atlas import NAMES, Atlas
-from labkit.attributes import ATTRIBUTES
+from labkit import data, latent
+from labkit.analysis import directions
+from labkit.analysis import effects as analysis_effects
+from labkit.analysis.directions import all_directions, directions_of, principal, purity, regression, sefa, steepest
+from labkit.analysis.effects import NAMES, Atlas
+from labkit.base.rng import seeded
 from labkit.config import MODELS, config_for
-from labkit.data import to_unit
-from labkit.directions import all_directions, directions_of, principal, purity, regression, sefa, steepest
-from labkit.models import build
-from labkit.training import seeded
+from labkit.data.loading import to_unit
+from labkit.evaluation import scoring
+from labkit.gans.registry import build
+from labkit.pictures import ATTRIBUTES
+from labkit.training import runs, state
 
 DIM = 8  # of the toys' latent spaces
 
@@ -319,13 +323,13 @@ def test_purity_by_hand():
 
 @pytest.fixture(scope="module")
 def reference():
-    return metrics.load_reference(100)
+    return scoring.load_reference(100)
 
 
 @pytest.fixture(scope="module")
 def run(tiny_config, sample_images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
+        patch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
         return runs.fit_or_load(tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images)
 
 
@@ -335,16 +339,16 @@ def kept(run, reference, monkeypatch):
     for path in [*run.folder.glob("atlas-*"), *files(run)]:
         path.unlink()
     for name, value in {"STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
-        monkeypatch.setattr(atlas, name, value)
-    for module in (atlas, directions):
+        monkeypatch.setattr(analysis_effects, name, value)
+    for module in (analysis_effects, directions):
         monkeypatch.setattr(module, "load_reference", lambda n, device: reference)
-    calls, measure = [], atlas.edit_effects
+    calls, measure = [], analysis_effects.edit_effects
 
     def counted(g, ways, *rest):
         calls.append(ways)
         return measure(g, ways, *rest)
 
-    monkeypatch.setattr(atlas, "edit_effects", counted)
+    monkeypatch.setattr(analysis_effects, "edit_effects", counted)
     return calls
 
 
@@ -381,8 +385,8 @@ def test_the_directions_of_a_run_are_measured_once(run, kept):
 
 def test_the_effects_are_those_of_the_edits_beside_the_null_of_the_axes(run, three, reference):
     found, effects = directions_of(run)
-    axes = atlas.atlas_of(run)
-    a, change = len(ATTRIBUTES), atlas.edit_effects(run.generator(), torch.stack(list(found.values())), reference, 3, 4).change
+    axes = analysis_effects.atlas_of(run)
+    a, change = len(ATTRIBUTES), analysis_effects.edit_effects(run.generator(), torch.stack(list(found.values())), reference, 3, 4).change
     torch.testing.assert_close(effects.mean, change.mean(1))
     assert torch.equal(effects.null, axes.null) and torch.equal(effects.null_sweeps, axes.null_sweeps) and torch.equal(effects.pairs, axes.pairs)
     spread = axes.null[:, :a].square().mean(0).sqrt()
@@ -415,13 +419,13 @@ def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatc
     if changed == "version":
         monkeypatch.setattr(directions, "VERSION", directions.VERSION + 1)
     if changed == "version of the atlas":
-        monkeypatch.setattr(atlas, "VERSION", atlas.VERSION + 1)
+        monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
     if changed == "ruler":
-        for module in (atlas, directions):
+        for module in (analysis_effects, directions):
             monkeypatch.setattr(module, "load_ruler", lambda: (None, {"sha256": "another"}))
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
     if changed == "bases":
-        monkeypatch.setattr(atlas, "BASES", {"smoke": 3})
+        monkeypatch.setattr(analysis_effects, "BASES", {"smoke": 3})
     directions_of(run)
     assert len(three) == (1 if changed == "version" else 3) and len(files(run)) == 2

@@ -13,11 +13,14 @@ from importlib import metadata
 
 import pytest
 import torch
-
-from labkit import data, doctor, runs
-from labkit.ruler import load_ruler
-from labkit.system import ROOT, LabError
 from project_copy import clean_environment, copy_project, make
+
+from labkit import data, doctor
+from labkit.base.errors import LabError
+from labkit.base.paths import ROOT
+from labkit.data import loading
+from labkit.evaluation.classifier import load_ruler
+from labkit.training import runs
 
 NAMES = [check.__name__ for check in doctor.CHECKS]
 NEED_TORCH = {"data", "ruler", "runs", "gpu", "threads"}
@@ -90,7 +93,7 @@ def test_a_healthy_project(healthy):
 
 def test_a_flipped_byte_in_the_data(healthy, tmp_path):
     for name in data.DIGESTS:
-        path = data.locate(data.data_folder(), name)
+        path = loading.locate(data.data_folder(), name)
         (tmp_path / path.name).symlink_to(path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -130,7 +133,7 @@ def test_what_can_be_missed_is_a_note(project, tmp_path):
     rows = consult(project, LABKIT_DATA=str(tmp_path / "empty"), PATH=str(tmp_path / "empty"))
     assert not failures(rows) and ("ok", "runs", f"0 verified finished runs in {project}/data/runs") in rows
     notes = {name: text for state, name, text in rows if state == "note"}
-    if data.SYSTEM.exists():  # Debian's package is installed
+    if loading.SYSTEM.exists():  # Debian's package is installed
         assert "data" not in notes
     else:
         assert f"4 of 4 files are not in {tmp_path / 'empty'}: 'make data'" in notes["data"]

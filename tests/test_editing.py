@@ -12,9 +12,15 @@ import pytest
 import torch
 from PIL import Image
 
-from labkit import atlas, directions, editing, figures, latent, runs, store, training
-from labkit.atlas import Atlas
-from labkit.editing import DIMS, Editor
+from labkit import latent
+from labkit.analysis import directions, effects
+from labkit.analysis.effects import Atlas
+from labkit.base import cache
+from labkit.editor import session
+from labkit.editor.session import DIMS, Editor
+from labkit.figures import catalogue, sheets
+from labkit.training import runs
+from labkit.training import state as training_state
 
 MODELS = ["vanilla", "dcgan"]
 each_model = pytest.mark.parametrize("model", MODELS)
@@ -29,7 +35,7 @@ def trained(tiny_config, sample_images, tmp_path_factory):
     """
     root = tmp_path_factory.getbasetemp() / "tiny runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
+        patch.setattr(runs, "trained_generator", functools.partial(training_state.trained_generator, n=100))
         for model, changes in (("vanilla", {}), ("dcgan", {}), ("vanilla", {"latent_dim": 50})):
             runs.fit_or_load(tiny_config(model, examples=16, lr=1e-2, **changes), "cpu", root, sample_images)
     for checkpoint in root.rglob("checkpoint-*"):
@@ -49,7 +55,7 @@ def folders(root):
 def home(trained, tmp_path, monkeypatch):
     """The folders of the runs, by name; what is kept goes to a folder of the test's own."""
     monkeypatch.setattr(runs, "RUNS", trained)
-    monkeypatch.setattr(editing, "KEPT", tmp_path / "figures" / "explorer")
+    monkeypatch.setattr(session, "KEPT", tmp_path / "figures" / "explorer")
     return folders(trained)
 
 
@@ -65,7 +71,7 @@ def own_runs(home, tmp_path, monkeypatch):
 def clock(monkeypatch):
     """The editor's clock, in seconds: it stands still until a test sets ``clock.now``."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(editing, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -500,7 +506,7 @@ def test_a_direction_is_kept_with_the_recipe(home, finder):
 
 def test_a_recipe_with_a_bad_direction_is_refused(finder):
     finder.add("sefa 1"), finder.save()
-    path = editing.KEPT / finder.kept()[0] / "recipe.json"
+    path = session.KEPT / finder.kept()[0] / "recipe.json"
     recipe = json.loads(path.read_text())
     for bad in ([0.0] * 100, [1.0], "x", None, recipe["directions"]["sefa 1"][:-1] + [9.0]):
         path.write_text(json.dumps({**recipe, "directions": {"sefa 1": bad}}))
@@ -511,14 +517,14 @@ def test_a_recipe_with_a_bad_direction_is_refused(finder):
 
 def measure(run, **units):
     """Keep ``units`` as directions of ``run``: the first was measured to change contrast most, the second brightness."""
-    mean, score = torch.zeros(2, 2, len(atlas.NAMES))
+    mean, score = torch.zeros(2, 2, len(effects.NAMES))
     for k, name, effect, against_random in ((0, "contrast", -4.25, -3.0), (0, "width", 9.0, 1.0), (1, "brightness", 17.0, 2.0)):
-        mean[k, atlas.NAMES.index(name)], score[k, atlas.NAMES.index(name)] = effect, against_random
+        mean[k, effects.NAMES.index(name)], score[k, effects.NAMES.index(name)] = effect, against_random
     sheet = {name: torch.zeros(2, 4) for name in Atlas.__dataclass_fields__} | {"mean": mean, "score": score}
     vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
     for old in run.folder.glob("directions-*"):
         old.unlink()
-    store.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
+    cache.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
 
 
 def test_directions_that_were_measured_are_there_from_the_start(own_runs):
@@ -576,7 +582,7 @@ MEASURED = [  # brightness, contrast, width
 
 @pytest.mark.parametrize(("image", "brightness", "contrast", "width"), MEASURED)
 def test_measures_of_plain_pictures(image, brightness, contrast, width):
-    values = {name: measure(torch.cat([image, picture(255, 0)])) for name, measure in editing.MEASURES.items()}
+    values = {name: measure(torch.cat([image, picture(255, 0)])) for name, measure in session.MEASURES.items()}
     for name, expected in (("brightness", brightness), ("contrast", contrast), ("width", width)):
         assert values[name].shape == (2,) and values[name][0].item() == pytest.approx(expected, abs=1e-3)
 
@@ -586,7 +592,7 @@ def test_width_counts_columns_with_one_bright_pixel():
     for x in (0, 3, 27):
         image[0, 0, 2 * (x % 14), x] = 1.0
     image[0, 0, 5, 3] = 1.0  # a second one in the same column
-    assert editing.MEASURES["width"](image).item() == 3 and editing.MEASURES["width"](image.transpose(2, 3)).item() == 4
+    assert session.MEASURES["width"](image).item() == 3 and session.MEASURES["width"](image.transpose(2, 3)).item() == 4
 
 
 # ----- save, sweep, load
@@ -601,7 +607,7 @@ PICTURE, SWEEP = ["picture.png", "picture.svg", "recipe.json"], ["recipe.json", 
 
 def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
     e = Editor(home["vanilla"], device="cpu")
-    assert not editing.KEPT.exists()
+    assert not session.KEPT.exists()
     old = {}
     steps = [("vanilla-001", "save"), ("vanilla-002", "sweep"), ("dcgan-001", "sweep"), ("vanilla-003", "save")]
     for number, (folder, method) in enumerate(steps):
@@ -612,19 +618,19 @@ def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
         getattr(e, method)()
         assert not e.failed and e.status.startswith(f"kept in figures/explorer/{folder}: ")
         assert sorted(e.status.split(": ")[1].split(", ")) == names
-        now = content(editing.KEPT)
+        now = content(session.KEPT)
         assert sorted(now.keys() - old.keys()) == [f"{folder}/{name}" for name in names]
         assert {name: now[name] for name in old} == old
         old = now
-    assert e.kept() == sorted(folder for folder, *_ in steps) == sorted(p.name for p in editing.KEPT.iterdir())
+    assert e.kept() == sorted(folder for folder, *_ in steps) == sorted(p.name for p in session.KEPT.iterdir())
 
 
 def test_the_saved_picture_is_the_figure_of_the_state(home, editor):
     editor.set(20, 3.0, [1])
     editor.set(5, -3.0)
     editor.save()
-    files = figures.encode(editor.figure())
-    assert all((editing.KEPT / "vanilla-001" / f"picture.{kind}").read_bytes() == data for kind, data in files.items())
+    files = catalogue.encode(editor.figure())
+    assert all((session.KEPT / "vanilla-001" / f"picture.{kind}").read_bytes() == data for kind, data in files.items())
     base, edited = (x[:, 0] for x in editor.images())
     top = editor.figure().axes[0]
     shown = top.get_images()[0].get_array().filled(np.nan)
@@ -703,13 +709,13 @@ def test_a_sweep_goes_through_the_values_and_back(home, editor, rows):
     editor.sweep(5)
     assert same(state(editor), before)  # the vectors stay where they were
     values = [*np.linspace(-3, 3, 25), *np.linspace(2.75, -2.75, 23)]
-    with Image.open(editing.KEPT / "vanilla-001" / "sweep.gif") as gif:
+    with Image.open(session.KEPT / "vanilla-001" / "sweep.gif") as gif:
         assert gif.n_frames == len(values) == 48 and gif.size == (8 * 29 * 4, 24 + 28 * 4) and gif.info["loop"] == 0
         labels = set()
         for i, value in enumerate(values):
             gif.seek(i)
             picture = np.asarray(gif.convert("L"))
-            levels = figures.grey_levels(latent.sample(editor.g, latent.perturb(editor.z, 5, value.item(), rows)))
+            levels = sheets.grey_levels(latent.sample(editor.g, latent.perturb(editor.z, 5, value.item(), rows)))
             for column in range(8):
                 tile = picture[24:, column * 116 : column * 116 + 112]
                 # Pillow, not the file, is off by a level where a later frame has a palette of its own.
@@ -724,12 +730,12 @@ def test_a_sweep_takes_the_dimension_last_touched(home, editor):
     editor.set(33, 1.0)
     editor.sweep()
     editor.sweep(33)
-    a, b = ((editing.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
+    a, b = ((session.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
     assert a == b
     editor.set(20, 1.0)
     editor.undo()
     editor.sweep(20)
-    assert (editing.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
+    assert (session.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
 
 
 def test_a_sweep_after_another_network_was_opened(home, finder):
@@ -739,7 +745,7 @@ def test_a_sweep_after_another_network_was_opened(home, finder):
     finder.sweep()
     assert not finder.failed
     finder.sweep(DIMS[0])
-    a, b = ((editing.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
+    a, b = ((session.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
     assert a == b
 
 
@@ -819,16 +825,16 @@ def recipe(trained, tmp_path_factory):
     """The bytes of a sound recipe of the vanilla network, with z[20] = 2."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "RUNS", trained)
-        patch.setattr(editing, "KEPT", tmp_path_factory.mktemp("recipe") / "figures" / "explorer")
+        patch.setattr(session, "KEPT", tmp_path_factory.mktemp("recipe") / "figures" / "explorer")
         e = Editor(folders(trained)["vanilla"], seed=3, device="cpu")
         e.set(20, 2.0)
         e.save()
-        return (editing.KEPT / "vanilla-001" / "recipe.json").read_bytes()
+        return (session.KEPT / "vanilla-001" / "recipe.json").read_bytes()
 
 
 def put(recipe, name="vanilla-001"):
     """Lay the file where recipes are kept; its path."""
-    path = editing.KEPT / name / "recipe.json"
+    path = session.KEPT / name / "recipe.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(recipe)
     return path
@@ -890,10 +896,10 @@ def test_a_recipe_whose_run_is_gone_or_another(own_runs, clock):
 def test_what_is_kept_is_only_what_has_a_recipe(home, editor, recipe):
     assert editor.kept() == []
     put(recipe)
-    (editing.KEPT / "notes").mkdir()
-    (editing.KEPT / "a file").write_text("mine")
+    (session.KEPT / "notes").mkdir()
+    (session.KEPT / "a file").write_text("mine")
     put(recipe, "notes/deeper")
-    (editing.KEPT / "recipe.json").write_bytes(recipe)
+    (session.KEPT / "recipe.json").write_bytes(recipe)
     assert editor.kept() == ["vanilla-001"]
 
 

@@ -16,13 +16,18 @@ from ipywidgets.widgets.widget import _instances as open_widgets
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from PIL import Image
-
-from labkit import directions, editing, explorer, figures, latent, runs, server
-from labkit.data import CLASSES
-from labkit.explorer import LatentExplorer
-from labkit.ruler import load_ruler
-from labkit.system import LabError
 from test_editing import clock, flip, home, own_runs, trained  # noqa: F401  (fixtures, too)
+
+from labkit import latent
+from labkit.analysis import directions
+from labkit.base.errors import LabError
+from labkit.data.loading import CLASSES
+from labkit.editor import server, session
+from labkit.editor import widgets as editor_widgets
+from labkit.editor.widgets import LatentExplorer
+from labkit.evaluation.classifier import load_ruler
+from labkit.figures import catalogue, sheets
+from labkit.training import runs
 
 NAN, INF = math.nan, math.inf
 
@@ -85,7 +90,7 @@ def decoded(lab):
 def shows(lab, base, z):
     """Whether the page shows G(base) above G(z), to the grey level."""
     pixels, g = decoded(lab), runs.load_run(lab.run.folder).generator()
-    expected = np.concatenate([figures.grey_levels(latent.sample(g, v)) for v in (base, z)]).reshape(2, 8, 28, 28, 1)
+    expected = np.concatenate([sheets.grey_levels(latent.sample(g, v)) for v in (base, z)]).reshape(2, 8, 28, 28, 1)
     return np.array_equal(pixels[:2], expected.repeat(3, 4))
 
 
@@ -377,7 +382,7 @@ def test_save_sweep_and_load(home, lab):
     assert "vanilla-001" in told(lab)[0] and not told(lab)[1] and lab.recipe.options == ("vanilla-001",)
     button(lab, "sweep").click()
     assert "vanilla-002" in told(lab)[0] and lab.recipe.options == ("vanilla-001", "vanilla-002")
-    assert (editing.KEPT / "vanilla-002" / "sweep.gif").exists() and (editing.KEPT / "vanilla-001" / "picture.svg").exists()
+    assert (session.KEPT / "vanilla-002" / "sweep.gif").exists() and (session.KEPT / "vanilla-001" / "picture.svg").exists()
     button(lab, "reset all").click()
     lab.use(home["dcgan"])
     assert lab.stage.value != picture
@@ -446,8 +451,8 @@ def test_the_captions_measure_what_is_shown(lab):
     assert all(len(row) == 8 for row in rows.values())
     norms = norms_of(lab)
     assert [text for text, _ in norms] == [f"{x:.2f}" for x in lab.z.norm(dim=1).tolist()]
-    assert list(editing.MEASURES) == ["brightness", "contrast", "width"]
-    for name, measure in editing.MEASURES.items():
+    assert list(session.MEASURES) == ["brightness", "contrast", "width"]
+    for name, measure in session.MEASURES.items():
         assert [text for text, _ in rows[name]] == [f"{x:.0f}" for x in measure(edited).tolist()]
     assert "9.97" in list(rows)[1]  # sqrt(99.5), where N(0, I) lives
     chance, seen = load_ruler()[0].measure(edited)[1].max(1)
@@ -458,7 +463,7 @@ def test_without_the_ruler_only_the_classes_are_missing(home, monkeypatch):
     def missing():
         raise LabError("no ruler")
 
-    for module in (explorer, directions):
+    for module in (editor_widgets, directions):
         monkeypatch.setattr(module, "load_ruler", missing)
     lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
     assert list(measures(lab))[2:] == ["brightness", "contrast", "width"] and told(lab) == ("", False)
@@ -487,8 +492,8 @@ def test_many_dimensions_at_the_end_of_their_range_lead_far_away(lab):
 
 def test_the_status_line_is_text_not_markup(lab):
     name = '<b>"bold"&'
-    (editing.KEPT / name).mkdir(parents=True)
-    (editing.KEPT / name / "recipe.json").write_text("{")
+    (session.KEPT / name).mkdir(parents=True)
+    (session.KEPT / name / "recipe.json").write_text("{")
     lab.undo()
     assert lab.recipe.options == (name,)
     lab.recipe.set_state({"index": 0})
@@ -540,7 +545,7 @@ def test_the_open_run_is_deleted(own_runs, clock):
     lab = LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu")
     shutil.rmtree(own_runs["vanilla"])
     slider(lab, 5).set_state({"value": 3.0})
-    edited = figures.grey_levels(latent.sample(lab.g, latent.perturb(lab.base, 5, 3.0)))
+    edited = sheets.grey_levels(latent.sample(lab.g, latent.perturb(lab.base, 5, 3.0)))
     assert told(lab)[1] or np.array_equal(decoded(lab)[1, ..., 0], edited[:, 0])
 
 
@@ -630,7 +635,7 @@ def test_headless_is_a_picture_and_no_widget(home, monkeypatch, lab):
     assert set(bundle) == {"text/plain", "text/html"} and "make lab" in bundle["text/plain"]
     assert bundle["text/html"].count("<img") == 1
     png = base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', bundle["text/html"])[1])
-    assert png == figures.encode(rest.figure())["png"] and torch.equal(rest.z, latent.perturb(rest.base, 5, 3.0, [2]))
+    assert png == catalogue.encode(rest.figure())["png"] and torch.equal(rest.z, latent.perturb(rest.base, 5, 3.0, [2]))
 
 
 def test_headless_without_a_run_says_so(home, tmp_path, monkeypatch):
@@ -644,7 +649,7 @@ def test_the_page_can_name_every_picture_and_control(lab):
     controls = [x for x in inside(lab.view) if isinstance(x, (w.Button, w.ToggleButton, w.FloatSlider, w.Dropdown, w.BoundedIntText))]
     assert len(controls) > 20 and all(x.description for x in controls)
     assert all(x.tooltip for x in controls if isinstance(x, (w.Button, w.ToggleButton)))
-    assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in explorer.LABELS
+    assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in editor_widgets.LABELS
 
 
 # ----- the connection of the page

@@ -13,18 +13,21 @@ import time
 from contextlib import contextmanager
 from xml.etree import ElementTree
 
+import lab_page
 import matplotlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-import lab_page
-from labkit import directions, figures, latent, runs
-from labkit.editing import MEASURES
-from labkit.training import seeded
 from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
+from PIL import Image
 from project_copy import clean_environment, copy_project
+
+from labkit import latent
+from labkit.analysis import directions
+from labkit.base.rng import seeded
+from labkit.editor.session import MEASURES
+from labkit.figures import sheets
+from labkit.training import runs
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
@@ -189,7 +192,7 @@ def cells(page):
 
 def library(network, *rows):
     """What the library makes of each row's vectors (8, 100), as `cells` gives it."""
-    return np.stack([np.repeat(figures.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows])
+    return np.stack([np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows])
 
 
 def assert_same(shown, expected):
@@ -384,7 +387,7 @@ def test_a_training_that_runs_keeps_its_random_numbers(page):
         seed.press("Enter")
         quiet(page)
     draw = "with seeded('test'):\n    drawn = [(torch.randn(1).item(), time.sleep(0.002))[0] for _ in range(800)]"
-    run_in_the_kernel(page, f"import time\nfrom labkit.training import seeded\n{draw}")
+    run_in_the_kernel(page, f"import time\nfrom labkit.base.rng import seeded\n{draw}")
     for typed in range(3, 40):
         seed.fill(str(typed))
         seed.press("Enter")
@@ -563,7 +566,7 @@ def test_the_difference_is_a_third_row_in_colour(page, networks, z):
     assert len(shown) == 3
     assert_same(shown[:2], library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
     assert np.abs(shown[2].astype(int) - colours).max() <= 4  # a neighbouring colour, where a sum was rounded the other way
-    whole = np.asarray(Image.open(io.BytesIO(figures.stage(base, edited, True))).convert("RGBA"))
+    whole = np.asarray(Image.open(io.BytesIO(sheets.stage(base, edited, True))).convert("RGBA"))
     assert whole.shape == np.asarray(lab_page.picture(page)).shape
     assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited", "difference"]
     press(page, "difference")

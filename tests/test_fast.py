@@ -9,14 +9,17 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import cached
 
-from labkit import fast, models, runs, training
 from labkit.config import config_for
-from labkit.data import to_unit
+from labkit.data.loading import to_unit
+from labkit.gans import dcgan, registry, vanilla
+from labkit.gans import layers as gans_layers
+from labkit.training import loop, runs
+from labkit.training import state as training_state
 
 
 def plain_and_arranged(*layers):
     plain = nn.Sequential(*layers).double()
-    return plain, fast.arrange(copy.deepcopy(plain))
+    return plain, gans_layers.arrange(copy.deepcopy(plain))
 
 
 def plain_and_folded(c_in=3, c_out=5):
@@ -50,7 +53,7 @@ def test_spectral_norm_equals_torchs_with_gradients_and_state():
     networks = plain_and_arranged(spectral_norm(nn.Linear(7, 5)), nn.LeakyReLU(0.2), spectral_norm(nn.Linear(5, 1)))
     for training in (True, True, False, True):
         for network in networks:
-            network.train(training)
+            network.train(loop)
         assert_same_with_gradients(networks, torch.randn(4, 7, dtype=torch.float64, requires_grad=True))
         torch.testing.assert_close(networks[1].state_dict(), networks[0].state_dict(), rtol=1e-12, atol=1e-12)
     x_real, x_fake = torch.randn(2, 4, 7, dtype=torch.float64)
@@ -78,7 +81,7 @@ def test_a_second_derivative_is_refused_not_wrong(layers):
 
 
 def test_a_copy_of_an_arranged_discriminator_is_another():
-    d = fast.arrange(models.VanillaDiscriminator())
+    d = gans_layers.arrange(vanilla.VanillaDiscriminator())
     twin, x = copy.deepcopy(d), torch.randn(4, 1, 28, 28)
     before = copy.deepcopy(d.state_dict())
     with torch.no_grad():
@@ -92,31 +95,31 @@ def test_every_entry_of_the_fold_matters(monkeypatch):
     """Removing any of the six ones of FOLD breaks the equality."""
     plain, folded = plain_and_folded()
     x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
-    for i, j in fast.FOLD.nonzero().tolist():
-        broken = fast.FOLD.clone()
+    for i, j in gans_layers.FOLD.nonzero().tolist():
+        broken = gans_layers.FOLD.clone()
         broken[i, j] = 0
-        monkeypatch.setattr(fast, "FOLD", broken)
+        monkeypatch.setattr(gans_layers, "FOLD", broken)
         assert (folded(x) - plain(x)).abs().max() > 1e-3
 
 
 def test_print_names_and_weights_stay():
-    g = models.DCGANGenerator()
+    g = dcgan.DCGANGenerator()
     text, keys = str(g), list(g.state_dict())
     weights = copy.deepcopy(g.state_dict())
-    fast.arrange(g)
+    gans_layers.arrange(g)
     assert str(g) == text and list(g.state_dict()) == keys
     g.load_state_dict(weights)
 
 
 def test_folded_generator_is_used_and_survives_deepcopy():
     """A copy computes with its own weights, and both never make the upsampled tensor."""
-    g = fast.arrange(models.DCGANGenerator().eval())
+    g = gans_layers.arrange(dcgan.DCGANGenerator().eval())
     twin = copy.deepcopy(g)
     with torch.no_grad():
         for p in twin.parameters():
             p.add_(0.01)
         z = torch.randn(2, 100)
-        reference = models.DCGANGenerator().eval()
+        reference = dcgan.DCGANGenerator().eval()
         reference.load_state_dict(twin.state_dict())
         torch.testing.assert_close(twin(z), reference(z), rtol=1e-4, atol=1e-5)
         assert (twin(z) - g(z)).abs().max() > 1e-3
@@ -126,7 +129,7 @@ def test_folded_generator_is_used_and_survives_deepcopy():
 @pytest.fixture
 def double(monkeypatch):
     """Train in float64: rounding is then 1e-16, and fifty steps of a game do not blow it up to a visible size."""
-    monkeypatch.setattr(training, "to_unit", lambda images: to_unit(images).double())
+    monkeypatch.setattr(loop, "to_unit", lambda images: to_unit(images).double())
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
@@ -139,9 +142,9 @@ def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double)
     states = []
     for arranged in (True, False):
         if not arranged:
-            monkeypatch.setattr(fast, "arrange", lambda network, dtype=None: network)
-        states.append(training.TrainState(config))
-        training.train(states[-1], sample_images)
+            monkeypatch.setattr(gans_layers, "arrange", lambda network, dtype=None: network)
+        states.append(training_state.TrainState(config))
+        loop.train(states[-1], sample_images)
     fastest, plain = states
     assert fastest.history.flatten(0, 1).shape[0] == 50
     tolerance = {"rtol": 0, "atol": 1e-8}
@@ -156,8 +159,8 @@ def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double)
 def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
     """Gradients within a fifth of their size (seen: up to 0.1, as LeakyReLU's kink is passed on another side)."""
     torch.manual_seed(0)
-    exact = models.build(config_for(model, "smoke"))[0]
-    half = fast.arrange(copy.deepcopy(exact), torch.bfloat16)
+    exact = registry.build(config_for(model, "smoke"))[0]
+    half = gans_layers.arrange(copy.deepcopy(exact), torch.bfloat16)
     z, weight = torch.randn(16, 100), torch.randn(16, 1, 28, 28)
     images = []
     for g in (exact, half):
@@ -176,9 +179,9 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
 def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf16, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
-    assert fast.precision("auto", "cpu") == expected
-    assert fast.precision("auto", "cuda") == "float32"  # not measured there
-    assert [fast.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    assert gans_layers.precision("auto", "cpu") == expected
+    assert gans_layers.precision("auto", "cuda") == "float32"  # not measured there
+    assert [gans_layers.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
@@ -188,10 +191,10 @@ def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(model, bl
     run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
     assert run.manifest["machine"]["precision"] == precision
     assert all(tensor.dtype != torch.bfloat16 for tensor in run.generator_state.values())
-    state = training.TrainState(config)
+    state = training_state.TrainState(config)
     assert state.d.embed(torch.zeros(4, 1, 28, 28)).dtype == torch.float32
     kinds = []
-    for g in (state.g.train(), training.trained_generator(state, 100), run.generator()):
+    for g in (state.g.train(), training_state.trained_generator(state, 100), run.generator()):
         getattr(g, block)[3].register_forward_hook(lambda layer, args, out: kinds.append(out.dtype))
         g(torch.randn(4, 100))
     assert kinds == [getattr(torch, precision), torch.float32, torch.float32]
@@ -199,7 +202,7 @@ def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(model, bl
 
 def test_on_a_cpu_the_step_itself_is_returned():
     step = object()
-    assert fast.captured(step, None, torch.zeros(1), torch.zeros(1)) is step
+    assert loop.captured(step, None, torch.zeros(1), torch.zeros(1)) is step
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
@@ -209,9 +212,9 @@ def test_cuda_graph_equals_eager(model, sample_images, monkeypatch, capsys):
     states = []
     for graph in (True, False):
         if not graph:
-            monkeypatch.setattr(fast, "captured", lambda step, state, x, z: step)
-        states.append(training.TrainState(config, "cuda"))
-        training.train(states[-1], sample_images.cuda())
+            monkeypatch.setattr(loop, "captured", lambda step, state, x, z: step)
+        states.append(training_state.TrainState(config, "cuda"))
+        loop.train(states[-1], sample_images.cuda())
     assert "no CUDA graph" not in capsys.readouterr().err
     torch.testing.assert_close(states[0].history, states[1].history, rtol=2e-3, atol=2e-3)
 
@@ -219,15 +222,15 @@ def test_cuda_graph_equals_eager(model, sample_images, monkeypatch, capsys):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
 def test_capture_leaves_the_state_alone():
     config = config_for("dcgan", "smoke")
-    state = training.TrainState(config, "cuda")
+    state = training_state.TrainState(config, "cuda")
     before = copy.deepcopy(state.tensors())
 
     def step(x, z):
         fake = state.g(z)
-        training.d_step(state.d, state.opt_d, x, fake)
-        return training.g_step(state.d, state.opt_g, x, fake)
+        loop.d_step(state.d, state.opt_d, x, fake)
+        return loop.g_step(state.d, state.opt_g, x, fake)
 
-    fast.captured(step, state, to_unit(torch.zeros(8, 28, 28, dtype=torch.uint8)).cuda(), torch.zeros(8, 100).cuda())
+    loop.captured(step, state, to_unit(torch.zeros(8, 28, 28, dtype=torch.uint8)).cuda(), torch.zeros(8, 100).cuda())
     after = state.tensors()
     for key, value in before.items():
         assert torch.equal(after[key], value), key

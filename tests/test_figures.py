@@ -12,11 +12,14 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from labkit import figures
+from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.figures import FIGURES
-from labkit.models import build, describe
-from labkit.training import COLUMNS, seeded
+from labkit.figures import benchmarks, catalogue, curves, networks
+from labkit.figures import sheets as figures_sheets
+from labkit.figures.catalogue import FIGURES
+from labkit.gans.description import describe
+from labkit.gans.registry import build
+from labkit.training.state import COLUMNS
 
 
 def images(*shape, seed=0):
@@ -41,20 +44,20 @@ def history(epochs=2, steps=16):
 
 # Every figure function of the report, as the notebooks call it.
 CALLS = {
-    "structure of two": (1, lambda: figures.structure(
+    "structure of two": (1, lambda: networks.structure(
         [("(a) generator", (100,), layers("vanilla", 0)), ("(b) discriminator", (1, 28, 28), layers("vanilla", 1))])),
-    "structure of one": (9, lambda: figures.structure([("DCGAN generator", (100,), layers("dcgan", 0))])),
-    "few epochs": (2, lambda: figures.loss_curves(history(), "vanilla GAN")),
-    "many epochs": (11, lambda: figures.loss_curves(history(30, 4), "DCGAN")),
-    "latent cards": (3, lambda: figures.latent_cards(
+    "structure of one": (9, lambda: networks.structure([("DCGAN generator", (100,), layers("dcgan", 0))])),
+    "few epochs": (2, lambda: curves.loss_curves(history(), "vanilla GAN")),
+    "many epochs": (11, lambda: curves.loss_curves(history(30, 4), "DCGAN")),
+    "latent cards": (3, lambda: figures_sheets.latent_cards(
         history(1, 2).view(8, 1).expand(8, 100), images(8), images(8, seed=1), torch.arange(8.0), images(8, seed=2))),
-    "odd latent cards": (3, lambda: figures.latent_cards(
+    "odd latent cards": (3, lambda: figures_sheets.latent_cards(
         torch.zeros(3, 7), images(3), images(3, seed=1), torch.arange(3.0), images(3, seed=2))),
-    "one dimension": (4, lambda: figures.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])),
-    "five dimensions": (13, lambda: figures.perturbation(
+    "one dimension": (4, lambda: figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])),
+    "five dimensions": (13, lambda: figures_sheets.perturbation(
         images(8), images(5, 3, 8, seed=1), [5, 20, 40, 60, 80], [-3, 0, 3])),
-    "samples": (12, lambda: figures.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])})),
-    "train mode": (14, lambda: figures.train_mode(
+    "samples": (12, lambda: figures_sheets.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])})),
+    "train mode": (14, lambda: figures_sheets.train_mode(
         {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)})),
 }
 
@@ -76,7 +79,7 @@ def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_pa
         monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / attempt))
         figure = draw()
         assert isinstance(figure, Figure)
-        published = figures.publish(figure, number, "smoke", "A note.")
+        published = catalogue.publish(figure, number, "smoke", "A note.")
         written.append({path.name: path.read_bytes() for path in sorted((tmp_path / attempt).iterdir())})
     stem = f"fig{number:02d}_{FIGURES[number][0]}"
     assert sorted(written[0]) == [f"{stem}.png", f"{stem}.svg"]
@@ -89,8 +92,8 @@ def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_pa
 
 def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("LABKIT_FIGURES", raising=False)
-    monkeypatch.setattr(figures, "ROOT", tmp_path)
-    published = figures.publish(Figure(), 9, "quick")
+    monkeypatch.setattr(catalogue, "ROOT", tmp_path)
+    published = catalogue.publish(Figure(), 9, "quick")
     assert published.png == tmp_path / "figures/quick/fig09_dcgan_generator.png"
     assert published.png.exists() and published.caption == f"Figure 9. {FIGURES[9][1]}"
 
@@ -99,7 +102,7 @@ def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_p
 def test_publish_refuses_a_number_that_is_not_in_the_report(monkeypatch, tmp_path, refused, number):
     monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / "figures"))
     with refused(f"figure = {number}", f"1 to {len(FIGURES)}"):
-        figures.publish(Figure(), number, "smoke")
+        catalogue.publish(Figure(), number, "smoke")
     assert not (tmp_path / "figures").exists()
 
 
@@ -113,7 +116,7 @@ def test_the_table_of_figures():
 def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
     monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path))
     hostile = """<script>alert(1)</script> & "quoted" 'x' <img src=x onerror=alert(1)>"""
-    page = figures.publish(Figure(), 1, "smoke", hostile)._repr_html_()
+    page = catalogue.publish(Figure(), 1, "smoke", hostile)._repr_html_()
     assert "<script" not in page and "<img src=x" not in page
     assert page.count("<img") == page.count("<figure") == 1
     assert page.count(html.escape(hostile)) == 2  # alt and caption
@@ -127,7 +130,7 @@ def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
 def test_montage_against_loops(gap):
     with seeded("montage"):
         sheets = torch.rand(3, 4, 5, 7)
-    out = figures.montage(sheets, gap)
+    out = figures_sheets.montage(sheets, gap)
     assert out.shape == (3 * 5 + 2 * gap, 4 * 7 + 3 * gap)
     expected = np.full(out.shape, np.nan, dtype=np.float32)
     for row in range(3):
@@ -145,15 +148,15 @@ NUDGED = (EXACT + 0.4 / 127.5).clamp(-1, 1)  # by less than half a level: rounds
 
 def test_grey_levels_round_and_clip():
     for pictures in (EXACT, NUDGED):
-        shown = figures.grey_levels(pictures)
+        shown = figures_sheets.grey_levels(pictures)
         assert shown.dtype == np.uint8 and shown.shape == (8, 1, 28, 28)
         np.testing.assert_array_equal(shown, LEVELS)
-    np.testing.assert_array_equal(figures.grey_levels(torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0])), [0, 0, 128, 255, 255])
+    np.testing.assert_array_equal(figures_sheets.grey_levels(torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0])), [0, 0, 128, 255, 255])
 
 
 def stage_of(base, edited, change=False):
     """The live picture as cells (rows, n, 29, 29, 4)."""
-    with Image.open(io.BytesIO(figures.stage(base, edited, change))) as png:
+    with Image.open(io.BytesIO(figures_sheets.stage(base, edited, change))) as png:
         assert png.format == "PNG" and png.mode == "RGBA" and png.size == (29 * len(base), 29 * (2 + change))
         return np.asarray(png).reshape(2 + change, 29, len(base), 29, 4).swapaxes(1, 2)
 
@@ -191,7 +194,7 @@ def test_stage_colours_the_change():
 
 def test_the_colours_of_the_change_are_those_of_figure_13():
     base, edited = images(2), images(2, seed=1)
-    shown = figures.perturbation(base, edited[None, None], [5], [0]).axes[1].get_images()[0]
+    shown = figures_sheets.perturbation(base, edited[None, None], [5], [0]).axes[1].get_images()[0]
     expected = shown.to_rgba(shown.get_array(), bytes=True)[30:58, :28, :3].astype(int)
     assert abs(stage_of(base, edited, True)[2, 0, :28, :28, :3].astype(int) - expected).max() <= 1
 
@@ -199,8 +202,8 @@ def test_the_colours_of_the_change_are_those_of_figure_13():
 @pytest.mark.parametrize(("n", "scale", "seconds"), [(8, 4, 0.08), (1, 2, 0.2)])
 def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
     frames = [(f"z[5] = {i}", EXACT[:n].roll(i, 3)) for i in range(5)]
-    content = figures.animation(frames, scale, seconds)
-    assert content == figures.animation(frames, scale, seconds)
+    content = figures_sheets.animation(frames, scale, seconds)
+    assert content == figures_sheets.animation(frames, scale, seconds)
     labels = []
     with Image.open(io.BytesIO(content)) as gif:
         assert gif.format == "GIF" and gif.n_frames == 5 and gif.size == (n * 29 * scale, 24 + 28 * scale) and gif.info["loop"] == 0
@@ -220,7 +223,7 @@ def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
 
 def test_samples_and_cards_show_the_images_they_were_given():
     rows = {"real": images(8), "DCGAN": images(8, seed=1)}
-    figure = figures.samples(rows)
+    figure = figures_sheets.samples(rows)
     shown = figure.axes[0].get_images()[0].get_array().filled(np.nan)
     for i, pictures in enumerate(rows.values()):
         for j in range(8):
@@ -229,7 +232,7 @@ def test_samples_and_cards_show_the_images_they_were_given():
 
     with seeded("cards"):
         z = torch.randn(8, 100)
-    figure = figures.latent_cards(z, images(8), images(8, seed=1), torch.arange(8) * 3.0, images(8, seed=2))
+    figure = figures_sheets.latent_cards(z, images(8), images(8, seed=1), torch.arange(8) * 3.0, images(8, seed=2))
     cells = figure.axes[0].get_images()[0].get_array().filled(np.nan)
     for i in range(8):
         for k in range(100):  # row by row, three pixels a number
@@ -249,7 +252,7 @@ def test_samples_and_cards_show_the_images_they_were_given():
 def test_perturbation_shows_the_edits_and_their_size(dims, values):
     base, edited = images(8), images(len(dims), len(values), 8, seed=1)
     edited[0, 0] = base + 10 / 127.5  # a row whose change is known without arithmetic
-    figure = figures.perturbation(base, edited, dims, values)
+    figure = figures_sheets.perturbation(base, edited, dims, values)
     left, right = figure.axes[:2]
     rows = [(i, j) for i in range(len(dims)) for j in range(len(values))]
 
@@ -279,7 +282,7 @@ def test_train_mode_counts_the_images_that_moved(shift, moved):
     before = {"eval": 0.5 * images(8), "train": 0.5 * images(8)}
     after = {mode: x.clone() for mode, x in before.items()}
     after["train"][:3, 0, 5, 5] += shift / 127.5  # in grey levels, at one pixel of three images
-    titles = {ax.get_title(loc="left") for ax in figures.train_mode(before, after).axes}
+    titles = {ax.get_title(loc="left") for ax in figures_sheets.train_mode(before, after).axes}
     assert any(t.startswith("eval") and "0 of 8" in t for t in titles)
     assert any(t.startswith("train") and f"{moved} of 8" in t for t in titles)
 
@@ -291,7 +294,7 @@ def test_edit_shows_both_rows_and_the_size_of_the_change():
     base, edited = images(8), images(8, seed=1)
     edited[0] = base[0] + 10 / 127.5  # a change that is known without arithmetic
     edited[1] = base[1]
-    figure = figures.edit(base, edited, "the title <&>")
+    figure = figures_sheets.edit(base, edited, "the title <&>")
     top, bottom = figure.axes[:2]
     pictures, changes = (ax.get_images()[0].get_array().filled(np.nan) for ax in (top, bottom))
     for i in range(8):
@@ -308,24 +311,24 @@ def test_edit_shows_both_rows_and_the_size_of_the_change():
 
 
 def test_encode_gives_the_same_bytes_twice():
-    first, second = (figures.encode(figures.edit(images(8), images(8, seed=1), "title")) for _ in range(2))
+    first, second = (catalogue.encode(figures_sheets.edit(images(8), images(8, seed=1), "title")) for _ in range(2))
     assert first == second and set(first) == {"svg", "png"}
     assert first["svg"].startswith(b"<?xml") and b"<dc:date>" not in first["svg"]
     with Image.open(io.BytesIO(first["png"])) as png:
         assert png.format == "PNG" and "Software" not in png.info
-    assert first != figures.encode(figures.edit(images(8), images(8, seed=2), "title"))
+    assert first != catalogue.encode(figures_sheets.edit(images(8), images(8, seed=2), "title"))
 
 
 def test_save_writes_what_encode_gives(tmp_path):
-    path = figures.save(figures.edit(images(8), images(8, seed=1), "title"), tmp_path / "new", "name")
-    encoded = figures.encode(figures.edit(images(8), images(8, seed=1), "title"))
+    path = catalogue.save(figures_sheets.edit(images(8), images(8, seed=1), "title"), tmp_path / "new", "name")
+    encoded = catalogue.encode(figures_sheets.edit(images(8), images(8, seed=1), "title"))
     assert path == tmp_path / "new" / "name.png"
     assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == {f"name.{kind}": content for kind, content in encoded.items()}
 
 
 def test_on_page_holds_the_file_and_escapes_the_caption():
     hostile = """"><script>alert(1)</script> & 'x'"""
-    page = figures.on_page(b"any bytes", hostile, 123)
+    page = catalogue.on_page(b"any bytes", hostile, 123)
     assert "<script" not in page and page.count("<img") == page.count("<figure") == page.count("<figcaption") == 1
     assert page.count(html.escape(hostile)) == 2 and 'width="123"' in page
     assert base64.b64decode(re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]) == b"any bytes"
@@ -339,7 +342,7 @@ def test_latency_draws_every_move_with_its_median():
     results = {"machine": {}, "moves": 3, "vanilla": {}, "dcgan": {}}
     for (model, name), values in times.items():
         results[model][name] = {"times_ms": values, "median_ms": values[1], "p95_ms": values[2]}
-    (ax,) = figures.latency(results).axes
+    (ax,) = benchmarks.latency(results).axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["dcgan, quiet", "dcgan, busy", "vanilla, quiet"]
     for y, key in enumerate(times):
@@ -355,7 +358,7 @@ def test_latency_draws_every_move_with_its_median():
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (2, 16), (20, 3), (40, 5)])
 def test_loss_curves_draw_the_history(epochs, steps):
     h = history(epochs, steps)
-    left, right = figures.loss_curves(h, "GAN").axes
+    left, right = curves.loss_curves(h, "GAN").axes
     levels = [
         sorted({line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == "--"}) for ax in (left, right)
     ]
@@ -377,7 +380,7 @@ def test_loss_curves_draw_the_history(epochs, steps):
 
 def test_the_window_means_of_the_loss_curves():
     h = history(2, 25)  # windows of two steps; the last of each epoch's 25 goes with the next epoch's first
-    line = next(line for line in figures.loss_curves(h, "GAN").axes[0].get_lines() if len(line.get_ydata()) == 25)
+    line = next(line for line in curves.loss_curves(h, "GAN").axes[0].get_lines() if len(line.get_ydata()) == 25)
     flat = h[..., 0].flatten().tolist()
     np.testing.assert_allclose(line.get_ydata(), [(flat[2 * i] + flat[2 * i + 1]) / 2 for i in range(25)], rtol=1e-5)
     np.testing.assert_allclose(line.get_xdata(), [(2 * i + 1) / 25 for i in range(25)])
@@ -391,7 +394,7 @@ def test_the_window_means_of_the_loss_curves():
 def test_structure_names_every_layer(model, part):
     described = layers(model, part)
     shape = ((100,), (1, 28, 28))[part]
-    figure = figures.structure([("title", shape, described)])
+    figure = networks.structure([("title", shape, described)])
     drawn = texts(figure)
     total = sum(p.numel() for p in network(model, part).parameters())
     assert f"title: {total:,} parameters" in drawn

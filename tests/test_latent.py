@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from labkit import latent
+from labkit import latent, pictures
+from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.models import build
-from labkit.training import seeded
+from labkit.gans.registry import build
 
 MODELS = ["vanilla", "dcgan"]
 
@@ -260,13 +260,13 @@ def tiny():
 def test_mean_change(tiny):
     images, others, a, b = tiny
     expected = [sum(abs(a[i, y, x] - b[i, y, x]) for y in range(6) for x in range(4)) / 24 for i in range(5)]
-    np.testing.assert_allclose(latent.mean_change(images, others), expected, rtol=1e-5)
-    np.testing.assert_allclose(latent.mean_change(images[None], others[None]), [expected], rtol=1e-5)
+    np.testing.assert_allclose(pictures.mean_change(images, others), expected, rtol=1e-5)
+    np.testing.assert_allclose(pictures.mean_change(images[None], others[None]), [expected], rtol=1e-5)
 
 
 def test_roughness(tiny):
     images, _, a, _ = tiny
-    for i, value in enumerate(latent.roughness(images).tolist()):
+    for i, value in enumerate(pictures.roughness(images).tolist()):
         across = [abs(a[i, y, x + 1] - a[i, y, x]) for y in range(6) for x in range(3)]
         down = [abs(a[i, y + 1, x] - a[i, y, x]) for y in range(5) for x in range(4)]
         assert value == pytest.approx((sum(across) / len(across) + sum(down) / len(down)) / 2, rel=1e-5)
@@ -275,8 +275,8 @@ def test_roughness(tiny):
 def test_diversity(tiny):
     images, _, a, _ = tiny
     pairs = [np.abs(a[i] - a[j]).mean() for i in range(5) for j in range(i)]
-    assert latent.diversity(images).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
-    assert latent.diversity(images[:1].expand(4, -1, -1, -1)).item() == 0
+    assert pictures.diversity(images).item() == pytest.approx(sum(pairs) / len(pairs), rel=1e-5)
+    assert pictures.diversity(images[:1].expand(4, -1, -1, -1)).item() == 0
 
 
 class Plane(nn.Module):
@@ -323,7 +323,7 @@ def test_nearest(m):
     with seeded("nearest"):
         images, reference = torch.rand(7, 1, 28, 28) * 2 - 1, torch.rand(m, 1, 28, 28) * 2 - 1
     reference[3] = images[2]  # a copy must be found, at distance 0
-    index, distance = latent.nearest(images, reference)
+    index, distance = pictures.nearest(images, reference)
     a, b = ((x.double().numpy().reshape(len(x), 784) + 1) * 127.5 for x in (images, reference))
     for i in range(7):
         distances = [math.sqrt(sum((a[i] - b[j]) ** 2) / 784) for j in range(m)]

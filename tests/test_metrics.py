@@ -12,12 +12,23 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, one_hot
 
-from labkit import data, latent, metrics, runs, store, training
-from labkit.data import to_unit
-from labkit.metrics import SCORES, class_scores, frechet_distance, kernel_distance, load_reference, manifold_scores, neighbour_ratio, radii, score
-from labkit.ruler import load_ruler
-from labkit.system import sha256
-from labkit.training import seeded
+from labkit import data, latent, pictures
+from labkit.base import cache
+from labkit.base.files import sha256
+from labkit.base.rng import seeded
+from labkit.data.loading import to_unit
+from labkit.evaluation import metrics, scoring
+from labkit.evaluation.classifier import load_ruler
+from labkit.evaluation.metrics import (
+    class_scores,
+    frechet_distance,
+    kernel_distance,
+    manifold_scores,
+    neighbour_ratio,
+    radii,
+)
+from labkit.evaluation.scoring import SCORES, load_reference, score
+from labkit.training import runs, state
 
 
 @pytest.fixture(autouse=True)
@@ -427,7 +438,7 @@ def test_score_is_all_the_scores(reference, floor):
     assert (floor["kernel"], floor["kernel_sd"]) == pytest.approx(kernel_distance(reference.features, features), abs=1e-6)
     assert {k: floor[k] for k in SCORES[3:7]} == pytest.approx(manifold_scores(reference.features, features))
     assert {k: floor[k] for k in SCORES[7:9]} == pytest.approx(class_scores(classes, reference.histogram))
-    assert floor["sharpness"] == pytest.approx(latent.roughness(reference.floor).mean().item())
+    assert floor["sharpness"] == pytest.approx(pictures.roughness(reference.floor).mean().item())
     assert floor["neighbour_ratio"] == pytest.approx(neighbour_ratio(reference.floor, reference.seen, reference.real))
 
 
@@ -529,7 +540,7 @@ def small():
 
 
 def test_a_generator_is_scored_by_several_sets_of_vectors(small):
-    found = metrics.score_generator(Toy(), 10, small, seeds=(4, 5))
+    found = scoring.score_generator(Toy(), 10, small, seeds=(4, 5))
     rows = [score(latent.sample(Toy(), latent.latents(100, 10, seed)), small) for seed in (1004, 1005)]
     assert tuple(found) == SCORES
     for name, entry in found.items():
@@ -540,11 +551,11 @@ def test_a_generator_is_scored_by_several_sets_of_vectors(small):
 @pytest.fixture
 def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
     """``workplace(seed, ...)``: runs of these seeds, in a project of their own whose references are small."""
-    monkeypatch.setattr(metrics, "FILE", tmp_path / "build/scores.json")
-    monkeypatch.setattr(store, "BUILD", tmp_path / "build/measured")
+    monkeypatch.setattr(scoring, "FILE", tmp_path / "build/scores.json")
+    monkeypatch.setattr(cache, "BUILD", tmp_path / "build/measured")
     monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(metrics, "load_reference", lambda n, device: small)
-    monkeypatch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=100))
+    monkeypatch.setattr(scoring, "load_reference", lambda n, device: small)
+    monkeypatch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
 
     def make(*seeds):
         return [runs.fit_or_load(tiny_config("vanilla", seed=seed), "cpu", tmp_path / "runs", sample_images) for seed in seeds]
@@ -561,7 +572,7 @@ def measured(monkeypatch):
         calls.append(images)
         return score(images, *rest)
 
-    monkeypatch.setattr(metrics, "score", counted)
+    monkeypatch.setattr(scoring, "score", counted)
     return calls
 
 
@@ -571,9 +582,9 @@ def name_of(run):
 
 def test_runs_are_scored_once(workplace, measured, small):
     found = workplace(0, 1)
-    rows = metrics.score_runs(found, 100, "cpu")
+    rows = scoring.score_runs(found, 100, "cpu")
     assert list(rows) == ["floor", "ceiling", *map(name_of, found)] and len(set(rows)) == 4
-    assert len(measured) == 2 + 2 * len(metrics.SEEDS)
+    assert len(measured) == 2 + 2 * len(scoring.SEEDS)
     assert torch.equal(measured[0], small.floor) and measured[1].abs().max() > 0.99 and abs(measured[1].mean()) < 0.01
     for row in rows.values():
         assert tuple(row) == SCORES and all(
@@ -581,64 +592,64 @@ def test_runs_are_scored_once(workplace, measured, small):
         )
 
     measured.clear()
-    assert metrics.score_runs(found, 100, "cpu") == rows and not measured
-    assert metrics.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))}
+    assert scoring.score_runs(found, 100, "cpu") == rows and not measured
+    assert scoring.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))}
     assert not measured
 
 
 def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     found = workplace(0)
-    rows = metrics.score_runs(found, 100)
+    rows = scoring.score_runs(found, 100)
     measured.clear()
-    both = metrics.score_runs([*found, *workplace(1)], 100)
-    assert len(measured) == len(metrics.SEEDS) and {name: both[name] for name in rows} == rows
+    both = scoring.score_runs([*found, *workplace(1)], 100)
+    assert len(measured) == len(scoring.SEEDS) and {name: both[name] for name in rows} == rows
 
     measured.clear()
     found[0].manifest["files"]["generator.safetensors"] = "another digest"
     for value in found[0].generator_state.values():
         value.mul_(2)
-    again = metrics.score_runs(found, 100)
-    assert len(measured) == len(metrics.SEEDS) and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
+    again = scoring.score_runs(found, 100)
+    assert len(measured) == len(scoring.SEEDS) and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
 
 
 @pytest.mark.parametrize("changed", ["version", "images", "ruler"])
 def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch, changed):
-    metrics.score_runs([], 100)
+    scoring.score_runs([], 100)
     measured.clear()
     if changed == "version":
-        monkeypatch.setattr(metrics, "VERSION", metrics.VERSION + 1)
+        monkeypatch.setattr(scoring, "VERSION", scoring.VERSION + 1)
     if changed == "ruler":
-        monkeypatch.setattr(metrics, "load_ruler", lambda: (None, {"sha256": "another"}))
-    metrics.score_runs([], 101 if changed == "images" else 100)
+        monkeypatch.setattr(scoring, "load_ruler", lambda: (None, {"sha256": "another"}))
+    scoring.score_runs([], 101 if changed == "images" else 100)
     assert len(measured) == 2
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "no tensors", "half of the scores"])
 def test_damaged_scores_are_measured_anew(workplace, measured, damage):
-    rows = metrics.score_runs([], 100)
-    path, whole = next((path, path.read_bytes()) for path in store.BUILD.iterdir())
+    rows = scoring.score_runs([], 100)
+    path, whole = next((path, path.read_bytes()) for path in cache.BUILD.iterdir())
     partial = safetensors.torch.save({"frechet": torch.zeros(1)})
     spoilt = {"empty": b"", "truncated": whole[:-5], "flipped": whole[:-1] + bytes([whole[-1] ^ 1]), "no tensors": b"x", "half of the scores": partial}
     if damage == "half of the scores":  # and its name vouches for it
         path = path.rename(path.with_stem(f"{path.stem.rpartition('-')[0]}-{sha256(partial)[:16]}"))
     path.write_bytes(spoilt[damage])
     measured.clear()
-    assert metrics.score_runs([], 100) == rows and len(measured) == 1
+    assert scoring.score_runs([], 100) == rows and len(measured) == 1
 
 
 def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
     torch.manual_seed(1)
-    rows, before = metrics.score_runs([], 100), torch.rand(1)
-    for path in store.BUILD.iterdir():
+    rows, before = scoring.score_runs([], 100), torch.rand(1)
+    for path in cache.BUILD.iterdir():
         path.unlink()
     torch.manual_seed(2)
-    assert metrics.score_runs([], 100) == rows and torch.rand(1) != before
+    assert scoring.score_runs([], 100) == rows and torch.rand(1) != before
 
 
 def test_the_table():
     row = {name: {"mean": 0.12345, "low": 0.12345, "high": 0.12345} for name in SCORES}
     other = {**row, "recall": {"mean": 0.5, "low": 0.4, "high": 0.6}, "dropped_classes": {"mean": 3, "low": 3, "high": 3}}
-    lines = metrics.table({"floor": row, "a run": other}).splitlines()
+    lines = scoring.table({"floor": row, "a run": other}).splitlines()
     assert len(lines) == 4 and all(line.startswith("|") and line.endswith("|") for line in lines)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0][1:], *lines[2:])]
     assert cells[0][1:] == [name.replace("_", " ") for name in SCORES if name != "kernel_sd"]
@@ -651,18 +662,18 @@ def test_the_table():
 def test_the_command(workplace, monkeypatch, capsys, refused):
     monkeypatch.setattr("sys.argv", ["metrics", "--images", "100", "--device", "cpu"])
     with refused("no finished run", "make report"):
-        metrics.main()
+        scoring.main()
     (run,) = workplace(0)
-    metrics.main()
+    scoring.main()
     printed = capsys.readouterr().out
     assert (
-        metrics.table(metrics.score_runs([run], 100)) in printed
-        and str(metrics.FILE) in printed
+        scoring.table(scoring.score_runs([run], 100)) in printed
+        and str(scoring.FILE) in printed
         and load_ruler()[1]["sha256"][:12] in printed
     )
-    book = json.loads(metrics.FILE.read_bytes())
-    assert book["rows"] == metrics.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
-    assert book["ruler"] == load_ruler()[1] and book["version"] == metrics.VERSION
+    book = json.loads(scoring.FILE.read_bytes())
+    assert book["rows"] == scoring.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
+    assert book["ruler"] == load_ruler()[1] and book["version"] == scoring.VERSION
 
 
 def test_the_usual_fid_needs_a_package_of_its_own(workplace, monkeypatch, refused):
@@ -671,4 +682,4 @@ def test_the_usual_fid_needs_a_package_of_its_own(workplace, monkeypatch, refuse
     workplace(0)
     monkeypatch.setattr("sys.argv", ["metrics", "--features", "inception", "--images", "100"])
     with refused("no Inception features", "pip install torch-fidelity"):
-        metrics.main()
+        scoring.main()

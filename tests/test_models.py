@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from labkit import models
-from labkit.models import DCGANDiscriminator, DCGANGenerator, VanillaDiscriminator, VanillaGenerator, describe
+from labkit.gans import registry
+from labkit.gans.dcgan import DCGANDiscriminator, DCGANGenerator
+from labkit.gans.description import describe
+from labkit.gans.vanilla import VanillaDiscriminator, VanillaGenerator
 
 NETWORKS = [VanillaGenerator, VanillaDiscriminator, DCGANGenerator, DCGANDiscriminator]
 GENERATORS, DISCRIMINATORS = NETWORKS[::2], NETWORKS[1::2]
@@ -159,7 +161,7 @@ def test_parameter_count(network):
 @pytest.mark.parametrize("model, g, d", [("vanilla", *NETWORKS[:2]), ("dcgan", *NETWORKS[2:])])
 @pytest.mark.parametrize("latent_dim", [100, 7])
 def test_build(tiny_config, model, g, d, latent_dim):
-    built = models.build(tiny_config(model, latent_dim=latent_dim))
+    built = registry.build(tiny_config(model, latent_dim=latent_dim))
     assert [type(network) for network in built] == [g, d]
     images = built[0](torch.randn(3, latent_dim))
     assert images.shape == (3, 1, 28, 28) and built[1](images).shape == (3, 1)
@@ -265,7 +267,7 @@ def test_spectral_norm():
 def test_dcgan_initial_weights(tiny_config):
     """N(0, 0.02) and N(1, 0.02), each within five standard errors; linear layers and biases as torch makes them."""
     torch.manual_seed(0)
-    g, d = models.build(tiny_config("dcgan"))
+    g, d = registry.build(tiny_config("dcgan"))
     layers = [*g.modules(), *d.modules()]
     weights = torch.cat([m.weight.flatten() for m in layers if isinstance(m, nn.Conv2d)]).double()
     gains = torch.cat([m.weight for m in layers if isinstance(m, nn.BatchNorm2d)]).double()
@@ -281,7 +283,7 @@ def test_dcgan_initial_weights(tiny_config):
 
 def test_vanilla_keeps_torchs_initial_weights(tiny_config):
     torch.manual_seed(0)
-    built = models.build(tiny_config("vanilla"))
+    built = registry.build(tiny_config("vanilla"))
     torch.manual_seed(0)
     for network, fresh in zip(built, (VanillaGenerator(), VanillaDiscriminator())):
         state, expected = network.state_dict(), fresh.state_dict()

@@ -9,8 +9,8 @@ import sys
 import nbformat
 import pytest
 
-from labkit.figures import FIGURES
-from labkit.system import ROOT
+from labkit.base.paths import ROOT
+from labkit.figures.catalogue import FIGURES
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]

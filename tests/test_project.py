@@ -21,14 +21,20 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-import labkit
-from labkit.system import ROOT
 from project_copy import clean_environment, copy_project, make
 
-MODULES = re.split(r"\s+> ", re.search(r"system(?:\s+> \w+)+", labkit.__doc__)[0])
-SOURCES = {name: (ROOT / f"labkit/{name}.py").read_text(encoding="utf-8") for name in MODULES}
-each_module = pytest.mark.parametrize("name", MODULES)
+import labkit
+from labkit.base.paths import ROOT
+
+PACKAGE = ROOT / "labkit"
+ROOMS = re.split(r"\s+> ", re.search(r"base(?:\s+> \w+)+", labkit.__doc__)[0])
+# Every module by its dotted name below labkit; a room's __init__ by the room's name.
+SOURCES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path.read_text(encoding="utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != PACKAGE / "__init__.py"
+}
+each_module = pytest.mark.parametrize("name", SOURCES)
 
 
 # ----- dependencies
@@ -219,37 +225,68 @@ def test_no_argument_of_make_is_run(tmp_path, target, name):
 # ----- modules
 
 
-def imports(source):
-    """(labkit modules, top-level names of other packages) that ``source`` imports, wherever it does."""
+def imports(name):
+    """(modules of labkit, top-level names of other packages) that the module ``name`` imports, wherever it does."""
     own, others = set(), set()
-    for node in ast.walk(ast.parse(source)):
+    package = name.split(".")[:1] if (PACKAGE / name.split(".")[0]).is_dir() else []
+    for node in ast.walk(ast.parse(SOURCES[name])):
         if isinstance(node, ast.Import):
             others |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level:
-            own |= {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            base = ".".join(filter(None, base))
+            for alias in node.names:
+                below = f"{base}.{alias.name}".lstrip(".")
+                own.add(below if below in SOURCES else base)
         elif isinstance(node, ast.ImportFrom):
             others.add(node.module.split(".")[0])
     assert "labkit" not in others  # inside the package, imports are relative
+    assert own <= set(SOURCES)
     return own, others
 
 
-def test_the_list_of_modules_is_complete():
-    assert {path.stem for path in (ROOT / "labkit").glob("*.py")} == {"__init__", *MODULES}
+def room(name):
+    """Where the module ``name`` lives."""
+    return name.split(".")[0]
+
+
+def test_the_list_of_rooms_is_complete():
+    assert {room(name) for name in SOURCES} == set(ROOMS)
     described = re.findall(r"^(\w+)  +\S", labkit.__doc__, re.M)
-    assert described == MODULES
+    assert described == ROOMS
+    assert sum((PACKAGE / name).is_dir() for name in ROOMS) <= 9
 
 
 @each_module
-def test_a_module_imports_only_from_its_left(name):
-    assert imports(SOURCES[name])[0] <= set(MODULES[: MODULES.index(name)])
+def test_a_module_imports_only_from_its_room_and_rooms_to_its_left(name):
+    allowed = set(ROOMS[: ROOMS.index(room(name)) + 1])
+    assert {room(other) for other in imports(name)[0]} <= allowed
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """Modules can be put in an order in which each imports only from those before it; a room's __init__ comes last."""
+    left = {name: imports(name)[0] - {name} for name in SOURCES}
+    while left:
+        free = [name for name, needs in left.items() if not needs & set(left)]
+        assert free, f"a circle among {sorted(left)}"
+        for name in free:
+            del left[name]
+
+
+def test_a_room_says_what_belongs_in_it_and_what_does_not():
+    for name in ROOMS:
+        if (PACKAGE / name).is_dir():
+            first, blank, *rest = ast.get_docstring(ast.parse(SOURCES[name])).splitlines()
+            text = " ".join(rest)
+            assert first and not blank and "Here: " in text and "Not here: " in text and len(rest) <= 3, name
 
 
 @pytest.mark.parametrize(
     ("package", "owner"),
-    [("matplotlib", "figures"), ("papermill", "report"), ("nbconvert", "report"), ("ipywidgets", "explorer")],
+    [("matplotlib", "figures"), ("papermill", "report"), ("nbconvert", "report"), ("ipywidgets", "editor")],
 )
 def test_a_heavy_package_has_one_owner(package, owner):
-    assert [name for name in MODULES if package in imports(SOURCES[name])[1]] == [owner]
+    assert {room(name) for name in SOURCES if package in imports(name)[1]} == {owner}
 
 
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "torch.load", "torch.save", "np.load"}
@@ -258,7 +295,7 @@ FORBIDDEN_OPTIONS = {"weights_only=False", "trust_remote_code=True", "shell=True
 
 @each_module
 def test_nothing_is_unpickled_or_evaluated(name):
-    assert not imports(SOURCES[name])[1] & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    assert not imports(name)[1] & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
     for node in ast.walk(ast.parse(SOURCES[name])):
         if isinstance(node, ast.Call):
             assert ast.unparse(node.func) not in FORBIDDEN_CALLS

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from lab_page import chromium, needs_chromium
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
-from labkit import report
-from labkit.figures import FIGURES
-from labkit.system import LabError, exclusive
-from lab_page import chromium, needs_chromium
 from project_copy import clean_environment, copy_project
+
+from labkit.base.errors import LabError
+from labkit.base.files import exclusive
+from labkit.figures.catalogue import FIGURES
+from labkit.report import execute, make, render
+from labkit.report import settings as report_settings
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
 DRAW = """
@@ -39,9 +41,9 @@ for name in {names}:
 def lab(tmp_path, monkeypatch, sample_folder):
     """An empty project for the runner, with the last good report of profile smoke in its place."""
     root = tmp_path / "project"
-    monkeypatch.setattr(report, "ROOT", root)
-    monkeypatch.setattr(report, "BUILD", root / "build")
-    monkeypatch.setattr(report, "_provenance", lambda *_: [("made", "in a test")])
+    monkeypatch.setattr(make, "ROOT", root)
+    monkeypatch.setattr(make, "BUILD", root / "build")
+    monkeypatch.setattr(render, "_provenance", lambda *_: [("made", "in a test")])
     monkeypatch.setenv("LABKIT_DATA", str(sample_folder))
     for place in ("build/smoke/report.html", "build/smoke/01_good.ipynb", "figures/smoke/fig01_vanilla_structure.png"):
         path = root / place
@@ -83,7 +85,7 @@ def test_success_publishes_notebooks_figures_and_page(lab, tmp_path):
     before = snapshot(tmp_path / "notebooks")
     environment = dict(os.environ)
 
-    page = report.make_report("smoke", "cpu", {"note": "{x} 'quoted' 報告"}, [draw, other])
+    page = make.make_report("smoke", "cpu", {"note": "{x} 'quoted' 報告"}, [draw, other])
 
     assert page == lab / "build/smoke/report.html"
     assert {"01_draw.ipynb", "02_other.ipynb"} == set(re.findall(r"Chapter (\w+\.ipynb)", page.read_text("utf-8")))
@@ -124,7 +126,7 @@ def test_a_failed_notebook_is_named_and_nothing_is_published(lab, tmp_path, refu
     before = snapshot(lab / "build/smoke", lab / "figures")
 
     with refused("01_bad.ipynb", *words):
-        report.make_report("smoke", "cpu", {}, [bad, later])
+        make.make_report("smoke", "cpu", {}, [bad, later])
 
     assert snapshot(lab / "build/smoke", lab / "figures") == before
     assert not (tmp_path / "later ran").exists()
@@ -137,7 +139,7 @@ def test_a_missing_figure_is_not_published(lab, tmp_path, refused):
     draws = notebook(tmp_path / "notebooks", "01_draw.ipynb", DRAW.format(names=FILES[:8] + FILES[9:]))
     before = snapshot(lab / "build/smoke", lab / "figures")
     with refused("figure 9 was not made"):
-        report.make_report("smoke", "cpu", {}, [draws])
+        make.make_report("smoke", "cpu", {}, [draws])
     assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
@@ -145,7 +147,7 @@ def test_a_figure_that_nobody_declared_is_not_published(lab, tmp_path, refused):
     draws = notebook(tmp_path / "notebooks", "01_draw.ipynb", DRAW.format(names=[*FILES, "fig99_stranger.png"]))
     before = snapshot(lab / "build/smoke", lab / "figures")
     with refused("fig99_stranger.png", "no figure of the report"):
-        report.make_report("smoke", "cpu", {}, [draws])
+        make.make_report("smoke", "cpu", {}, [draws])
     assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
@@ -169,7 +171,7 @@ def test_killed_while_publishing(tmp_path, moment):
 
         os.replace = replace
         try:
-            report.publish(tmp_path / "stage", target)
+            make.publish(tmp_path / "stage", target)
         finally:
             os.replace = rename
 
@@ -196,7 +198,7 @@ def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises((OSError, LabError)):
-        report.publish(lab / "stage", lab / "build/smoke")
+        make.publish(lab / "stage", lab / "build/smoke")
     assert snapshot(lab / "build") == before
 
 
@@ -213,7 +215,7 @@ def test_publishing_that_fails_after_one_that_was_killed_brings_the_last_good_on
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError):
-        report.publish(lab / "stage", lab / "build/smoke")
+        make.publish(lab / "stage", lab / "build/smoke")
     assert snapshot(lab / "build/smoke") == before
 
 
@@ -222,7 +224,7 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
     with exclusive(lab / "build/.smoke.busy"):
         before = snapshot(lab)
         with refused("in use", lab / "build/.smoke.busy"):
-            report.make_report("smoke", "cpu", {}, [never])
+            make.make_report("smoke", "cpu", {}, [never])
         assert snapshot(lab) == before
         with exclusive(lab / "build/.quick.busy"):
             pass  # another profile is free
@@ -231,7 +233,7 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
 # ----- the kernel
 
 
-WHO = "import sys; from pathlib import Path; from labkit.system import ROOT; print(sys.executable, ROOT, Path.cwd())"
+WHO = "import sys; from pathlib import Path; from labkit.base.paths import ROOT; print(sys.executable, ROOT, Path.cwd())"
 
 
 def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
@@ -244,8 +246,8 @@ def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     path = notebook(tmp_path / "notebooks", "01_who.ipynb", WHO)
-    report.execute(path, tmp_path / "stage/01_who.ipynb", {}, tmp_path / "stage")
-    assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
+    execute.execute(path, tmp_path / "stage/01_who.ipynb", {}, tmp_path / "stage")
+    assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {make.ROOT} {path.parent}\n"
 
 
 @pytest.mark.parametrize(("interpreter", "words"), [("exec sleep 60", "in 2 seconds"), ("exit 1", "died")], ids=["hangs", "dies"])
@@ -253,11 +255,11 @@ def test_a_kernel_that_does_not_come_up(tmp_path, monkeypatch, refused, interpre
     stub = tmp_path / "python"
     stub.write_text(f"#!/bin/sh\n{interpreter}\n")
     stub.chmod(0o755)
-    monkeypatch.setattr(report, "KERNEL_START", 2)
+    monkeypatch.setattr(execute, "KERNEL_START", 2)
     monkeypatch.setattr(sys, "executable", str(stub))
     path = notebook(tmp_path / "notebooks", "01_never.ipynb", "print(1)")
     with refused("01_never.ipynb: no kernel", words, "make doctor"):
-        report.execute(path, tmp_path / "stage/01_never.ipynb", {}, tmp_path / "stage")
+        execute.execute(path, tmp_path / "stage/01_never.ipynb", {}, tmp_path / "stage")
     wait_for(lambda: not any(str(stub).encode() in line or line == b"sleep\x0060\x00" for _, line in processes_of(tmp_path)), 20, "the kernel to end")
 
 
@@ -265,13 +267,13 @@ def test_a_kernel_that_does_not_come_up(tmp_path, monkeypatch, refused, interpre
 def test_any_folder_name_will_do(tmp_path, name):
     folder = tmp_path / name
     path = notebook(folder / "notebooks", "01_who.ipynb", WHO)
-    report.execute(path, folder / "stage/01_who.ipynb", {}, folder / "stage")
-    assert printed(folder / "stage/01_who.ipynb") == f"{sys.executable} {report.ROOT} {path.parent}\n"
+    execute.execute(path, folder / "stage/01_who.ipynb", {}, folder / "stage")
+    assert printed(folder / "stage/01_who.ipynb") == f"{sys.executable} {make.ROOT} {path.parent}\n"
 
 
 def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
     path = notebook(tmp_path, "01_parameters.ipynb", "print(note, 'undeclared' in globals(), profile)")
-    report.execute(path, tmp_path / "out.ipynb", {"note": [1, "zwei"], "undeclared": 1}, tmp_path / "stage")
+    execute.execute(path, tmp_path / "out.ipynb", {"note": [1, "zwei"], "undeclared": 1}, tmp_path / "stage")
     assert printed(tmp_path / "out.ipynb") == "[1, 'zwei'] False auto\n"
 
 
@@ -313,27 +315,27 @@ def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
     ],
 )
 def test_a_bad_setting_is_refused_before_anything_is_written(lab, monkeypatch, refused, profile, settings, words):
-    monkeypatch.setattr(report, "execute", lambda *_: pytest.fail("a notebook was run"))
+    monkeypatch.setattr(execute, "execute", lambda *_: pytest.fail("a notebook was run"))
     given, before = dict(settings), snapshot(lab)
     with refused(*words):
-        report.make_report(profile, "cpu", settings)
+        make.make_report(profile, "cpu", settings)
     assert settings == given and snapshot(lab) == before
     assert sorted(path.name for path in lab.rglob("*") if path.is_dir()) == ["build", "figures", "smoke", "smoke"]
 
 
 def test_an_unknown_device_is_refused(lab, refused):
     with refused("device = 'tpu'"):
-        report.make_report("smoke", "tpu")
+        make.make_report("smoke", "tpu")
 
 
 def test_good_settings_reach_the_notebooks():
     settings = {"epochs": 1, "lr": 1, "seed": 3, "dims": [0, 99, 1, 2, 3], "values": [1.5], "latent_seed": 2}
-    parameters = report.check_settings("smoke", "cpu", dict(settings), report.NOTEBOOKS)
+    parameters = report_settings.check_settings("smoke", "cpu", dict(settings), make.NOTEBOOKS)
     changes = {"epochs": 1, "lr": 1}
     rest = {name: value for name, value in settings.items() if name not in changes}
     assert parameters == {"profile": "smoke", "device": "cpu", "changes": changes, **rest}
-    for path in report.NOTEBOOKS:
-        assert {"profile", "device", "seed", "changes"} <= set(report.declared_parameters(path))
+    for path in make.NOTEBOOKS:
+        assert {"profile", "device", "seed", "changes"} <= set(report_settings.declared_parameters(path))
 
 
 @pytest.mark.parametrize(
@@ -352,20 +354,20 @@ def test_good_settings_reach_the_notebooks():
     ],
 )
 def test_parse_setting(text, expected):
-    name, value = report.parse_setting(text)
+    name, value = report_settings.parse_setting(text)
     assert (name, value, type(value)) == (*expected, type(expected[1]))
 
 
 def test_a_setting_needs_a_value(refused):
     with refused("'epochs'", "name=value"):
-        report.parse_setting("epochs")
+        report_settings.parse_setting("epochs")
 
 
 def test_declared_parameters_needs_the_tag(tmp_path, refused):
     path = tmp_path / "untagged.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("a = 1")]), path)
     with refused(path, "parameters"):
-        report.declared_parameters(path)
+        report_settings.declared_parameters(path)
 
 
 # ----- the page
@@ -405,13 +407,13 @@ def page(tmp_path_factory):
         new_output("execute_result", {"text/plain": "plain " + HOSTILE}, execution_count=1),
         new_output("display_data", {"text/html": shown}),
     ]
-    links = "[two](02_two.ipynb) [code](../labkit/data.py)"
+    links = "[two](02_two.ipynb) [code](../labkit/config.py)"
     text = f"# One\n\nInline $z \\sim N(0, I)$ and\n\n$$\\min_G \\max_D V$$\n\n{links}"
     nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell]), stage / "01_one.ipynb")
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "02_two.ipynb")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "_provenance", lambda *_: [("made", HOSTILE)])
-        path = report.render(stage, ["01_one.ipynb", "02_two.ipynb"], {}, 1.0)
+        patch.setattr(render, "_provenance", lambda *_: [("made", HOSTILE)])
+        path = render.render(stage, ["01_one.ipynb", "02_two.ipynb"], {}, 1.0)
     return path.read_text(encoding="utf-8")
 
 
@@ -463,7 +465,7 @@ def test_links_lead_within_the_page_or_into_the_project(page):
     links = [attributes["href"] for tag, attributes in tags if tag == "a"]
     assert len(ids) == len(set(ids)) and "figure-3" in ids
     assert "#02_two" in links and "02_two" in ids
-    assert "../../labkit/data.py" in links  # from build/<profile>/
+    assert "../../labkit/config.py" in links  # from build/<profile>/
 
 
 # ----- Ctrl-C
@@ -492,7 +494,7 @@ def wait_for(condition, seconds, what):
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to look for left-over kernels")
 def test_a_kernel_that_an_interruption_ended_is_no_news(lab, tmp_path, caplog):
     """A task that waited for it may be left with its error, which asyncio reports with a traceback."""
-    report.execute(notebook(tmp_path, "01_one.ipynb", "1"), tmp_path / "out.ipynb", {}, tmp_path / "stage")
+    execute.execute(notebook(tmp_path, "01_one.ipynb", "1"), tmp_path / "out.ipynb", {}, tmp_path / "stage")
 
     async def leave(error):
         async def wait():
@@ -510,7 +512,7 @@ def test_a_kernel_that_an_interruption_ended_is_no_news(lab, tmp_path, caplog):
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
-    command = [sys.executable, "-m", "labkit.report", "--profile", "smoke", "--device", "cpu"]
+    command = [sys.executable, "-m", "labkit.report.make", "--profile", "smoke", "--device", "cpu"]
     command += ["epochs=500", "examples=12800"]  # 200 steps an epoch: seconds
 
     def checkpoints():

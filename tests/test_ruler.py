@@ -8,9 +8,10 @@ import safetensors.torch
 import torch
 
 from labkit import data
-from labkit.data import to_unit
-from labkit.ruler import FOLDER, WIDTH, load_ruler, train_ruler
-from labkit.system import LabError, sha256
+from labkit.base.errors import LabError
+from labkit.base.files import sha256
+from labkit.data.loading import to_unit
+from labkit.evaluation.classifier import FOLDER, WIDTH, load_ruler, train_ruler
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,18 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from soak import soak
 
 import labkit
-from labkit import data, runs, training
+from labkit.base.errors import LabError
+from labkit.base.files import exclusive, sha256
+from labkit.base.paths import ROOT
 from labkit.config import PROFILES, config_for
-from labkit.runs import choose_profile, fit_or_load, load_run, run_folder
-from labkit.system import ROOT, LabError, exclusive, sha256
-from labkit.training import COLUMNS
-from soak import soak
+from labkit.data import loading
+from labkit.training import loop, runs
+from labkit.training import state as training_state
+from labkit.training.runs import choose_profile, fit_or_load, load_run, run_folder
+from labkit.training.state import COLUMNS
 
 MODELS = ["vanilla", "dcgan"]
 RESULTS = ["generator.safetensors", "discriminator.safetensors", "history.safetensors"]
@@ -35,7 +39,7 @@ Z_FOR_BATCHNORM = 100  # instead of 10,000: seconds instead of half a minute
 
 @pytest.fixture(autouse=True)
 def few_z(monkeypatch):
-    monkeypatch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM))
+    monkeypatch.setattr(runs, "trained_generator", functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM))
 
 
 def bits(folder):
@@ -66,7 +70,7 @@ def straight(tiny_config, sample_images, tmp_path_factory):
         return fit_or_load(config_of(tiny_config, model), "cpu", tmp_path_factory.mktemp(model), sample_images).folder
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM))
+        patch.setattr(runs, "trained_generator", functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM))
         for model in MODELS:
             folder(model)
     return folder
@@ -97,7 +101,7 @@ def test_trained_once_then_loaded(finished, monkeypatch, model):
         raise AssertionError("a finished run is not trained again")
 
     monkeypatch.setattr(runs, "train", fail)
-    monkeypatch.setattr(data, "load", fail)
+    monkeypatch.setattr(loading, "load", fail)
     run = fit_or_load(config, root=root)
     assert (run.folder, run.config) == (folder, config)
     assert names(folder) == before and checkpoints(folder) == [3]
@@ -111,11 +115,11 @@ def test_trained_once_then_loaded(finished, monkeypatch, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_loaded_networks_are_the_trained_ones(tiny_config, sample_images, straight, model):
     config = config_of(tiny_config, model)
-    state = training.TrainState(config)
-    training.train(state, sample_images)
+    state = training_state.TrainState(config)
+    loop.train(state, sample_images)
     run = load_run(straight(model))
     for loaded, expected in (
-        (run.generator(), training.trained_generator(state, Z_FOR_BATCHNORM)),
+        (run.generator(), training_state.trained_generator(state, Z_FOR_BATCHNORM)),
         (run.discriminator(), state.d),
     ):
         assert not any(m.training for m in loaded.modules())
@@ -304,8 +308,8 @@ def test_interrupted_after_an_epoch(
     assert not (folder / "run.json").exists()
 
     monkeypatch.setattr(runs, "checkpoint", save)
-    steps, real = [], training.d_step
-    monkeypatch.setattr(training, "d_step", lambda *args: steps.append(0) or real(*args))
+    steps, real = [], loop.d_step
+    monkeypatch.setattr(loop, "d_step", lambda *args: steps.append(0) or real(*args))
     assert fit_or_load(config, "cpu", tmp_path, sample_images).history.shape == (3, 2, 4)
     assert len(steps) == 2 * (3 - epochs_done)
     assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
@@ -318,7 +322,7 @@ def test_interrupted_within_the_first_epoch(straight, tiny_config, tmp_path, mon
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "g_step", interrupt)
+        patch.setattr(loop, "g_step", interrupt)
         with refused(run_folder(config, tmp_path), "0 of 3 epochs", "again"):
             fit_or_load(config, "cpu", tmp_path, sample_images)
     assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
@@ -328,7 +332,7 @@ def test_interrupted_within_the_first_epoch(straight, tiny_config, tmp_path, mon
 @pytest.mark.parametrize("model", MODELS)
 def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model, number):
     """The step in hand is finished and kept, and no step is done twice."""
-    config, real, steps = config_of(tiny_config, model), training.g_step, []
+    config, real, steps = config_of(tiny_config, model), loop.g_step, []
 
     def signalled(*args):
         steps.append(0)
@@ -336,7 +340,7 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
             signal.raise_signal(number)
         return real(*args)
 
-    monkeypatch.setattr(training, "g_step", signalled)
+    monkeypatch.setattr(loop, "g_step", signalled)
     folder, handlers = run_folder(config, tmp_path), [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
     with refused(folder, "1 of 3 epochs and 1 steps", "run the same cell or command again"):
         fit_or_load(config, "cpu", tmp_path, sample_images)
@@ -352,7 +356,7 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
 
 
 def test_interrupted_twice_stops_at_once(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused):
-    config, real, steps = config_of(tiny_config, "vanilla"), training.g_step, []
+    config, real, steps = config_of(tiny_config, "vanilla"), loop.g_step, []
 
     def signalled(*args):
         steps.append(0)
@@ -362,7 +366,7 @@ def test_interrupted_twice_stops_at_once(straight, tiny_config, tmp_path, monkey
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "g_step", signalled)
+        patch.setattr(loop, "g_step", signalled)
         with refused("1 of 3 epochs in"):
             fit_or_load(config, "cpu", tmp_path, sample_images)
     assert len(steps) == 3 and checkpoints(run_folder(config, tmp_path)) == [1]
@@ -370,7 +374,7 @@ def test_interrupted_twice_stops_at_once(straight, tiny_config, tmp_path, monkey
 
 
 def test_a_damaged_half_epoch_costs_only_itself(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, capsys):
-    config, real, steps = config_of(tiny_config, "dcgan"), training.g_step, []
+    config, real, steps = config_of(tiny_config, "dcgan"), loop.g_step, []
 
     def signalled(*args):
         steps.append(0)
@@ -379,7 +383,7 @@ def test_a_damaged_half_epoch_costs_only_itself(straight, tiny_config, tmp_path,
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "g_step", signalled)
+        patch.setattr(loop, "g_step", signalled)
         with refused("2 of 3 epochs and 1 steps"):
             fit_or_load(config, "cpu", tmp_path, sample_images)
     newest = runs._checkpoints(run_folder(config, tmp_path))[0]
@@ -428,15 +432,15 @@ def test_interrupted_while_finishing(straight, tiny_config, tmp_path, monkeypatc
 def die(config, root, images, threads, point):
     """In a process of its own: train, and die by SIGKILL at ``point``."""
     torch.set_num_threads(threads)
-    runs.trained_generator = functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM)
+    runs.trained_generator = functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM)
 
     def kill():
         os.kill(os.getpid(), signal.SIGKILL)
 
     calls = []
     if point == "step":  # the second step of epoch 2
-        real = training.g_step
-        training.g_step = lambda *args: (calls.append(0), kill() if len(calls) == 4 else None, real(*args))[-1]
+        real = loop.g_step
+        loop.g_step = lambda *args: (calls.append(0), kill() if len(calls) == 4 else None, real(*args))[-1]
     else:  # before the rename of the file of this name
         real = os.replace
         os.replace = lambda a, b: kill() if Path(b).name.startswith(point) else real(a, b)
@@ -447,7 +451,7 @@ def die(config, root, images, threads, point):
 def server():
     """A process with labkit imported and no threads running, from which the children that die are forked."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["labkit.runs", "torch._dynamo", "torch.optim.swa_utils"])
+    context.set_forkserver_preload(["labkit.training.runs", "torch._dynamo", "torch.optim.swa_utils"])
     return context
 
 
@@ -481,7 +485,7 @@ STAGES = [("fsync", 3), ("fsync", 4), ("replace", 2), ("chmod", 2), ("unlink", 1
 def die_at(config, root, images, threads, name, count, after):
     """In a process of its own: train, and die before or after the ``count``-th call of this function of the system."""
     torch.set_num_threads(threads)
-    runs.trained_generator = functools.partial(training.trained_generator, n=Z_FOR_BATCHNORM)
+    runs.trained_generator = functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM)
     real, calls = getattr(os, name), []
 
     def counted(*arguments, **options):
@@ -590,8 +594,8 @@ def test_diverged_run_is_not_finished(tiny_config, tmp_path, monkeypatch, sample
     """It keeps its sound epochs, has no results, and says the same when run again."""
     config = tiny_config("vanilla", epochs=3, examples=16)
     folder = run_folder(config, tmp_path)
-    real = training.g_step
-    monkeypatch.setattr(training, "g_step", lambda *args: real(*args) * (math.nan if bool(checkpoints(folder)) else 1))
+    real = loop.g_step
+    monkeypatch.setattr(loop, "g_step", lambda *args: real(*args) * (math.nan if bool(checkpoints(folder)) else 1))
     for _ in range(2):
         with refused("vanilla", "nan", "epoch 2", "smaller lr"):
             fit_or_load(config, "cpu", tmp_path, sample_images)

@@ -2,9 +2,8 @@
 
 import errno
 import os
-import stat
-import shutil
 import signal
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,11 @@ import pytest
 import torch
 
 import labkit
-from labkit import system
-from labkit.system import LabError, exclusive, pick_device, postponed_interrupt, sha256, write_atomic, write_new
+from labkit.base import files as base_files
+from labkit.base import paths as base_paths
+from labkit.base.errors import LabError
+from labkit.base.files import exclusive, sha256, write_atomic, write_new
+from labkit.base.machine import pick_device, postponed_interrupt
 
 OLD = b"old content " * 1000
 NEW = b"new content " * 2000
@@ -126,7 +128,8 @@ def test_parent_that_is_a_file(tmp_path, refused):
 CHILD = """
 import sys
 from pathlib import Path
-from labkit.system import LabError, write_atomic
+from labkit.base.errors import LabError
+from labkit.base.files import write_atomic
 folder = Path(sys.argv[1])
 {setup}
 try:
@@ -234,7 +237,7 @@ def test_write_new_is_all_or_none(tmp_path, monkeypatch, refused, fails, number)
 
 @pytest.mark.parametrize("error", [LabError("stop"), KeyboardInterrupt(), ValueError("stop")], ids=lambda error: type(error).__name__)
 def test_write_new_stopped_midway_leaves_nothing(tmp_path, monkeypatch, error):
-    write, calls = system.write_atomic, []
+    write, calls = base_files.write_atomic, []
 
     def stop(path, content):
         calls.append(path)
@@ -242,7 +245,7 @@ def test_write_new_stopped_midway_leaves_nothing(tmp_path, monkeypatch, error):
             raise error
         return write(path, content)
 
-    monkeypatch.setattr(system, "write_atomic", stop)
+    monkeypatch.setattr(base_files, "write_atomic", stop)
     with pytest.raises(type(error)):
         write_new(tmp_path, "kept", {"a": NEW, "b": NEW})
     assert tree(tmp_path) == {}
@@ -266,7 +269,7 @@ def test_write_new_where_the_parent_is_a_file(tmp_path, refused):
 
 HOLD = """
 import sys, pathlib
-from labkit.system import exclusive
+from labkit.base.files import exclusive
 with exclusive(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -277,7 +280,7 @@ def test_one_process_at_a_time(tmp_path, refused):
     """Freed by the system, though its holder had no chance to do it."""
     folder = tmp_path / "new" / "run"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(system.ROOT)}, **pipes) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(base_paths.ROOT)}, **pipes) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
             with refused(folder, f"process {holder.pid}"), exclusive(folder):
@@ -306,7 +309,7 @@ def test_a_folder_that_cannot_be_made(tmp_path, refused):
 
 def test_without_locks_work_goes_on(tmp_path, monkeypatch):
     """Some network file systems have none."""
-    monkeypatch.setattr(system.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available")))
+    monkeypatch.setattr(base_files.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available")))
     with exclusive(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
 
@@ -317,7 +320,7 @@ def test_sha256():
 
 
 def test_notebook_shows_one_line(tmp_path):
-    code = "from labkit.system import LabError; raise LabError('the disk is full')"
+    code = "from labkit.base.errors import LabError; raise LabError('the disk is full')"
     paths = {"IPYTHONDIR": str(tmp_path), "PYTHONPATH": str(Path(labkit.__file__).parent.parent)}
     command = [sys.executable, "-m", "IPython", "--quick", "-c", code]
     done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, timeout=60)

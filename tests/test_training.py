@@ -8,9 +8,13 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import cached
 
-from labkit import models, training
-from labkit.data import to_unit
-from labkit.training import COLUMNS, TrainState, d_step, g_step, reestimate_batchnorm, seeded, train, trained_generator
+from labkit.base.rng import seeded
+from labkit.data.loading import to_unit
+from labkit.gans import registry
+from labkit.training import loop
+from labkit.training.loop import train
+from labkit.training.state import COLUMNS, TrainState, reestimate_batchnorm, trained_generator
+from labkit.training.steps import d_step, g_step
 
 MODELS = ["vanilla", "dcgan"]
 LN2 = math.log(2)
@@ -22,7 +26,7 @@ def pair(tiny_config):
 
     def make(model, n=6):
         torch.manual_seed(1)
-        g, d = (network.double() for network in models.build(tiny_config(model)))
+        g, d = (network.double() for network in registry.build(tiny_config(model)))
         for layer in [*g.modules(), *d.modules()]:
             if isinstance(layer, nn.Conv2d):
                 nn.init.normal_(layer.weight, 0, 0.2)  # from 0.02, gradients would be within the tolerance
@@ -149,7 +153,7 @@ def plain_adam(lr, betas):
 def plain_training(config, images):
     """What `train` is to do, without any of its parts but the stream of random numbers."""
     with seeded(config.seed, "init"):
-        g, d = models.build(config)
+        g, d = registry.build(config)
     average, decay = None, config.ema
     adam_g, adam_d = (plain_adam(lr, (config.beta1, config.beta2)) for lr in (config.lr, config.lr_d or config.lr))
     history = []
@@ -179,7 +183,7 @@ def plain_training(config, images):
 def test_train_against_a_plain_loop(monkeypatch, tiny_config, sample_images, model, own):
     """In float64, where rounding cannot be amplified by Adam's division."""
     torch.set_default_dtype(torch.float64)
-    monkeypatch.setattr(training, "to_unit", lambda images: images[:, None].double() / 127.5 - 1)
+    monkeypatch.setattr(loop, "to_unit", lambda images: images[:, None].double() / 127.5 - 1)
     try:
         config = tiny_config(model, **{"examples": 27, "lr": 1e-3, "ema": 0.7, "precision": "float32", **own})  # 3 steps, 3 or 2 images left out
         state = TrainState(config)
@@ -244,8 +248,8 @@ def test_another_seed_gives_other_weights(tiny_config, sample_images, model):
 def test_epochs_differ_in_order_and_noise(tiny_config, sample_images, monkeypatch):
     """Every image once an epoch, in another order each time; no noise twice."""
     drawn = []
-    monkeypatch.setattr(training, "d_step", lambda d, opt, *images: drawn.append(images[:2]) or torch.ones(3))
-    monkeypatch.setattr(training, "g_step", lambda *_: torch.ones(()))
+    monkeypatch.setattr(loop, "d_step", lambda d, opt, *images: drawn.append(images[:2]) or torch.ones(3))
+    monkeypatch.setattr(loop, "g_step", lambda *_: torch.ones(()))
     config = tiny_config("vanilla")
     trained(config, sample_images)
     epochs = [torch.cat([x for x, _ in drawn[i : i + 4]]) for i in (0, 4)]
@@ -272,10 +276,10 @@ def test_history(tiny_config, sample_images, model):
 @pytest.mark.parametrize("steps", [1, 50, 51, 103])
 def test_progress_covers_every_step(monkeypatch, tiny_config, sample_images, steps):
     """Losses are looked at every 50 steps and at the end of an epoch; the bar must reach its end all the same."""
-    bars, real = [], training.progress
-    monkeypatch.setattr(training, "progress", lambda **options: bars.append(real(**options)) or bars[0])
-    monkeypatch.setattr(training, "d_step", lambda *_: torch.ones(3))
-    monkeypatch.setattr(training, "g_step", lambda *_: torch.ones(()))
+    bars, real = [], loop.progress
+    monkeypatch.setattr(loop, "progress", lambda **options: bars.append(real(**options)) or bars[0])
+    monkeypatch.setattr(loop, "d_step", lambda *_: torch.ones(3))
+    monkeypatch.setattr(loop, "g_step", lambda *_: torch.ones(()))
     trained(tiny_config("vanilla", batch=2, examples=2 * steps, latent_dim=2), sample_images)
     assert bars[0].n == bars[0].total == 2 * steps
 
@@ -294,13 +298,13 @@ def test_divergence_stops_in_one_line(tiny_config, sample_images, refused, model
 
 def test_divergence_in_the_middle_of_an_epoch(monkeypatch, tiny_config, sample_images, refused):
     """One infinite loss among finite ones is found too, and the epochs before are kept."""
-    calls, real = [], training.g_step
+    calls, real = [], loop.g_step
 
     def poisoned(*args):
         calls.append(args)
         return real(*args) + (math.inf if len(calls) == 6 else 0)
 
-    monkeypatch.setattr(training, "g_step", poisoned)
+    monkeypatch.setattr(loop, "g_step", poisoned)
     state = TrainState(tiny_config("vanilla", epochs=3))
     with refused("of G = inf", f"epoch 2, step {6 - state.config.steps}", "earlier epochs are kept"):
         train(state, sample_images)
@@ -335,7 +339,7 @@ FIRST = {  # the input of the first BatchNorm, and the dimensions to average ove
 def test_reestimated_statistics_by_hand(tiny_config, model):
     """Of the first BatchNorm: means over the batches of z, with Bessel's correction, as `var` has it."""
     torch.manual_seed(3)
-    g = models.build(tiny_config(model))[0]
+    g = registry.build(tiny_config(model))[0]
     reestimate_batchnorm(g, 100, seed=4, n=200, batch=100)
     with seeded(4, "batchnorm"), torch.no_grad():
         inputs = [FIRST[model](g, torch.randn(100, 100)) for _ in range(2)]
@@ -366,7 +370,7 @@ def test_reestimated_generator_draws_as_the_batch_did(tiny_config, sample_images
 @pytest.mark.parametrize("model", MODELS)
 def test_reestimation_is_deterministic_and_leaves_the_rest(tiny_config, model):
     torch.manual_seed(3)
-    g = models.build(tiny_config(model))[0]
+    g = registry.build(tiny_config(model))[0]
     momenta = [m.momentum for m in g.modules() if hasattr(m, "momentum")]
     parameters = [p.clone() for p in g.parameters()]
     states = []
@@ -387,7 +391,7 @@ def test_reestimation_is_deterministic_and_leaves_the_rest(tiny_config, model):
 def test_reestimation_uses_all_of_a_small_n(tiny_config, n):
     """Fewer vectors than a batch must still be seen, and no more than asked for."""
     torch.manual_seed(3)
-    g = models.build(tiny_config("dcgan"))[0]
+    g = registry.build(tiny_config("dcgan"))[0]
     seen = []
     g.l1.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
     reestimate_batchnorm(g, 100, seed=0, n=n)

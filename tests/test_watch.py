@@ -12,12 +12,18 @@ import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from labkit import data, figures, latent, metrics, runs, training, watch
+from labkit import data, latent
+from labkit.base.rng import seeded
 from labkit.config import MODELS
-from labkit.metrics import load_reference
-from labkit.runs import fit_or_load, run_folder
-from labkit.training import TrainState, seeded
-from labkit.watch import CHECKS, COPIED, CROWDED, KEPT, SETTLED, Watch, alarm, check, read
+from labkit.evaluation import metrics, monitor
+from labkit.evaluation import scoring
+from labkit.evaluation.monitor import CHECKS, COPIED, CROWDED, KEPT, SETTLED, Watch, alarm, check, read
+from labkit.evaluation.scoring import load_reference
+from labkit.figures import curves
+from labkit.training import loop, runs
+from labkit.training import state as training_state
+from labkit.training.runs import fit_or_load, run_folder
+from labkit.training.state import TrainState
 
 N = 200  # pictures of a check
 ZS = 100  # latent vectors for BatchNorm's statistics at the end of a training
@@ -28,7 +34,7 @@ def few():
     """Of a set of at most a thousand every subset is the whole; and a tiny run needs no ten thousand vectors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "SUBSETS", 5)
-        patch.setattr(runs, "trained_generator", functools.partial(training.trained_generator, n=ZS))
+        patch.setattr(runs, "trained_generator", functools.partial(training_state.trained_generator, n=ZS))
         yield
 
 
@@ -69,7 +75,7 @@ def checked(reference, tiny_config, monkeypatch):
 
     def scores(images):
         assert len(images) == N
-        monkeypatch.setattr(watch, "trained_generator", lambda state, n: Deck(images))
+        monkeypatch.setattr(monitor, "trained_generator", lambda state, n: Deck(images))
         return check(TrainState(tiny_config("vanilla", latent_dim=3)), reference)
 
     return scores
@@ -170,12 +176,12 @@ def test_a_check_against_the_scores_of_the_same_pictures(reference, tiny_config)
     state.epoch = 2
     found = check(state, reference)
     assert list(found) == ["epoch", *KEPT] and found["epoch"] == 2
-    g = training.trained_generator(state, n=1000)
+    g = training_state.trained_generator(state, n=1000)
     images = latent.sample(g, latent.latents(N, 7, 2000))
-    scores = metrics.score(images, reference)
-    scores["neighbour_ratio"] = metrics.neighbour_ratio(images, *metrics.neighbours())
+    scores = scoring.score(images, reference)
+    scores["neighbour_ratio"] = metrics.neighbour_ratio(images, *scoring.neighbours())
     assert {name: found[name] for name in KEPT if name != "crowding"} == {name: scores[name] for name in KEPT if name != "crowding"}
-    seen, unseen = metrics.neighbours()
+    seen, unseen = scoring.neighbours()
     assert len(seen) == len(unseen) == 10_000 and torch.equal(seen[:N], reference.seen)
     assert torch.cdist(reference.floor.flatten(1), seen.flatten(1)).min() > 0 and torch.cdist(reference.real.flatten(1), unseen.flatten(1)).amin(1).max() < 0.1
 
@@ -218,7 +224,7 @@ def test_a_healthy_training_and_the_same_with_a_dead_layer(reference, tiny_confi
     """Some two hundred steps on real images; then the last layer forgets what it was told."""
     state = TrainState(tiny_config("vanilla", epochs=3, examples=512, latent_dim=20))
     untrained = check(state, reference)
-    training.train(state, sample_images)
+    loop.train(state, sample_images)
     found = check(state, reference)
     assert alarm(found, SETTLED) == [] and found["frechet"] < 0.8 * untrained["frechet"]
     nn.init.zeros_(state.g.output[0].weight)
@@ -249,15 +255,15 @@ def straight(fewer, tiny_config, sample_images, tmp_path_factory):
 
 def collapsed(state, n):
     """The trained generator, its last layer's weights zero: one picture, whatever z."""
-    g = training.trained_generator(state, n)
+    g = training_state.trained_generator(state, n)
     nn.init.zeros_(g.output[0].weight)
     return g
 
 
 def plant(patch):
     """From the second epoch on, which is after four steps, the watch sees a generator that has collapsed."""
-    patch.setattr(watch, "SETTLED", 4)
-    patch.setattr(watch, "trained_generator", collapsed)
+    patch.setattr(monitor, "SETTLED", 4)
+    patch.setattr(monitor, "trained_generator", collapsed)
 
 
 @pytest.fixture(scope="module")
@@ -276,16 +282,16 @@ def epochs_in(path):
 def test_how_many_pictures(profile, n, monkeypatch):
     """As many as a report of that profile looks at, but no more than can be waited for."""
     asked = []
-    monkeypatch.setattr(watch, "load_reference", lambda *options: asked.append(options))
-    monkeypatch.setattr(watch, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
-    monkeypatch.setattr(watch, "write_atomic", lambda path, content: None)
+    monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
+    monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
+    monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
     Watch(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), runs.RUNS / "nowhere")
     assert asked == [(n, "some device")]
 
 
 def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(watch, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
+    monkeypatch.setattr(monitor, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
     watcher = Watch("smoke")
     assert not asked
     folder = fit_or_load(config_of(tiny_config, epochs=2), "cpu", tmp_path, sample_images, watcher).folder
@@ -295,7 +301,7 @@ def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, 
 
 def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_config, sample_images):
     rows, expected = rows_of((straight / "scores.json").read_bytes()), []
-    training.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
+    loop.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows == expected == read(straight / "scores.json")
     assert all(list(row) == ["epoch", *KEPT] and all(math.isfinite(value) for value in row.values()) for row in rows)
@@ -380,7 +386,7 @@ def test_an_alarm_is_sounded_aloud(fewer, tiny_config, tmp_path, monkeypatch, ca
 
 
 def test_memorisation_is_written_down_at_once(fewer, tiny_config, sample_images, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "trained_generator", lambda state, n: Deck(fewer.seen))
+    monkeypatch.setattr(monitor, "trained_generator", lambda state, n: Deck(fewer.seen))
     run = fit_or_load(config_of(tiny_config, epochs=1), "cpu", tmp_path, sample_images, small(fewer))
     (row,) = read(run.folder / "alarm.json")
     assert row["epoch"] == 1 and [reason.partition(":")[0] for reason in row["reasons"]] == ["memorisation"]
@@ -410,7 +416,7 @@ def test_a_generator_that_knows_all_training_images_by_heart(checked):
     ],
 )
 def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(watch, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0})
+    monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0})
     watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
     for epoch in range(1, epochs + 1):
         watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)
@@ -450,7 +456,7 @@ def test_a_file_that_is_not_there_has_no_rows(tmp_path):
 
 def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     scores, alarms = (read(fallen.folder / name) for name in ("scores.json", "alarm.json"))
-    figure = figures.loss_curves(fallen.history, "a training", scores, alarms)
+    figure = curves.loss_curves(fallen.history, "a training", scores, alarms)
     figure.savefig(io.BytesIO(), format="svg")
     panel, shares = figure.axes[2:]
     curve, *marks = panel.get_lines()
@@ -463,6 +469,6 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
 
 def test_the_figure_of_a_training_without_alarms(straight):
     history, scores = runs.load_run(straight).history, read(straight / "scores.json")
-    panel = figures.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
+    panel = curves.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
     assert len(panel.get_lines()) == 1 and [text.get_text() for text in panel.texts] == ["Frechet distance"]
-    assert len(figures.loss_curves(history, "a training", read(straight / "nothing.json"), []).axes) == 2
+    assert len(curves.loss_curves(history, "a training", read(straight / "nothing.json"), []).axes) == 2

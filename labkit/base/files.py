@@ -1,0 +1,131 @@
+"""Files written whole or not at all, locks, digests."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+from .errors import LabError
+
+
+def sha256(content: bytes) -> str:
+    """Hex digest of ``content``."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_atomic(path: Path, content: bytes) -> Path:
+    """Write ``content`` to ``path`` whole or not at all: a neighbour file, fsync, rename.
+
+    Raises:
+        LabError: the disk is full, read-only or not ours; what stood at ``path`` still stands.
+    """
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as f:
+            part = Path(f.name)
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        part.chmod(0o644)
+        os.replace(part, path)
+    except BaseException as error:
+        if part:
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise LabError(write_fault(path, len(content), error)) from error
+        raise
+    sync_folder(path.parent)
+    return path
+
+
+def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
+    """Write ``files``, content by name, into a new folder parent/stem-001, or the next free number: all or none.
+
+    Raises:
+        LabError: see `write_atomic`. Nothing that exists is replaced.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part:
+            new = Path(part) / stem
+            for name, content in files.items():
+                write_atomic(new / name, content)
+            for number in itertools.count(1):
+                folder = parent / f"{stem}-{number:03d}"
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()  # ours alone from here on
+                    break
+            try:
+                os.replace(new, folder)  # a rename onto an empty folder
+            except OSError:
+                folder.rmdir()
+                raise
+    except OSError as error:
+        raise LabError(write_fault(parent, sum(map(len, files.values())), error)) from error
+    sync_folder(parent)
+    return folder
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path):
+    """One process at a time in ``folder``, made if need be; the system frees the lock when its holder ends, however it ends.
+
+    Raises:
+        LabError: another process is there; the line names it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise LabError(write_fault(folder, 0, error)) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(f"{folder} is in use by {_holder(handle)}: wait for it to end, or stop it") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
+def _holder(handle: int) -> str:
+    """Who has locked the open file ``handle``, as far as the system tells."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in (
+            Path("/proc/locks").read_text().splitlines()
+        ):  # 1: FLOCK ADVISORY WRITE <process> <device>:<inode> 0 EOF
+            number, kind, _, _, process, file, *_ = line.split()
+            if kind == "FLOCK" and int(file.rpartition(":")[2]) == os.fstat(handle).st_ino:
+                return f"process {process}"
+    return "another process"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_fault(path: Path, size: int, error: OSError) -> str:
+    """One line for an OSError met while writing ``size`` bytes to ``path``."""
+    remedy = {
+        errno.ENOSPC: "the disk is full: free some space",
+        errno.EDQUOT: "your disk quota is used up: free some space",
+        errno.EFBIG: "the file-size limit is reached (see ulimit -f)",
+        errno.EROFS: "the disk is read-only: work in a copy of the project on a disk that can be written",
+        errno.EACCES: "permission denied: work in a copy of the project that you own",
+        errno.EPERM: "permission denied: work in a copy of the project that you own",
+    }.get(error.errno, error.strerror or str(error))
+    much = f" ({size / 1e6:.1f} MB)" if size else ""
+    return f"cannot write {path}{much}: {remedy}; what was there before is untouched"

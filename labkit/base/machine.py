@@ -1,0 +1,79 @@
+"""The machine: device, memory, interruptions, progress bars."""
+
+import contextlib
+import ctypes
+import re
+import signal
+import sys
+import threading
+
+from .errors import LabError
+from .paths import headless
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def progress(**options):
+    """A tqdm bar: a widget in a live notebook, text in a terminal and in the report runner's log."""
+    if headless():
+        from tqdm import tqdm
+
+        return tqdm(file=sys.stderr, mininterval=2, ncols=100, **options)
+    from tqdm.auto import tqdm
+
+    return tqdm(mininterval=0.5, **options)
+
+
+@contextlib.contextmanager
+def postponed_interrupt():
+    """Let Ctrl-C, or a polite request to end (SIGTERM), wait until the work in hand can be kept.
+
+    Gives a function that tells whether one came; the work asks it where it can stop, and raises KeyboardInterrupt. A
+    second one stops it at once. In a thread other than the main one, which hears no signal, nothing changes.
+    """
+    came, before = [], {}
+
+    def restore():
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number, frame):
+        came.append(number)
+        restore()
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # as after nohup, or of another language
+                before[number] = signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        restore()
+    if came:  # after the last time that the work asked
+        raise KeyboardInterrupt
+
+
+def pick_device(name: str = "auto") -> str:
+    """``auto`` is the GPU when torch sees one, else the CPU; ``cpu``, ``cuda`` and ``cuda:1`` mean themselves."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", str(name)):
+        raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda or cuda:N")
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise LabError(f"device = {name!r} is not here (torch sees {torch.cuda.device_count()} GPUs): use auto or cpu")
+    return name
+
+
+def keep_memory() -> None:
+    """Tell the C library (glibc) to keep freed memory for the next step; elsewhere nothing happens."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8  # malloc.h
+        for option, value in (
+            (mmap_threshold, 1 << 30),
+            (trim_threshold, 2**31 - 1),
+            (top_pad, 1 << 28),
+            (arena_max, 1),
+        ):
+            libc.mallopt(option, value)

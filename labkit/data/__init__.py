@@ -1,0 +1,9 @@
+"""Pictures to train on and to compare with.
+
+Here: data sets as records, and how their files are found, fetched, verified and read.
+Not here: what is measured on pictures (`pictures`), or how they are drawn (`figures`).
+"""
+
+from .loading import CLASSES, DIGESTS, data_folder, ensure, load, to_unit
+
+__all__ = ["CLASSES", "DIGESTS", "data_folder", "ensure", "load", "to_unit"]

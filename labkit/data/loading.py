@@ -1,0 +1,205 @@
+"""Fashion-MNIST (Xiao et al. 2017): find, fetch, verify, and hand over as one uint8 tensor on the device.
+
+The content of all four files is verified by SHA-256 on every load, whatever the source. `make data` runs
+this module.
+"""
+
+import gzip
+import io
+import math
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+import urllib.request
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..base.errors import LabError
+from ..base.files import exclusive, sha256
+from ..base.machine import progress
+from ..base.paths import ROOT
+
+# SHA-256 of the decompressed IDX files; the archives around them differ from source to source.
+DIGESTS = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+SPLITS = {"train": "train", "test": "t10k"}
+CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
+LARGEST = 47_040_016  # bytes of the largest file, unpacked
+TIMEOUT = 20  # seconds without a byte before a download is given up
+
+
+def data_folder() -> Path:
+    """`data/` of the project, or the folder that the environment variable LABKIT_DATA names."""
+    return Path(os.environ.get("LABKIT_DATA") or ROOT / "data").expanduser()
+
+
+def load(
+    split: str = "train", device: str = "cpu", folder: Path | None = None, digests: dict = DIGESTS
+) -> tuple[Tensor, Tensor]:
+    """Images, uint8 (n, 28, 28), and labels, uint8 (n,), of ``split`` ("train" or "test"), fetched if need be.
+
+    Raises:
+        LabError: a file is damaged, or is nowhere and cannot be fetched.
+    """
+    if split not in SPLITS:
+        raise LabError(f"split = {split!r} is unknown: use train or test")
+    folder = ensure(folder or data_folder(), digests)
+    images, labels = (
+        parse_idx(read_verified(locate(folder, name), digests[name]), name)
+        for name in (f"{SPLITS[split]}-images-idx3-ubyte", f"{SPLITS[split]}-labels-idx1-ubyte")
+    )
+    return images.to(device), labels.to(device)
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """uint8 grey levels (n, 28, 28) as float32 in [-1, 1], (n, 1, 28, 28): the range of the generators' Tanh."""
+    return images.unsqueeze(1).float().div_(127.5).sub_(1.0)
+
+
+def read_verified(path: Path, digest: str) -> bytes:
+    """The content of ``path``, decompressed if it is gzip, provided that its SHA-256 is ``digest``."""
+    try:
+        with path.open("rb") as f:
+            content = f.read(LARGEST + 1)  # no more, however large the file or what it unpacks to
+        if content.startswith(b"\x1f\x8b"):
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST + 1)
+        fault = "" if sha256(content) == digest else f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
+    except (OSError, EOFError, gzip.zlib.error) as error:
+        fault = str(error)
+    if fault:
+        raise LabError(f"{path} is damaged ({fault}): delete it and run 'make data'")
+    return content
+
+
+def parse_idx(content: bytes, name: str) -> Tensor:
+    """The uint8 tensor in an IDX file: magic 0x0000080d with d dimensions, big-endian sizes, then the bytes."""
+    dims = 3 if "idx3" in name else 1
+    header = 4 + 4 * dims
+    magic, *shape = struct.unpack(f">{1 + dims}I", content[:header].ljust(header, b"\0"))
+    if magic != 0x0800 + dims:
+        raise LabError(
+            f"{name}: IDX magic is {magic:#010x}, expected {0x0800 + dims:#010x}: not a file of this data set"
+        )
+    if math.prod(shape) != len(content) - header or 0 in shape or shape[1:] not in ([], [28, 28]):
+        raise LabError(
+            f"{name}: header says {shape}, but {len(content) - header} bytes follow: not a file of this data set"
+        )
+    return torch.frombuffer(bytearray(content[header:]), dtype=torch.uint8).view(shape)
+
+
+def locate(folder: Path, name: str) -> Path | None:
+    """Where the file ``name`` lies: in ``folder`` or in the system's copy, as .gz or unpacked."""
+    for path in (folder / f"{name}.gz", folder / name, SYSTEM / f"{name}.gz"):
+        if path.is_file():
+            return path
+    return None
+
+
+def ensure(folder: Path, digests: dict = DIGESTS) -> Path:
+    """Fetch what is missing into ``folder``, from the first source that works, and return ``folder``.
+
+    Raises:
+        LabError: no source works; the line says why for each, and what to do without a network.
+    """
+    if all(locate(folder, name) for name in digests):
+        return folder
+    with exclusive(folder):
+        return _fetch(folder, digests)
+
+
+def _fetch(folder: Path, digests: dict) -> Path:
+    """The work of `ensure`, in a folder where nobody else fetches."""
+    reasons = []
+    for source in (_from_mirror, _from_debian):
+        missing = [name for name in digests if locate(folder, name) is None]
+        if not missing:
+            return folder
+        try:
+            for name, path in source(missing, folder):
+                read_verified(path, digests[name])
+                path.chmod(0o644)
+                os.replace(path, folder / f"{name}.gz")
+        except (LabError, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
+            reasons.append(f"{source.__doc__}: {error}")
+        finally:
+            for part in folder.glob("*.gz.part"):
+                part.unlink()
+    missing = [name for name in digests if locate(folder, name) is None]
+    if missing:
+        raise LabError(
+            f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}): without a network, put"
+            " the four .gz files of Fashion-MNIST there, or name their folder in the environment variable LABKIT_DATA"
+        )
+    return folder
+
+
+def _from_mirror(names: list[str], folder: Path):
+    """torchvision's mirror"""
+    from torchvision.datasets import FashionMNIST
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        part = folder / f"{name}.gz.part"
+        with (
+            urllib.request.urlopen(f"{FashionMNIST.mirrors[0]}{name}.gz", timeout=TIMEOUT) as answer,
+            part.open("wb") as f,
+        ):
+            size = int(answer.headers.get("Content-Length", 0))
+            with progress(desc=name, total=size, unit="B", unit_scale=True) as bar:
+                while chunk := answer.read(1 << 16):
+                    f.write(chunk)
+                    bar.update(len(chunk))
+        yield name, part
+
+
+def _from_debian(names: list[str], folder: Path):
+    """Debian's package"""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise LabError("apt-get is not here")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        # Package lists of our own, so that neither root nor a recent `apt-get update` is needed.
+        (Path(work) / "lists/partial").mkdir(parents=True)
+        own = ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}", "-o", "APT::Sandbox::User="]
+        for command in (["update"], ["download", "dataset-fashion-mnist"]):
+            _run(["apt-get", "-qq", *own, *command], work)
+        package = next(Path(work).glob("dataset-fashion-mnist*.deb"))
+        _run(["dpkg-deb", "-x", package.name, "unpacked"], work)
+        for name in names:
+            part = folder / f"{name}.gz.part"
+            shutil.copyfile(f"{work}/unpacked{SYSTEM}/{name}.gz", part)
+            yield name, part
+
+
+def _run(command: list[str], folder: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        raise LabError(f"{' '.join(command[:1] + command[-2:])}: {lines[-1]}")
+
+
+def main() -> None:
+    """`python -m labkit.data.loading`: say where the verified files are."""
+    folder = ensure(data_folder())
+    for name, digest in DIGESTS.items():
+        path = locate(folder, name)
+        read_verified(path, digest)
+        print(f"ok  {path}  sha256 of the content {digest[:12]}…")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (LabError, OSError) as error:
+        raise SystemExit(f"labkit: {error}") from None

@@ -1,0 +1,153 @@
+"""The ruler: a small classifier of Fashion-MNIST whose features are the space in which images are compared.
+
+It ships with the package (ruler.safetensors, with its digest and accuracy in ruler.json), so that every score anywhere
+is measured with the same one. Scores in other feature spaces, the usual Inception FID among them, are other
+quantities. `python -m labkit.evaluation.classifier` (make ruler) trains it again; then all scores begin anew.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from .. import data
+from ..base.errors import LabError
+from ..base.files import sha256, write_atomic
+from ..base.machine import progress
+from ..base.rng import seeded
+from ..data.loading import to_unit
+
+FOLDER = Path(__file__).parent
+WIDTH = 128  # of the features
+EPOCHS, BATCH, PEAK_LR, SMOOTHING = 8, 128, 4e-3, 0.05
+
+
+class Ruler(nn.Module):
+    """Images in [-1, 1], (n, 1, 28, 28), to the logits of `data.CLASSES`, (n, 10); `features` are what they are read from."""
+
+    def __init__(self):
+        super().__init__()
+
+        def block(n_in, n_out, stride=1):
+            return [
+                nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False),
+                nn.BatchNorm2d(n_out),
+                nn.ReLU(inplace=True),
+            ]
+
+        layers = [
+            *block(1, 32),
+            *block(32, 64, 2),
+            *block(64, 96),
+            nn.MaxPool2d(2),
+            *block(96, WIDTH),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        ]
+        self.features = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # (n, 128)
+        self.classifier = nn.Linear(WIDTH, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x))
+
+    @torch.no_grad()
+    def measure(self, images: Tensor, chunk: int = 500) -> tuple[Tensor, Tensor]:
+        """Features (n, 128) and probabilities of the classes (n, 10) of ``images``, uint8 (n, 28, 28) or (n, 1, 28, 28) in [-1, 1].
+
+        Raises:
+            LabError: another shape or range, or a pixel that is not finite.
+        """
+        if images.dtype == torch.uint8 and images.dim() == 3 and images.shape[1:] == (28, 28):
+            convert = to_unit
+        elif images.dim() == 4 and images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
+            convert = torch.clone
+            if not images.abs().max() <= 1:  # also refuses nan
+                raise LabError(
+                    f"images from {images.min():.3g} to {images.max():.3g}: the ruler takes finite values in [-1, 1]"
+                )
+        else:
+            raise LabError(
+                f"images of shape {tuple(images.shape)} and type {images.dtype}: the ruler takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
+            )
+        features, probabilities = [], []
+        for part in images.split(chunk):
+            features.append(self.features(convert(part.to(self.classifier.weight.device))))
+            probabilities.append(self.classifier(features[-1]).softmax(1))
+        return torch.cat(features).cpu(), torch.cat(probabilities).cpu()
+
+
+def load_ruler(folder: Path = FOLDER) -> tuple[Ruler, dict]:
+    """The ruler that ships, verified, in eval mode; and its card: sha256, accuracy, how it was made.
+
+    Raises:
+        LabError: a file is missing, or the weights are not those of the card.
+    """
+    try:
+        card = json.loads((folder / "ruler.json").read_bytes())
+        content = (folder / "ruler.safetensors").read_bytes()
+        if sha256(content) != card["sha256"]:
+            raise ValueError("its sha256 is not that of ruler.json")
+        with torch.device("meta"):  # no numbers are drawn: a training may be running beside
+            ruler = Ruler()
+        ruler.load_state_dict(safetensors.torch.load(content), assign=True)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise LabError(
+            f"{folder / 'ruler.safetensors'}: no scores without the ruler ({str(error).splitlines()[0]}): get the file back from git, or 'make ruler'"
+        ) from None
+    return ruler.eval(), card
+
+
+def train_ruler(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int = 0) -> Ruler:
+    """A ruler trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,): mirrored at random, one cycle of AdamW."""
+    with seeded(seed, "ruler"):
+        ruler, steps = Ruler(), len(images) // BATCH
+        optimiser = torch.optim.AdamW(ruler.parameters(), lr=PEAK_LR, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, total_steps=epochs * steps, pct_start=0.2)
+        with progress(total=epochs * steps, unit="step", desc="ruler") as bar:
+            for _ in range(epochs):
+                for index in torch.randperm(len(images))[: steps * BATCH].view(steps, BATCH):
+                    x = to_unit(images[index])
+                    x = x.flip(3) if torch.rand(()) < 0.5 else x
+                    loss = cross_entropy(
+                        ruler(x.contiguous(memory_format=torch.channels_last)),
+                        labels[index].long(),
+                        label_smoothing=SMOOTHING,
+                    )
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+                    schedule.step()
+                    bar.update()
+    return ruler.eval()
+
+
+def main() -> None:
+    """Train the ruler and put it in the place of the one that ships."""
+    start = time.perf_counter()
+    ruler = train_ruler(*data.load("train"))
+    images, labels = data.load("test")
+    accuracy = (ruler.measure(images)[1].argmax(1) == labels).float().mean().item()
+    content = safetensors.torch.save({k: v.contiguous() for k, v in ruler.state_dict().items()})
+    card = {
+        "sha256": sha256(content),
+        "test_accuracy": round(accuracy, 4),
+        "epochs": EPOCHS,
+        "seconds": round(time.perf_counter() - start),
+        "torch": torch.__version__,
+    }
+    write_atomic(FOLDER / "ruler.safetensors", content)
+    write_atomic(FOLDER / "ruler.json", (json.dumps(card, indent=2) + "\n").encode())
+    print(
+        f"ruler: test accuracy {accuracy:.2%}, {len(content) / 1e6:.2f} MB, sha256 {card['sha256'][:12]}, in {card['seconds']} s"
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        raise SystemExit(f"labkit: {error}") from None

@@ -1,0 +1,82 @@
+"""Watching a training: scores every few epochs, and an alarm for collapse and memorisation.
+
+The losses of a GAN say little about its pictures. `Watch` draws a few thousand between epochs, which does not change
+the training, and keeps what it found beside the run: scores.json, and alarm.json if something is wrong.
+"""
+
+import json
+from pathlib import Path
+
+from .. import latent
+from ..base.files import write_atomic
+from ..training.state import TrainState, trained_generator
+from . import metrics, scoring
+from .scoring import load_reference
+
+IMAGES = 2000
+CHECKS = 40  # in a training, at most one an epoch
+SETTLED = 500  # steps before which nothing is called a collapse: a young network's pictures are much alike
+CROWDED = 0.1  # a collapse: the typical distance to the third neighbour, in features, over that of real images
+COPIED = 0.9  # memorisation: a neighbour ratio below this
+KEPT = ("frechet", "precision", "recall", "coverage", "dropped_classes", "neighbour_ratio", "crowding")
+
+
+class Watch:
+    """To be given to `runs.fit_or_load`; called with the state and the run's folder after every epoch."""
+
+    def __init__(self, profile: str, device: str = "cpu"):
+        self.device, self.images, self.reference = device, min(IMAGES, scoring.OF_PROFILE[profile]), None
+
+    def __call__(self, state: TrainState, folder: Path) -> None:
+        """Score the state, if it is its turn, and sound the alarm if need be."""
+        if state.epoch % -(-state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
+            return
+        self.reference = self.reference or load_reference(self.images, self.device)
+        found = check(state, self.reference)
+        curve = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch] + [found]
+        write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
+        reasons, alarms = (
+            alarm(found, state.epoch * state.config.steps),
+            [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch],
+        )
+        if reasons:
+            alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
+            print(f"\nalarm after epoch {state.epoch}: {'; '.join(reasons)}", flush=True)
+        if alarms or (folder / "alarm.json").exists():
+            write_atomic(folder / "alarm.json", json.dumps(alarms, indent=1).encode())
+
+
+def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
+    """Scores of what the state's generator draws now, as many images as the reference has."""
+    n = len(reference.real)
+    images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
+    features, _ = reference.ruler.measure(images)
+    crowding = metrics.radii(features, (3,)).median() / reference.radii[0].median()
+    ratio = metrics.neighbour_ratio(
+        images, *scoring.neighbours()
+    )  # among few training images few copies would be found
+    scores = {**scoring.score(images, reference), "neighbour_ratio": ratio, "crowding": crowding.item()}
+    return {"epoch": state.epoch, **{name: scores[name] for name in KEPT}}
+
+
+def alarm(found: dict[str, float], steps: int) -> list[str]:
+    """What is wrong with a training that scored ``found`` after ``steps`` steps: sentences, none if all is well."""
+    reasons = []
+    if steps >= SETTLED and found["crowding"] < CROWDED:
+        reasons.append(
+            f"collapse: the pictures are {1 / max(found['crowding'], 1e-3):.0f} times as close to one another as real ones (alarm above {1 / CROWDED:.0f})"
+        )
+    if found["neighbour_ratio"] < COPIED:
+        reasons.append(
+            f"memorisation: pictures are {found['neighbour_ratio']:.2f} times as far from training pictures as from unseen ones (alarm below {COPIED})"
+        )
+    return reasons
+
+
+def read(path: Path) -> list[dict]:
+    """The rows of a file that `Watch` wrote; none if it is not there or damaged."""
+    try:
+        rows = json.loads(path.read_bytes())
+        return rows if type(rows) is list and all(type(row["epoch"]) is int for row in rows) else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

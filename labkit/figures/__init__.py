@@ -1,0 +1,5 @@
+"""What is drawn: tensors in, a matplotlib figure out.
+
+Here: the catalogue of the report's figures, one file for each kind of drawing. The only room that knows matplotlib.
+Not here: measuring; a figure is given its numbers.
+"""

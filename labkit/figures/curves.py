@@ -1,0 +1,124 @@
+"""Figures over the time of a training."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from torch import Tensor
+
+from .catalogue import BLUE, ORANGE
+
+
+def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: list[dict] = ()) -> Figure:
+    """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
+
+    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an
+    epoch, about twenty of them.
+    With ``scores`` (`watch.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
+    """
+    epochs, steps, _ = history.shape
+    few = epochs <= 20
+    window = max(1, steps // 10) if few else steps
+    values = history.flatten(0, 1).numpy()  # (epochs * steps, 4)
+    windows = values[: len(values) // window * window].reshape(-1, window, values.shape[1]).mean(1)
+
+    panels = 3 if scores else 2
+    figure = Figure(figsize=(5.5 * panels if panels == 2 else 15, 4.2))
+    left, right, *rest = figure.subplots(1, panels)
+    for ax, column, colour, marker, label in (
+        (left, 0, BLUE, "o", "D"),
+        (left, 1, ORANGE, "s", "G"),
+        (right, 2, BLUE, "o", "D(x)"),
+        (right, 3, ORANGE, "s", "D(G(z))"),
+    ):
+        ax.plot(
+            (np.arange(len(values)) + 0.5) / steps, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True
+        )
+        ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
+        means = history[..., column].mean(1).numpy()
+        ax.plot(
+            np.arange(epochs) + 0.5,
+            means,
+            marker,
+            color=colour,
+            mec="white",
+            ms=8 if few else 6,
+            markevery=max(1, epochs // 20),
+            label=label,
+        )
+    for ax, level, text, colour in (
+        (left, 2 * np.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386", BLUE),
+        (left, np.log(2), "G at\nequilibrium:\nln 2 = 0.693", ORANGE),
+        (right, 0.5, "D cannot\ntell: 0.5", "0.2"),
+    ):
+        ax.axhline(level, color="0.2", ls="--", lw=1)
+        ax.text(1.02, level, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=colour)
+    left.set(
+        title=f"{title}: loss",
+        ylabel="mean over the batch",
+        ylim=(0, 1.15 * max(1.45, np.quantile(values[:, :2], 0.999))),
+    )
+    right.set(title="answer of D", ylabel="mean probability of being real", ylim=(0, 1))
+    for ax in (left, right):
+        ax.set(xlabel="epoch", xlim=(0, epochs))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
+    for ax in rest:
+        _score_curves(ax, scores, alarms, epochs)
+    return figure
+
+
+def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> None:
+    """Frechet distance on the left axis, precision and recall on the right one."""
+    epoch = [row["epoch"] for row in scores]
+    distances = [row["frechet"] for row in scores]
+    ax.plot(epoch, distances, "k.-", label="Frechet distance")
+    ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
+    ax.set(title="scores", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    _plain_log_ticks(ax)
+    shares = ax.twinx()
+    for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
+        values = [row[name] for row in scores]
+        shares.plot(epoch, values, marker + "-", color=colour, ms=4, label=name)
+        shares.annotate(name, (epoch[-1], values[-1]), (-6, 14), textcoords="offset points", ha="right", color=colour)
+    shares.set(ylim=(0, 1), ylabel="precision, recall")
+    shares.grid(False)
+    shares.spines["right"].set_visible(True)
+    for row in alarms:
+        ax.axvline(row["epoch"], color="red", lw=2)
+        ax.text(
+            row["epoch"],
+            0.5,
+            " " + row["reasons"][0].partition(":")[0],
+            transform=ax.get_xaxis_transform(),
+            color="red",
+            rotation=90,
+            ha="right",
+        )
+
+
+def _plain_log_ticks(ax) -> None:
+    """Ticks like 0.5, 1, 2 on a logarithmic y axis."""
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5, 7)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
+
+
+def loss_movement(histories: dict[str, Tensor], blocks: int = 60) -> Figure:
+    """Figure 18: both networks' losses on one scale, from histories (epochs, steps, 4): means, and swings, of blocks of steps."""
+    figure = Figure(figsize=(11, 3.8))
+    level, swing = figure.subplots(1, 2)
+    for (name, history), colour in zip(histories.items(), (ORANGE, BLUE)):
+        values = history.flatten(0, 1)
+        length = max(2, len(values) // blocks)
+        parts = values[: len(values) // length * length].view(-1, length, values.shape[1])
+        x = (np.arange(len(parts)) + 0.5) / len(parts)
+        for column, style, loss in ((0, "-", "D"), (1, "--", "G")):
+            level.plot(x, parts[..., column].mean(1).numpy(), style, color=colour, label=f"{name}, {loss}")
+            swing.plot(x, parts[..., column].std(1).numpy(), style, color=colour)
+    level.set(title="loss", ylabel="mean of a block of steps", ylim=(0, None))
+    swing.set(title="swing", ylabel="standard deviation inside a block", ylim=(0, None))
+    for ax in (level, swing):
+        ax.set(xlabel="share of the training", xlim=(0, 1))
+    level.legend(ncols=2, loc="lower right")
+    return figure

@@ -1,0 +1,169 @@
+"""Figures made of images: sheets, grids, the live picture, animations."""
+
+import io
+import math
+
+import matplotlib.style
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from .catalogue import CHANGE, SIGNED
+
+
+def montage(images: Tensor, gap: int = 2) -> np.ndarray:
+    """Images (rows, columns, h, w) as one array, ``gap`` pixels of nan between them."""
+    rows, columns, h, w = images.shape
+    sheet = np.full((rows, h + gap, columns, w + gap), np.nan, dtype=np.float32)
+    sheet[:, :h, :, :w] = images.permute(0, 2, 1, 3).numpy()
+    return sheet.reshape(rows * (h + gap), columns * (w + gap))[: rows * (h + gap) - gap, : columns * (w + gap) - gap]
+
+
+def _sheet(
+    ax, images: Tensor, rows: list[str], title: str = "", top: list[str] = (), limit: float = 1.0, cmap: str = "gray"
+):
+    """Images (rows, columns, h, w) in one axes, with a label per row and, on request, per column."""
+    h, w = images.shape[2] + 2, images.shape[3] + 2
+    shown = ax.imshow(montage(images), cmap=cmap, vmin=-limit, vmax=limit)
+    ax.set_yticks(np.arange(len(rows)) * h + h / 2 - 1.5, rows)
+    ax.set_xticks(np.arange(len(top)) * w + w / 2 - 1.5, top)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return shown
+
+
+def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, real: Tensor) -> Figure:
+    """Figure 3: vectors z (n, latent_dim), images G(z), nearest real images with their distance (n,), real images.
+
+    Images are (n, 1, 28, 28). A vector is drawn row by row: z[0] top left, z[9] top right, z[99] bottom right.
+    """
+    n, side = len(z), math.ceil(z.shape[1] ** 0.5)
+    cells = torch.full((n, side * side), torch.nan)
+    cells[:, : z.shape[1]] = z
+    cells = cells.view(1, n, side, side).repeat_interleave(3, 2).repeat_interleave(3, 3)  # (1, n, 30, 30) for 100
+    figure = Figure(figsize=(11, 6.2))
+    axes = figure.subplots(4, 1)
+    shown = _sheet(
+        axes[0],
+        cells,
+        ["z, 100 numbers\nin rows of ten" if side == 10 else "z"],
+        top=[f"z{i + 1}" for i in range(n)],
+        limit=3,
+        cmap=SIGNED,
+    )
+    figure.colorbar(shown, ax=axes[0], ticks=[-3, 0, 3], pad=0.01, extend="both")
+    _sheet(axes[1], images.transpose(0, 1), ["G(z)"])
+    _sheet(axes[2], nearest.transpose(0, 1), ["nearest\nreal image"], top=[f"{d:.0f} grey levels" for d in distance])
+    _sheet(axes[3], real.transpose(0, 1), ["eight real\nimages"])
+    return figure
+
+
+def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[float]) -> Figure:
+    """Figures 4-8 and 13: base (n, 1, 28, 28) above its edits, and beside them edit minus base.
+
+    ``edited`` is (len(dims), len(values), n, 1, 28, 28): z[dim] = value in every vector. At the right of a row
+    stands its mean absolute change in grey levels (of 255).
+    """
+    edited = edited.flatten(0, 1)  # (rows, n, 1, 28, 28)
+    labels = [f"z[{dim}] = {value:g}".replace("-", "\u2212") for dim in dims for value in values]
+    rows, n = edited.shape[:2]
+    change = edited - base  # (rows, n, 1, 28, 28)
+    figure = Figure(figsize=(11.5, 0.6 * (rows + 1) + 0.5))
+    left, right = figure.subplots(1, 2)
+    _sheet(
+        left,
+        torch.cat([base[None], edited])[:, :, 0],
+        ["base", *labels],
+        f"z[{dims[0]}] set" if len(dims) == 1 else "one dimension set",
+    )
+    blank = torch.full_like(base[None], torch.nan)
+    shown = _sheet(right, torch.cat([blank, change])[:, :, 0], [], "edit minus base, and mean |change|", cmap=SIGNED)
+    for row, amount in enumerate(change.abs().mean((1, 2, 3, 4)) * 127.5, start=1):
+        right.text(n * 30 + 2, row * 30 + 13.5, f"{amount:.1f}", va="center", fontsize=9)
+    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.07, extend="both")
+    bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
+    bar.set_label("grey levels")
+    return figure
+
+
+def samples(rows: dict[str, Tensor]) -> Figure:
+    """Figure 12: a row of images (n, 1, 28, 28) per label."""
+    figure = Figure(figsize=(9, 1.1 * len(rows) + 0.1))
+    _sheet(figure.subplots(), torch.stack([images[:, 0] for images in rows.values()]), list(rows))
+    return figure
+
+
+def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
+    """Figure 14: per mode, images (n, 1, 28, 28) before and after an edit of the first vector alone, and the change."""
+    figure = Figure(figsize=(11.5, 2.5))
+    axes = figure.subplots(2, len(before), squeeze=False, height_ratios=[2.07, 1])
+    for (top, bottom), mode in zip(axes.T, before):
+        change = after[mode] - before[mode]  # (n, 1, 28, 28)
+        moved = int((change.abs().amax((1, 2, 3)) > 0.5 / 127.5).sum())  # by half a grey level somewhere
+        title = f"{mode} mode: one vector edited, {moved} of {len(change)} images moved"
+        _sheet(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
+        _sheet(bottom, change.transpose(0, 1), ["change"], limit=CHANGE / 127.5, cmap=SIGNED)
+    return figure
+
+
+def edit(base: Tensor, edited: Tensor, title: str) -> Figure:
+    """The editor's state: base (n, 1, 28, 28) above edited, and edited minus base with its mean |change| per image."""
+    figure = Figure(figsize=(9, 3.9))
+    top, bottom = figure.subplots(2, 1, height_ratios=[2.07, 1])
+    change = edited - base  # (n, 1, 28, 28)
+    _sheet(top, torch.stack([base[:, 0], edited[:, 0]]), ["base", "edited"], title)
+    amounts = [f"{amount:.1f}" for amount in change.abs().mean((1, 2, 3)) * 127.5]
+    shown = _sheet(bottom, change.transpose(0, 1), ["change, mean\nin grey levels"], top=amounts, cmap=SIGNED)
+    bar = figure.colorbar(shown, ax=bottom, ticks=[-1, 0, 1], pad=0.01, extend="both")
+    bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
+    return figure
+
+
+def grey_levels(images: Tensor) -> np.ndarray:
+    """Images in [-1, 1] as uint8, 0 to 255: what a screen shows."""
+    return ((images + 1) * 127.5).round().clip(0, 255).to(torch.uint8).numpy()
+
+
+def stage(base: Tensor, edited: Tensor, change: bool = False) -> bytes:
+    """The live picture, a PNG: base (n, 1, 28, 28) above edited, and with ``change`` edited minus base below.
+
+    One screen pixel each, in cells of 29 pixels whose last column and row are transparent. Colours as in figure 13.
+    """
+    rows = [np.repeat(grey_levels(images)[:, 0, :, :, None], 3, 3) for images in (base, edited)]  # (n, 28, 28, 3)
+    if change:
+        rows.append(matplotlib.colormaps[SIGNED](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3])
+    n, h, w = rows[0].shape[:3]
+    cells = np.zeros((len(rows), h + 1, n, w + 1, 4), np.uint8)
+    cells[:, :h, :, :w, :3] = np.stack(rows).transpose(0, 2, 1, 3, 4)
+    cells[:, :h, :, :w, 3] = 255
+    content = io.BytesIO()
+    Image.fromarray(cells.reshape(len(rows) * (h + 1), n * (w + 1), 4)).save(content, "PNG", compress_level=1)
+    return content.getvalue()
+
+
+def animation(frames: list[tuple[str, Tensor]], scale: int = 4, seconds: float = 0.08) -> bytes:
+    """A GIF that loops over (label, images (n, 1, 28, 28)): the images side by side under the label."""
+    pictures = []
+    for label, images in frames:
+        sheet = np.pad(grey_levels(images)[:, 0], ((0, 0), (0, 0), (0, 1)), constant_values=255)  # (n, 28, 29)
+        sheet = sheet.transpose(1, 0, 2).reshape(28, -1).repeat(scale, 0).repeat(scale, 1)
+        picture = Image.fromarray(np.pad(sheet, ((24, 0), (0, 0)), constant_values=255))
+        ImageDraw.Draw(picture).text((4, 3), label, fill=0, font=ImageFont.load_default(15))
+        pictures.append(picture)
+    content = io.BytesIO()
+    pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=round(seconds * 1000), loop=0)
+    return content.getvalue()
+
+
+def by_class(images: dict[str, Tensor], classes: list[str]) -> Figure:
+    """Figure 17: for each set of images (len(classes), n, 28, 28) a block of n columns; a row for every class."""
+    n = next(iter(images.values())).shape[1]
+    figure = Figure(figsize=(0.52 * n * len(images) + 1.2, 0.5 * len(classes) + 0.4))
+    for ax, (title, sheet) in zip(figure.subplots(1, len(images)), images.items()):
+        _sheet(ax, sheet, list(classes) if title == next(iter(images)) else [], title)
+    return figure

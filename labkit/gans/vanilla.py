@@ -1,0 +1,46 @@
+"""The vanilla GAN of the lab report (figure 1): fully connected, with one residual connection."""
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+class VanillaGenerator(nn.Module):
+    """Figure 1a: fully connected, with one residual connection over the whole depth."""
+
+    def __init__(self, latent_dim: int = 100):
+        super().__init__()
+
+        def block(n_in, n_out):
+            return [nn.Linear(n_in, n_out), nn.BatchNorm1d(n_out, eps=0.8), nn.LeakyReLU(0.2), nn.Dropout(0.2)]
+
+        self.main = nn.Sequential(
+            nn.Linear(latent_dim, 128), nn.LeakyReLU(0.2), *block(128, 256), *block(256, 512), *block(512, 1024)
+        )
+        self.shortcut = nn.Sequential(nn.Linear(latent_dim, 1024), nn.BatchNorm1d(1024, eps=1e-5))
+        self.output = nn.Sequential(nn.Linear(1024, 784), nn.Tanh())
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.main(z) + self.shortcut(z)  # (n, 1024)
+        return self.output(h).view(-1, 1, 28, 28)  # (n, 1, 28, 28)
+
+
+class VanillaDiscriminator(nn.Module):
+    """Figure 1b: spectral normalisation on every linear layer; the report gives no widths, 512 and 256 are ours."""
+
+    def __init__(self):
+        super().__init__()
+
+        def block(n_in, n_out):
+            return [spectral_norm(nn.Linear(n_in, n_out)), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
+
+        self.features = nn.Sequential(*block(784, 512), *block(512, 256))
+        self.classifier = nn.Sequential(spectral_norm(nn.Linear(256, 1)), nn.Sigmoid())
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self.features(x.flatten(1))  # (n, 256)
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.classifier[0](self.embed(x))  # (n, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.embed(x))  # (n, 1)

@@ -1,0 +1,46 @@
+"""The report on paper."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ..base.errors import LabError
+from ..base.files import write_atomic
+from ..base.machine import BROWSERS
+from ..base.paths import BUILD
+
+
+def make_pdf(profile: str) -> Path:
+    """Print build/<profile>/report.html to PDF with a headless Chromium."""
+    source, browser = BUILD / profile / "report.html", next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not source.exists():
+        raise LabError(f"{source} is not there: run 'make report PROFILE={profile}' first")
+    if not browser:
+        raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
+    out = source.with_suffix(".pdf")
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [
+            browser,
+            "--headless",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+        ]
+        command += [
+            "--disable-sync",
+            f"--user-data-dir={scratch}",
+            "--no-pdf-header-footer",
+            f"--print-to-pdf={scratch}/out.pdf",
+            source.as_uri(),
+        ]
+        done = subprocess.run(
+            command + ["--no-sandbox"] * (os.geteuid() == 0), capture_output=True, text=True, timeout=120
+        )
+        if not Path(scratch, "out.pdf").exists():
+            raise LabError(
+                f"{browser} made no PDF of {source}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+            )
+        return write_atomic(out, Path(scratch, "out.pdf").read_bytes())

@@ -1,0 +1,110 @@
+"""Executed notebooks as one HTML page that asks the network for nothing."""
+
+import re
+import shutil
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+from .. import data
+from ..base.errors import LabError
+from ..base.files import write_atomic
+from ..base.paths import ROOT
+from ..config import MODELS, config_for
+from ..figures.catalogue import FIGURES
+from ..training.runs import load_run, run_folder
+
+TITLE = "What a GAN learns from sixty thousand garments"
+LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
+
+
+def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> Path:
+    """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing."""
+    import jinja2
+    import nbformat
+    from pygments.formatters import HtmlFormatter
+
+    missing = [str(n) for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
+    if missing:
+        raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
+    declared = {f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()}
+    if strangers := sorted(path.name for path in (stage / "figures").iterdir() if path.stem not in declared):
+        raise LabError(
+            f"{', '.join(strangers)}: no figure of the report (see FIGURES in labkit/figures/catalogue.py): the report is not published"
+        )
+    exporter, chapters = _exporter(), []
+    for name in names:
+        notebook = nbformat.read(stage / name, 4)
+        body, _ = exporter.from_notebook_node(notebook)
+        body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
+        body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
+        numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
+        title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
+        chapters.append(
+            {
+                "name": name.removesuffix(".ipynb"),
+                "title": title,
+                "body": body,
+                "figures": [(n, FIGURES[n][1]) for n in numbers],
+            }
+        )
+    page = jinja2.Environment(autoescape=True).from_string(
+        (Path(__file__).parent / "templates/page.html.j2").read_text()
+    )
+    content = page.render(
+        title=TITLE,
+        lead=LEAD,
+        made=_provenance(parameters, seconds),
+        chapters=chapters,
+        pygments=HtmlFormatter().get_style_defs(".highlight"),
+    )
+    return write_atomic(stage / "report.html", content.encode())
+
+
+def _exporter():
+    """nbconvert with our chapter template, and formulas as MathML, which browsers draw without a script."""
+    from latex2mathml.converter import convert
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def inline_math(self, body):
+            return convert(body)
+
+        def block_math(self, body):
+            return convert(body, display="block")
+
+    class Exporter(HTMLExporter):
+        def default_filters(self):
+            yield from super().default_filters()
+            yield "markdown2html", lambda source: MarkdownWithMath(renderer=Renderer(escape=False)).render(source)
+
+    return Exporter(
+        template_name="chapter", extra_template_basedirs=[str(Path(__file__).parent / "templates")], sanitize_html=False
+    )
+
+
+def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
+    """How the report was made: name and value, for the head of the page."""
+    rows = [
+        (
+            "made",
+            f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs",
+        )
+    ]
+    for model in MODELS:
+        seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+        run = load_run(run_folder(config_for(model, parameters["profile"], **seed, **parameters["changes"])))
+        c, m = run.config, run.manifest
+        rows.append(
+            (
+                model,
+                f"{run.length} of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}{f' (D {c.lr_d:g})' if c.lr_d else ''}, {f'{c.d_steps} steps of D to one of G, ' if c.d_steps > 1 else ''}EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
+                f" {m['machine']['device']} with {m['machine']['threads']} thread{'s' * (m['machine']['threads'] > 1)}, torch {m['machine']['torch']}, {m['machine'].get('precision', 'float32')};"
+                f" generator sha256 {m['files']['generator.safetensors'][:12]}",
+            )
+        )
+    rows.append(("data", f"Fashion-MNIST, training images sha256 {data.DIGESTS['train-images-idx3-ubyte'][:12]}"))
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
+    return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])
