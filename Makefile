@@ -4,7 +4,7 @@ PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
 RETRAIN ?=
-FEATURES ?= ruler
+FEATURES ?= classifier
 ARGS ?=
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
@@ -25,7 +25,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke score ruler pdf test soak bench bench-explorer bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke score classifier pdf test soak bench bench-explorer bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -55,7 +55,7 @@ smoke: $(READY) ## the whole report on a few training steps, to see that all of 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
 	@$(PYTHON) -m labkit.evaluation.scoring --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
-ruler: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
+classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
 	@$(PYTHON) -m labkit.evaluation.classifier
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds

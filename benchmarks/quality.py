@@ -122,7 +122,7 @@ def measure(model: str, device: str, minutes: float) -> dict[str, list[dict]]:
             process.stdin.flush()
             row = take(process)
             drawn = load_file(row.pop("file")).values()
-            row["frechet"] = min(metrics.frechet_distance(reference.features, reference.ruler.measure(pictures)[0]) for pictures in drawn)
+            row["frechet"] = min(metrics.frechet_distance(reference.features, reference.classifier.measure(pictures)[0]) for pictures in drawn)
             curves[way].append(row)
             print(f"{way:6s} {row['seconds']:5.0f} s, step {row['steps']:5d}: Frechet distance {row['frechet']:.2f}", flush=True)
             if row.get("last") or row["seconds"] >= 60 * minutes:

@@ -108,11 +108,11 @@ def data():
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
 
 
-def ruler():
+def classifier():
     """The classifier that ships."""
-    from .evaluation.classifier import load_ruler
+    from .evaluation.classifier import load_classifier
 
-    card = load_ruler()[1]
+    card = load_classifier()[1]
     yield "ok", f"verified, sha256 {card['sha256'][:12]}…"
 
 
@@ -194,7 +194,7 @@ def threads():
     yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
 
 
-CHECKS = (python, packages, data, ruler, runs, folders, disk, browser, gpu, threads)
+CHECKS = (python, packages, data, classifier, runs, folders, disk, browser, gpu, threads)
 
 
 def examine(check):

@@ -20,6 +20,13 @@ from labkit.config import config_for
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a shell: tests that press Ctrl-C need it heard
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_collection_modifyitems(items):
+    """A test is marked with the name of its folder: `-m unit` runs tests/unit."""
+    for item in items:
+        item.add_marker(item.path.parent.name)
+
+
 # SHA-256 of the decompressed content, as in data.DIGESTS.
 SAMPLE_DIGESTS = {
     "train-images-idx3-ubyte": "deb9198f706b0f2ae2e54000eed634453fb922aab9d99acae2d649ff92165d3e",

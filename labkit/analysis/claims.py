@@ -19,7 +19,7 @@ from ..base.files import write_atomic
 from ..base.paths import ROOT
 from ..base.rng import seeded
 from ..training.runs import Run
-from .effects import NAMES, SWEEPS, Atlas
+from .effects import NAMES, SWEEPS, EffectTable
 
 LAB = (5, 20, 40, 60, 80)  # the dimensions of the lab
 RESAMPLES = 500
@@ -45,9 +45,9 @@ class Evidence:
 
     run: Run
     scores: dict[str, dict]  # a row of metrics.score_runs
-    atlas: Atlas
+    effects: EffectTable
     attributes: Tensor  # (n, a): of generated images
-    second: Atlas | None = None  # of a run with another seed
+    second: EffectTable | None = None  # of a run with another seed
 
 
 def judge(vanilla: Evidence, dcgan: Evidence, floor: dict[str, dict], real: Tensor) -> list[Verdict]:
@@ -263,67 +263,67 @@ def _deformed(id, vanilla, floor) -> Verdict:
 # ----- dimensions
 
 
-def _column(atlas: Atlas, name: str) -> Tensor:
-    return atlas.mean[:, NAMES.index(name)]
+def _column(effects: EffectTable, name: str) -> Tensor:
+    return effects.mean[:, NAMES.index(name)]
 
 
 def _over_dims(
-    id, claim, statistic, evidences, measure: Callable[[Atlas, Tensor], Tensor], above=None, below=None
+    id, claim, statistic, evidences, measure: Callable[[EffectTable, Tensor], Tensor], above=None, below=None
 ) -> Verdict:
-    """``measure(atlas, picked dimensions)``; of several networks the one that is worse for the claim."""
+    """``measure(effects, picked dimensions)``; of several networks the one that is worse for the claim."""
     found = []
     for evidence in evidences:
-        k = len(evidence.atlas.mean)
+        k = len(evidence.effects.mean)
         with seeded("claims", id, evidence.run.config.model):
-            samples = torch.stack([measure(evidence.atlas, torch.randint(k, (k,))) for _ in range(RESAMPLES)])
-        found.append((measure(evidence.atlas, torch.arange(k)).item(), *_interval(samples)))
+            samples = torch.stack([measure(evidence.effects, torch.randint(k, (k,))) for _ in range(RESAMPLES)])
+        found.append((measure(evidence.effects, torch.arange(k)).item(), *_interval(samples)))
     worst = max if below is not None else min  # of the values, and of either end: the claim is made of both networks
     return _row(id, claim, statistic, *(worst(ends) for ends in zip(*found)), above, below)
 
 
-def _unequal(atlas, pick):
-    change = _column(atlas, "image change")[pick]
+def _unequal(effects, pick):
+    change = _column(effects, "image change")[pick]
     return change.quantile(0.9) / change.quantile(0.1).clamp(min=1e-9)
 
 
-def _smooth(atlas, pick):
-    _, forward, largest, _ = (atlas.sweeps[pick, i] for i in range(len(SWEEPS)))
+def _smooth(effects, pick):
+    _, forward, largest, _ = (effects.sweeps[pick, i] for i in range(len(SWEEPS)))
     return ((largest < 0.25) & (forward > 0.9)).double().mean()
 
 
-def _share_of_pair(atlas, pick):
-    return _column(atlas, "image change")[pick].mean() / atlas.pairs[0]
+def _share_of_pair(effects, pick):
+    return _column(effects, "image change")[pick].mean() / effects.pairs[0]
 
 
-def _meaningful(atlas, pick):
-    return atlas.special[pick].any(1).double().mean()
+def _meaningful(effects, pick):
+    return effects.special[pick].any(1).double().mean()
 
 
-def _drastic(atlas, pick):
-    return (_column(atlas, "class flips")[pick] > 0.5).double().mean()
+def _drastic(effects, pick):
+    return (_column(effects, "class flips")[pick] > 0.5).double().mean()
 
 
-def _inequality(atlas, pick):
-    sizes, null = atlas.mean[pick].abs(), atlas.null[pick % len(atlas.null)].abs()
+def _inequality(effects, pick):
+    sizes, null = effects.mean[pick].abs(), effects.null[pick % len(effects.null)].abs()
     return (sizes.std(0) / null.std(0).clamp(min=1e-9)).mean()
 
 
 def _of_lab(id, claim, statistic, evidence, name, **limits) -> Verdict:
     column = NAMES.index(name)
-    ends = [part[list(LAB), column].mean() for part in (evidence.atlas.mean, evidence.atlas.low, evidence.atlas.high)]
+    ends = [part[list(LAB), column].mean() for part in (evidence.effects.mean, evidence.effects.low, evidence.effects.high)]
     return _row(id, claim, statistic, *ends, **limits)
 
 
 def _meaning(id, claim, evidence, dim, names) -> Verdict:
     """The weakest of several effects, in deviations of random directions' effects; more than 2, and again with another seed."""
 
-    def weakest(atlas):
+    def weakest(effects):
         ends = []
         for name in names:
             column = NAMES.index(name.strip("-|"))
-            deviation = atlas.mean[dim, column] / atlas.score[dim, column] if atlas.score[dim, column] else torch.inf
+            deviation = effects.mean[dim, column] / effects.score[dim, column] if effects.score[dim, column] else torch.inf
             low, mean, high = sorted(
-                (part[dim, column] / deviation).item() for part in (atlas.low, atlas.mean, atlas.high)
+                (part[dim, column] / deviation).item() for part in (effects.low, effects.mean, effects.high)
             )
             if name.startswith("-") or (name.startswith("|") and mean < 0):
                 low, mean, high = -high, -mean, -low
@@ -331,7 +331,7 @@ def _meaning(id, claim, evidence, dim, names) -> Verdict:
         return tuple(min(column) for column in zip(*ends))
 
     statistic = f"effect of z[{dim}] from -3 to 3 on {', '.join(names).replace('_', ' ')} (the weakest), in deviations of random directions' effects"
-    row = _row(id, claim, statistic, *weakest(evidence.atlas), above=2.0)
+    row = _row(id, claim, statistic, *weakest(evidence.effects), above=2.0)
     if row.verdict == "holds":
         again = evidence.second and _row(id, claim, statistic, *weakest(evidence.second), above=2.0).verdict == "holds"
         if not again:

@@ -13,12 +13,12 @@ from torch.nn.functional import normalize
 from .. import latent, pictures
 from ..base import cache
 from ..base.errors import LabError
-from ..evaluation.classifier import load_ruler
+from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
 from ..training.runs import Run
 from . import effects
 from . import effects as analysis_effects
-from .effects import Atlas, Effects
+from .effects import EffectTable, Effects
 
 VERSION = 1  # of the methods below
 
@@ -111,11 +111,11 @@ def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
     return {name: u for name, u in found.items() if u.norm() > 0.5}  # nothing raises an attribute that never changes
 
 
-def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atlas]:
-    """All directions of a run's generator, by name, and what they do, beside the null of the run's atlas; kept in the run's folder."""
+def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], EffectTable]:
+    """All directions of a run's generator, by name, and what they do, beside the null of the run's effects; kept in the run's folder."""
     with contextlib.suppress(LookupError, TypeError):
-        return kept_directions(run)
-    axes, bases = analysis_effects.atlas_of(run, device), analysis_effects.BASES[run.config.profile]
+        return cached_directions(run)
+    axes, bases = analysis_effects.effects_of(run, device), analysis_effects.BASES[run.config.profile]
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     effects = analysis_effects.edit_effects(
@@ -124,7 +124,7 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atl
     null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
     measured = analysis_effects.compare(effects, null, axes.pairs)
     vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
-    cache.keep(
+    cache.save(
         run.folder,
         "directions",
         _identity(run),
@@ -133,11 +133,11 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Atl
     return found, measured
 
 
-def kept_directions(run: Run) -> tuple[dict[str, Tensor], Atlas]:
+def cached_directions(run: Run) -> tuple[dict[str, Tensor], EffectTable]:
     """What `directions_of` found, if it is kept; else a LookupError or TypeError."""
-    kept = cache.kept(run.folder, "directions", _identity(run))
+    kept = cache.load(run.folder, "directions", _identity(run))
     names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
-    return {key: kept[f"u:{key}"] for key in names}, Atlas(
+    return {key: kept[f"u:{key}"] for key in names}, EffectTable(
         **{key: value for key, value in kept.items() if ":" not in key}
     )
 
@@ -147,7 +147,7 @@ def _identity(run: Run) -> tuple:
         VERSION,
         effects.VERSION,
         run.manifest["files"]["generator.safetensors"],
-        load_ruler()[1]["sha256"],
+        load_classifier()[1]["sha256"],
         effects.BASES[run.config.profile],
     )
 

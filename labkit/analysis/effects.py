@@ -1,4 +1,4 @@
-"""The latent atlas: what each dimension of z does to what can be measured on a garment, beside random directions.
+"""What each dimension of z does to what can be measured on a garment, beside random directions.
 
 Every edit is paired: the same base vectors, of which only one coordinate moves. z ~ N(0, I) looks the same from all
 sides, so an effect says something about a dimension only if it is larger than that of unit vectors picked at random.
@@ -14,7 +14,7 @@ from .. import latent, pictures
 from ..base import cache
 from ..base.errors import LabError
 from ..base.machine import progress
-from ..evaluation.classifier import load_ruler
+from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
@@ -50,11 +50,11 @@ def edit_effects(
     twenty walks.
     """
     if directions.dim() != 2 or directions.shape[1] != latent_dim:
-        raise LabError(f"directions of shape {tuple(directions.shape)}: the atlas takes (k, {latent_dim})")
+        raise LabError(f"directions of shape {tuple(directions.shape)}: edits take (k, {latent_dim})")
     z = latent.latents(bases, latent_dim, seed + 500)
     rest = _look(g, z, reference)[2]  # (n,) whether the vector's own picture is inside
     change, at_values, sweeps = [], [], []
-    with progress(total=len(directions), unit="direction", desc="atlas") as bar:
+    with progress(total=len(directions), unit="direction", desc="effects") as bar:
         for direction in directions:
             edited = torch.cat([latent.perturb_along(z, direction, value) for value in VALUES])
             looks = list(zip(*(part.split(bases) for part in _look(g, edited, reference))))
@@ -72,7 +72,7 @@ def edit_effects(
 def _look(g: nn.Module, z: Tensor, reference: Reference):
     """Attributes (n, a), class probabilities (n, 10), inside the real manifold or not (n,), and the images."""
     images = latent.sample(g, z)
-    features, probabilities = reference.ruler.measure(images)
+    features, probabilities = reference.classifier.measure(images)
     inside = torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]
     )
@@ -83,7 +83,7 @@ def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> 
     """(len(SWEEPS),): means over ``z`` (n, latent_dim)."""
     values = torch.linspace(VALUES[0], VALUES[-1], STEPS).tolist()
     way = torch.stack([latent.perturb_along(z, direction, value) for value in values], 1).flatten(0, 1)
-    features, probabilities = reference.ruler.measure(latent.sample(g, way))
+    features, probabilities = reference.classifier.measure(latent.sample(g, way))
     features, classes = features.view(len(z), STEPS, -1), probabilities.argmax(1).view(len(z), STEPS)
     steps, whole = features.diff(dim=1), features[:, -1] - features[:, 0]
     lengths = steps.norm(dim=2)  # (n, STEPS - 1)
@@ -94,7 +94,7 @@ def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> 
 
 
 @dataclass(frozen=True)
-class Atlas:
+class EffectTable:
     """The effects of k dimensions beside the null, for the attributes `NAMES` (a in all)."""
 
     mean: Tensor  # (k, a): mean change from the first value to the last
@@ -124,7 +124,7 @@ class Atlas:
         return self.q < 0.05
 
 
-def compare(effects: Effects, null: Effects, pairs: Tensor) -> Atlas:
+def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
     """Effects of directions beside those of random directions.
 
     A change of sign of a random direction changes that of an attribute's difference, so its null has mean zero; the
@@ -136,7 +136,7 @@ def compare(effects: Effects, null: Effects, pairs: Tensor) -> Atlas:
     deviation = ((of_null - centre).square().sum(0) / (len(of_null) - (~signed).float())).sqrt().clamp(min=1e-12)
     score = (mean - centre) / deviation
     q = false_discovery(t_two_sided(score, (len(of_null) - 1) // 2 * 2))
-    return Atlas(mean, *bootstrap(effects.change), of_null, score, q, effects.sweeps, null.sweeps, pairs)
+    return EffectTable(mean, *bootstrap(effects.change), of_null, score, q, effects.sweeps, null.sweeps, pairs)
 
 
 def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1000) -> Tensor:
@@ -148,12 +148,12 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
     )
 
 
-def atlas_of(run: Run, device: str = "cpu") -> Atlas:
-    """The atlas of a run's generator over all its dimensions; measured once and kept in the run's folder."""
-    card, bases = load_ruler()[1], BASES[run.config.profile]
+def effects_of(run: Run, device: str = "cpu") -> EffectTable:
+    """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
+    card, bases = load_classifier()[1], BASES[run.config.profile]
     identity = (VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
-        return Atlas(**cache.kept(run.folder, "atlas", identity))
+        return EffectTable(**cache.load(run.folder, "atlas", identity))
     d, g, reference = (
         run.config.latent_dim,
         run.generator(device),
@@ -164,5 +164,5 @@ def atlas_of(run: Run, device: str = "cpu") -> Atlas:
         for directions in (torch.eye(d), latent.random_directions(NULL, d, 77))
     )
     found = compare(effects, null, random_pairs(g, reference, d, bases))
-    cache.keep(run.folder, "atlas", identity, {key: value.float() for key, value in vars(found).items()})
+    cache.save(run.folder, "atlas", identity, {key: value.float() for key, value in vars(found).items()})
     return found

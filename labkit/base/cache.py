@@ -11,14 +11,14 @@ from .paths import ROOT
 BUILD = ROOT / "build" / "measured"  # of what belongs to no run; a run's own lie in its folder
 
 
-def keep(folder: Path, kind: str, identity: tuple, tensors: dict[str, Tensor]) -> None:
+def save(folder: Path, kind: str, identity: tuple, tensors: dict[str, Tensor]) -> None:
     """Write ``tensors`` into ``folder``. ``identity`` is all that they depend on: digests, numbers, version of the method."""
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
     write_atomic(folder / f"{_stem(kind, identity)}-{sha256(content)[:16]}.safetensors", content)
 
 
-def kept(folder: Path, kind: str, identity: tuple) -> dict[str, Tensor]:
-    """What `keep` wrote; a LookupError if it is not there, or damaged."""
+def load(folder: Path, kind: str, identity: tuple) -> dict[str, Tensor]:
+    """What `save` wrote; a LookupError if it is not there, or damaged."""
     for path in folder.glob(f"{_stem(kind, identity)}-*.safetensors"):
         content = path.read_bytes()
         if path.stem.endswith(sha256(content)[:16]):

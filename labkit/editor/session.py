@@ -339,7 +339,7 @@ def name_of(dim: int | str) -> str:
 def _measured(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Directions of ``run`` that were found and measured before, and of each in words what it does most; else none."""
     try:
-        found, measured = directions.kept_directions(run)
+        found, measured = directions.cached_directions(run)
     except (LookupError, TypeError, LabError):
         return {}, {}
     strongest = measured.score[:, : len(pictures.ATTRIBUTES)].abs().argmax(1).tolist()

@@ -16,7 +16,7 @@ from ..base.errors import LabError
 from ..base.paths import ROOT, headless
 from ..config import MODELS
 from ..data.loading import CLASSES
-from ..evaluation.classifier import load_ruler
+from ..evaluation.classifier import load_classifier
 from ..figures import catalogue, sheets
 from ..training import runs
 from .session import DIMS, GARMENTS, MEASURES, RANGE, SNAPS, Editor, name_of
@@ -81,9 +81,9 @@ class LatentExplorer(Editor):
     def __init__(self, run: Path | None = None, dims: list[int] = DIMS, seed: int = 0, device: str = "auto"):
         self.view, self._syncing = None, False
         try:
-            self.ruler = load_ruler()[0]
+            self.classifier = load_classifier()[0]
         except LabError:  # the editor does without the classes
-            self.ruler = None
+            self.classifier = None
         super().__init__(run, dims, seed, device)
         if LatentExplorer._live:
             LatentExplorer._live.close()
@@ -293,8 +293,8 @@ class LatentExplorer(Editor):
             (f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms.tolist()])
         ]
         lines += [(name, [(f"{x:.0f}", False) for x in measure(edited).tolist()]) for name, measure in MEASURES.items()]
-        if self.ruler:
-            chance, seen = self.ruler.measure(edited)[1].max(1)
+        if self.classifier:
+            chance, seen = self.classifier.measure(edited)[1].max(1)
             lines.append(("seen as", [(f"{CLASSES[k]} {c:.0%}", False) for k, c in zip(seen, chance)]))
         cells = []
         for i, (name, values) in enumerate(lines):

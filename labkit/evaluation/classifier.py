@@ -1,8 +1,8 @@
-"""The ruler: a small classifier of Fashion-MNIST whose features are the space in which images are compared.
+"""The classifier: a small classifier of Fashion-MNIST whose features are the space in which images are compared.
 
 It ships with the package (ruler.safetensors, with its digest and accuracy in ruler.json), so that every score anywhere
 is measured with the same one. Scores in other feature spaces, the usual Inception FID among them, are other
-quantities. `python -m labkit.evaluation.classifier` (make ruler) trains it again; then all scores begin anew.
+quantities. `python -m labkit.evaluation.classifier` (make classifier) trains it again; then all scores begin anew.
 """
 
 import json
@@ -26,7 +26,7 @@ WIDTH = 128  # of the features
 EPOCHS, BATCH, PEAK_LR, SMOOTHING = 8, 128, 4e-3, 0.05
 
 
-class Ruler(nn.Module):
+class Classifier(nn.Module):
     """Images in [-1, 1], (n, 1, 28, 28), to the logits of `data.CLASSES`, (n, 10); `features` are what they are read from."""
 
     def __init__(self):
@@ -67,11 +67,11 @@ class Ruler(nn.Module):
             convert = torch.clone
             if not images.abs().max() <= 1:  # also refuses nan
                 raise LabError(
-                    f"images from {images.min():.3g} to {images.max():.3g}: the ruler takes finite values in [-1, 1]"
+                    f"images from {images.min():.3g} to {images.max():.3g}: the classifier takes finite values in [-1, 1]"
                 )
         else:
             raise LabError(
-                f"images of shape {tuple(images.shape)} and type {images.dtype}: the ruler takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
+                f"images of shape {tuple(images.shape)} and type {images.dtype}: the classifier takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
             )
         features, probabilities = [], []
         for part in images.split(chunk):
@@ -80,8 +80,8 @@ class Ruler(nn.Module):
         return torch.cat(features).cpu(), torch.cat(probabilities).cpu()
 
 
-def load_ruler(folder: Path = FOLDER) -> tuple[Ruler, dict]:
-    """The ruler that ships, verified, in eval mode; and its card: sha256, accuracy, how it was made.
+def load_classifier(folder: Path = FOLDER) -> tuple[Classifier, dict]:
+    """The classifier that ships, verified, in eval mode; and its card: sha256, accuracy, how it was made.
 
     Raises:
         LabError: a file is missing, or the weights are not those of the card.
@@ -92,28 +92,28 @@ def load_ruler(folder: Path = FOLDER) -> tuple[Ruler, dict]:
         if sha256(content) != card["sha256"]:
             raise ValueError("its sha256 is not that of ruler.json")
         with torch.device("meta"):  # no numbers are drawn: a training may be running beside
-            ruler = Ruler()
-        ruler.load_state_dict(safetensors.torch.load(content), assign=True)
+            classifier = Classifier()
+        classifier.load_state_dict(safetensors.torch.load(content), assign=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise LabError(
-            f"{folder / 'ruler.safetensors'}: no scores without the ruler ({str(error).splitlines()[0]}): get the file back from git, or 'make ruler'"
+            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({str(error).splitlines()[0]}): get the file back from git, or 'make classifier'"
         ) from None
-    return ruler.eval(), card
+    return classifier.eval(), card
 
 
-def train_ruler(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int = 0) -> Ruler:
-    """A ruler trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,): mirrored at random, one cycle of AdamW."""
+def train_classifier(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int = 0) -> Classifier:
+    """A classifier trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,): mirrored at random, one cycle of AdamW."""
     with seeded(seed, "ruler"):
-        ruler, steps = Ruler(), len(images) // BATCH
-        optimiser = torch.optim.AdamW(ruler.parameters(), lr=PEAK_LR, weight_decay=0.05)
+        classifier, steps = Classifier(), len(images) // BATCH
+        optimiser = torch.optim.AdamW(classifier.parameters(), lr=PEAK_LR, weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, total_steps=epochs * steps, pct_start=0.2)
-        with progress(total=epochs * steps, unit="step", desc="ruler") as bar:
+        with progress(total=epochs * steps, unit="step", desc="classifier") as bar:
             for _ in range(epochs):
                 for index in torch.randperm(len(images))[: steps * BATCH].view(steps, BATCH):
                     x = to_unit(images[index])
                     x = x.flip(3) if torch.rand(()) < 0.5 else x
                     loss = cross_entropy(
-                        ruler(x.contiguous(memory_format=torch.channels_last)),
+                        classifier(x.contiguous(memory_format=torch.channels_last)),
                         labels[index].long(),
                         label_smoothing=SMOOTHING,
                     )
@@ -122,16 +122,16 @@ def train_ruler(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int 
                     optimiser.step()
                     schedule.step()
                     bar.update()
-    return ruler.eval()
+    return classifier.eval()
 
 
 def main() -> None:
-    """Train the ruler and put it in the place of the one that ships."""
+    """Train the classifier and put it in the place of the one that ships."""
     start = time.perf_counter()
-    ruler = train_ruler(*data.load("train"))
+    classifier = train_classifier(*data.load("train"))
     images, labels = data.load("test")
-    accuracy = (ruler.measure(images)[1].argmax(1) == labels).float().mean().item()
-    content = safetensors.torch.save({k: v.contiguous() for k, v in ruler.state_dict().items()})
+    accuracy = (classifier.measure(images)[1].argmax(1) == labels).float().mean().item()
+    content = safetensors.torch.save({k: v.contiguous() for k, v in classifier.state_dict().items()})
     card = {
         "sha256": sha256(content),
         "test_accuracy": round(accuracy, 4),
@@ -142,7 +142,7 @@ def main() -> None:
     write_atomic(FOLDER / "ruler.safetensors", content)
     write_atomic(FOLDER / "ruler.json", (json.dumps(card, indent=2) + "\n").encode())
     print(
-        f"ruler: test accuracy {accuracy:.2%}, {len(content) / 1e6:.2f} MB, sha256 {card['sha256'][:12]}, in {card['seconds']} s"
+        f"classifier: test accuracy {accuracy:.2%}, {len(content) / 1e6:.2f} MB, sha256 {card['sha256'][:12]}, in {card['seconds']} s"
     )
 
 

@@ -1,6 +1,6 @@
 """Watching a training: scores every few epochs, and an alarm for collapse and memorisation.
 
-The losses of a GAN say little about its pictures. `Watch` draws a few thousand between epochs, which does not change
+The losses of a GAN say little about its pictures. `Monitor` draws a few thousand between epochs, which does not change
 the training, and keeps what it found beside the run: scores.json, and alarm.json if something is wrong.
 """
 
@@ -18,10 +18,10 @@ CHECKS = 40  # in a training, at most one an epoch
 SETTLED = 500  # steps before which nothing is called a collapse: a young network's pictures are much alike
 CROWDED = 0.1  # a collapse: the typical distance to the third neighbour, in features, over that of real images
 COPIED = 0.9  # memorisation: a neighbour ratio below this
-KEPT = ("frechet", "precision", "recall", "coverage", "dropped_classes", "neighbour_ratio", "crowding")
+RECORDED = ("frechet", "precision", "recall", "coverage", "dropped_classes", "neighbour_ratio", "crowding")
 
 
-class Watch:
+class Monitor:
     """To be given to `runs.fit_or_load`; called with the state and the run's folder after every epoch."""
 
     def __init__(self, profile: str, device: str = "cpu"):
@@ -50,13 +50,13 @@ def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
     """Scores of what the state's generator draws now, as many images as the reference has."""
     n = len(reference.real)
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
-    features, _ = reference.ruler.measure(images)
+    features, _ = reference.classifier.measure(images)
     crowding = metrics.radii(features, (3,)).median() / reference.radii[0].median()
     ratio = metrics.neighbour_ratio(
         images, *scoring.neighbours()
     )  # among few training images few copies would be found
     scores = {**scoring.score(images, reference), "neighbour_ratio": ratio, "crowding": crowding.item()}
-    return {"epoch": state.epoch, **{name: scores[name] for name in KEPT}}
+    return {"epoch": state.epoch, **{name: scores[name] for name in RECORDED}}
 
 
 def alarm(found: dict[str, float], steps: int) -> list[str]:
@@ -74,7 +74,7 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
 
 
 def read(path: Path) -> list[dict]:
-    """The rows of a file that `Watch` wrote; none if it is not there or damaged."""
+    """The rows of a file that `Monitor` wrote; none if it is not there or damaged."""
     try:
         rows = json.loads(path.read_bytes())
         return rows if type(rows) is list and all(type(row["epoch"]) is int for row in rows) else []

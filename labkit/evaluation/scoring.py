@@ -1,4 +1,4 @@
-"""Scores of a set of images against real ones, in the feature space of the ruler.
+"""Scores of a set of images against real ones, in the feature space of the classifier.
 
 Frechet and kernel distance come from torchmetrics; the others, which no library offers for features of one's own
 without running its own loaders, are written out here from their papers. Each stands beside its floor (real training
@@ -22,7 +22,7 @@ from ..base.paths import ROOT
 from ..base.rng import seeded
 from ..data.loading import to_unit
 from ..training import runs
-from .classifier import Ruler, load_ruler
+from .classifier import Classifier, load_classifier
 from .metrics import class_scores, frechet_distance, kernel_distance, manifold_scores, neighbour_ratio, radii
 
 IMAGES = 10_000  # generated, and as many real ones on either side
@@ -49,29 +49,29 @@ SCORES = (
 class Reference:
     """What generated images are compared with: test images, and as many training images for memorisation and the floor."""
 
-    ruler: Ruler
+    classifier: Classifier
     card: dict
     real: Tensor  # (n, 1, 28, 28): test images
     seen: Tensor  # (n, 1, 28, 28): training images
     floor: Tensor  # (n, 1, 28, 28): other training images
     features: Tensor  # (n, 128) of the test images
     radii: Tensor  # (2, n): to their 3rd and 5th neighbours
-    histogram: Tensor  # (10,) of the classes that the ruler sees in them
+    histogram: Tensor  # (10,) of the classes that the classifier sees in them
 
 
 def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
     """The reference for ``n`` images, at most 10,000."""
     if not 100 <= n <= IMAGES:
         raise LabError(f"n = {n} images are too few or too many for a score: 100 to {IMAGES}")
-    ruler, card = load_ruler()
+    classifier, card = load_classifier()
     with seeded("reference"):
         mine = torch.randperm(IMAGES)[:n]
         train = torch.randperm(60_000)
     train_images, test_images = data.load("train")[0][train[: IMAGES + n]], data.load("test")[0][mine]
-    features, probabilities = ruler.to(device).measure(test_images)
+    features, probabilities = classifier.to(device).measure(test_images)
     histogram = probabilities.argmax(1).bincount(minlength=10) / n
     real, seen, floor = to_unit(test_images), to_unit(train_images[:n]), to_unit(train_images[IMAGES:])
-    return Reference(ruler, card, real, seen, floor, features, radii(features, (3, 5)), histogram)
+    return Reference(classifier, card, real, seen, floor, features, radii(features, (3, 5)), histogram)
 
 
 @functools.cache
@@ -87,7 +87,7 @@ def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, floa
     """All scores of ``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has."""
     if len(images) != len(reference.real):
         raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
-    features, probabilities = reference.ruler.measure(images)
+    features, probabilities = reference.classifier.measure(images)
     kernel, kernel_sd = kernel_distance(reference.features, features, seed)
     return {
         "frechet": frechet_distance(reference.features, features),
@@ -118,7 +118,7 @@ def _columns(rows: list[dict[str, float]]) -> dict[str, Tensor]:
 def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
     """Mean, low and high of every score over the evaluation seeds, for "floor", "ceiling" and every run by its path below data/runs.
 
-    Measured once for a ruler, a generator and ``n``, and kept: a run's in its folder, floor and ceiling in build/measured/.
+    Measured once for a classifier, a generator and ``n``, and kept: a run's in its folder, floor and ceiling in build/measured/.
     """
     wanted = [("floor", cache.BUILD, "training images", None), ("ceiling", cache.BUILD, "noise", None)]
     wanted += [
@@ -127,9 +127,9 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     ]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
-        identity = (VERSION, load_ruler()[1]["sha256"], n, SEEDS, of)
+        identity = (VERSION, load_classifier()[1]["sha256"], n, SEEDS, of)
         try:
-            rows[name] = _spread(cache.kept(folder, "scores", identity))
+            rows[name] = _spread(cache.load(folder, "scores", identity))
             continue
         except LookupError:
             reference = reference or load_reference(n, device)
@@ -141,7 +141,7 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
                 scores = _columns(
                     [score(reference.floor if name == "floor" else torch.rand_like(reference.floor) * 2 - 1, reference)]
                 )
-        cache.keep(folder, "scores", identity, scores)
+        cache.save(folder, "scores", identity, scores)
         rows[name] = _spread(scores)
     return rows
 
@@ -196,8 +196,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=IMAGES, help=f"images of each kind, 100 to {IMAGES}")
     parser.add_argument(
         "--features",
-        default="ruler",
-        choices=("ruler", "inception"),
+        default="classifier",
+        choices=("classifier", "inception"),
         help="the space of the scores; inception gives the usual FID alone",
     )
     options = parser.parse_args()
@@ -211,17 +211,17 @@ def main() -> None:
                 f"{run.folder.relative_to(runs.RUNS)}: Inception FID {distance:.2f} ({options.images:,} samples, test set)"
             )
         return print(
-            "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). Not to be compared with the ruler's distances."
+            "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). Not to be compared with the classifier's distances."
         )
-    rows, card = score_runs(found, options.images, pick_device(options.device)), load_ruler()[1]
+    rows, card = score_runs(found, options.images, pick_device(options.device)), load_classifier()[1]
     write_atomic(
         FILE,
         json.dumps(
-            {"version": VERSION, "ruler": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1
+            {"version": VERSION, "classifier": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1
         ).encode(),
     )
     print(
-        f"\n{table(rows)}\n\nruler {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {FILE}"
+        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {FILE}"
     )
 
 

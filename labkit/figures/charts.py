@@ -7,7 +7,7 @@ from torch import Tensor
 from .catalogue import BLUE, ORANGE, SIGNED
 
 
-def atlas(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
+def effects(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
     """Figure 15: for each network, the score (k, a) of k dimensions in a measures, with a dot where it is special (k, a).
 
     A score is a mean effect in deviations of random directions' effects; ``dims`` are named on the axis.

@@ -13,7 +13,7 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
 
     Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an
     epoch, about twenty of them.
-    With ``scores`` (`watch.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
+    With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
     """
     epochs, steps, _ = history.shape
     few = epochs <= 20

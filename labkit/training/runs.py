@@ -40,7 +40,7 @@ FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetens
 KEEP = 2  # checkpoints: the newest, and one to fall back on
 RUNS = Path(os.environ.get("LABKIT_RUNS", ROOT / "data" / "runs"))
 
-Watcher = Callable[[TrainState, Path], None]
+Monitor = Callable[[TrainState, Path], None]
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ def fit_or_load(
     device: str = "auto",
     root: Path | None = None,
     images: Tensor | None = None,
-    watch: Watcher | None = None,
+    monitor: Monitor | None = None,
     whole: bool | None = None,
 ) -> Run:
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
-    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``watch`` is
-    called with the state and the run's folder after every epoch of a training; see `watch.Watch`. ``whole``: a run that
+    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``monitor`` is
+    called with the state and the run's folder after every epoch of a training; see `evaluation.monitor.Monitor`. ``whole``: a run that
     was finished early is not enough, train it to its end; left out, that is so on a GPU.
 
     Raises:
@@ -149,9 +149,9 @@ def fit_or_load(
         state = TrainState(config, device, given or _digest(images))
         try:
             resume(state, folder)
-            if state.epoch and watch and not state.paused:  # which the interruption may have kept from looking
-                watch(state, folder)
-            train(state, images, on_epoch=lambda state: (checkpoint(state, folder), watch and watch(state, folder)))
+            if state.epoch and monitor and not state.paused:  # which the interruption may have kept from looking
+                monitor(state, folder)
+            train(state, images, on_epoch=lambda state: (checkpoint(state, folder), monitor and monitor(state, folder)))
             return finish(state, folder)
         except KeyboardInterrupt:
             if state.paused:

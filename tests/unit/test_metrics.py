@@ -18,7 +18,7 @@ from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
 from labkit.evaluation import metrics, scoring
-from labkit.evaluation.classifier import load_ruler
+from labkit.evaluation.classifier import load_classifier
 from labkit.evaluation.metrics import (
     class_scores,
     frechet_distance,
@@ -423,17 +423,17 @@ def test_the_reference(reference, training_images):
     train = {image.numpy().tobytes() for image in training_images[0]}
     assert len(set(real)) == len(real) == N and set(real) <= test_images
     assert len(seen) == len(floor) == N and set(seen) <= train and set(floor) <= train and not set(seen) & set(floor)
-    torch.testing.assert_close(reference.features, reference.ruler.measure(reference.real)[0])
+    torch.testing.assert_close(reference.features, reference.classifier.measure(reference.real)[0])
     assert torch.equal(reference.radii, radii(reference.features, (3, 5)))
-    classes = reference.ruler.measure(reference.real)[1].argmax(1)
+    classes = reference.classifier.measure(reference.real)[1].argmax(1)
     assert reference.histogram.tolist() == pytest.approx([(classes == i).double().mean().item() for i in range(10)])
     small = load_reference(100)
-    assert torch.equal(small.real, reference.real[:100]) and small.card == load_ruler()[1]
+    assert torch.equal(small.real, reference.real[:100]) and small.card == load_classifier()[1]
 
 
 def test_score_is_all_the_scores(reference, floor):
     assert tuple(floor) == SCORES and all(math.isfinite(value) for value in floor.values())
-    features, classes = reference.ruler.measure(reference.floor)
+    features, classes = reference.classifier.measure(reference.floor)
     assert floor["frechet"] == pytest.approx(frechet_distance(reference.features, features))
     assert (floor["kernel"], floor["kernel_sd"]) == pytest.approx(kernel_distance(reference.features, features), abs=1e-6)
     assert {k: floor[k] for k in SCORES[3:7]} == pytest.approx(manifold_scores(reference.features, features))
@@ -612,14 +612,14 @@ def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     assert len(measured) == len(scoring.SEEDS) and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
 
 
-@pytest.mark.parametrize("changed", ["version", "images", "ruler"])
+@pytest.mark.parametrize("changed", ["version", "images", "classifier"])
 def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch, changed):
     scoring.score_runs([], 100)
     measured.clear()
     if changed == "version":
         monkeypatch.setattr(scoring, "VERSION", scoring.VERSION + 1)
-    if changed == "ruler":
-        monkeypatch.setattr(scoring, "load_ruler", lambda: (None, {"sha256": "another"}))
+    if changed == "classifier":
+        monkeypatch.setattr(scoring, "load_classifier", lambda: (None, {"sha256": "another"}))
     scoring.score_runs([], 101 if changed == "images" else 100)
     assert len(measured) == 2
 
@@ -669,11 +669,11 @@ def test_the_command(workplace, monkeypatch, capsys, refused):
     assert (
         scoring.table(scoring.score_runs([run], 100)) in printed
         and str(scoring.FILE) in printed
-        and load_ruler()[1]["sha256"][:12] in printed
+        and load_classifier()[1]["sha256"][:12] in printed
     )
     book = json.loads(scoring.FILE.read_bytes())
     assert book["rows"] == scoring.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
-    assert book["ruler"] == load_ruler()[1] and book["version"] == scoring.VERSION
+    assert book["classifier"] == load_classifier()[1] and book["version"] == scoring.VERSION
 
 
 def test_the_usual_fid_needs_a_package_of_its_own(workplace, monkeypatch, refused):

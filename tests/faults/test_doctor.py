@@ -19,11 +19,11 @@ from labkit import data, doctor
 from labkit.base.errors import LabError
 from labkit.base.paths import ROOT
 from labkit.data import loading
-from labkit.evaluation.classifier import load_ruler
+from labkit.evaluation.classifier import load_classifier
 from labkit.training import runs
 
 NAMES = [check.__name__ for check in doctor.CHECKS]
-NEED_TORCH = {"data", "ruler", "runs", "gpu", "threads"}
+NEED_TORCH = {"data", "classifier", "runs", "gpu", "threads"}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_healthy_project(healthy):
     assert tree(healthy) == was
     said = {name: (state, text) for state, name, text in rows if name != "python"}
     assert said["data"] == ("ok", f"4 verified files of Fashion-MNIST in {data.data_folder()}")
-    assert said["ruler"][0] == "ok" and load_ruler()[1]["sha256"][:12] in said["ruler"][1]
+    assert said["classifier"][0] == "ok" and load_classifier()[1]["sha256"][:12] in said["classifier"][1]
     assert said["runs"] == ("ok", f"1 verified finished runs in {healthy}/data/runs")
     assert [row for row in rows if row[1] == "folders"] == [("ok", "folders", f"{healthy / name} can be written") for name in ("data", "figures", "build")]
     assert rows[0] == ("ok", "python", f"{sys.version.split()[0]} in {sys.prefix}")
@@ -111,7 +111,7 @@ def test_a_truncated_ruler(project):
     weights = project / "labkit" / "ruler.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     ((name, text),) = failures(consult(project))
-    assert name == "ruler" and str(weights) in text and "git" in text
+    assert name == "classifier" and str(weights) in text and "git" in text
 
 
 def test_a_damaged_run_among_sound_ones(project, tiny_config, sample_images):

@@ -223,7 +223,7 @@ def test_finished_early_and_gone_on_with(straight, tiny_config, tmp_path, monkey
             raise KeyboardInterrupt
 
     with refused("2 of 3 epochs"):
-        fit_or_load(config, "cpu", tmp_path, sample_images, watch=stop_after_two)
+        fit_or_load(config, "cpu", tmp_path, sample_images, monitor=stop_after_two)
     early = runs.finish_early(config, tmp_path, sample_images)
     assert early.epochs == 2 and early.length == "2 of 3 epochs" and early.history.shape == (2, 2, 4)
     assert torch.equal(early.history, load_run(straight(model)).history[:2])
@@ -350,7 +350,7 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
     first = fit_or_load(config_of(tiny_config, model, epochs=1), "cpu", tmp_path, sample_images)
     assert early.epochs == 1 and all(torch.equal(value, early.generator_state[name]) for name, value in first.generator_state.items())
     checks, steps[2:] = [], [0]
-    fit_or_load(config, "cpu", tmp_path, sample_images, whole=True, watch=lambda state, folder: checks.append(state.epoch))
+    fit_or_load(config, "cpu", tmp_path, sample_images, whole=True, monitor=lambda state, folder: checks.append(state.epoch))
     assert len(steps) == 6 and checks == [2, 3]
     assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
 

@@ -16,7 +16,7 @@ from ipywidgets.widgets.widget import _instances as open_widgets
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 from PIL import Image
-from test_editing import clock, flip, home, own_runs, trained  # noqa: F401  (fixtures, too)
+from test_session import clock, flip, home, own_runs, trained  # noqa: F401  (fixtures, too)
 
 from labkit import latent
 from labkit.analysis import directions
@@ -25,7 +25,7 @@ from labkit.data.loading import CLASSES
 from labkit.editor import server, session
 from labkit.editor import widgets as editor_widgets
 from labkit.editor.widgets import LatentExplorer
-from labkit.evaluation.classifier import load_ruler
+from labkit.evaluation.classifier import load_classifier
 from labkit.figures import catalogue, sheets
 from labkit.training import runs
 
@@ -455,7 +455,7 @@ def test_the_captions_measure_what_is_shown(lab):
     for name, measure in session.MEASURES.items():
         assert [text for text, _ in rows[name]] == [f"{x:.0f}" for x in measure(edited).tolist()]
     assert "9.97" in list(rows)[1]  # sqrt(99.5), where N(0, I) lives
-    chance, seen = load_ruler()[0].measure(edited)[1].max(1)
+    chance, seen = load_classifier()[0].measure(edited)[1].max(1)
     assert [text for text, _ in rows["seen as"]] == [f"{CLASSES[k]} {c:.0%}" for k, c in zip(seen.tolist(), chance.tolist(), strict=True)]
 
 
@@ -464,7 +464,7 @@ def test_without_the_ruler_only_the_classes_are_missing(home, monkeypatch):
         raise LabError("no ruler")
 
     for module in (editor_widgets, directions):
-        monkeypatch.setattr(module, "load_ruler", missing)
+        monkeypatch.setattr(module, "load_classifier", missing)
     lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
     assert list(measures(lab))[2:] == ["brightness", "contrast", "width"] and told(lab) == ("", False)
 

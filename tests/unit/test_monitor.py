@@ -17,7 +17,7 @@ from labkit.base.rng import seeded
 from labkit.config import MODELS
 from labkit.evaluation import metrics, monitor
 from labkit.evaluation import scoring
-from labkit.evaluation.monitor import CHECKS, COPIED, CROWDED, KEPT, SETTLED, Watch, alarm, check, read
+from labkit.evaluation.monitor import CHECKS, COPIED, CROWDED, RECORDED, SETTLED, Monitor, alarm, check, read
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.training import loop, runs
@@ -175,19 +175,19 @@ def test_a_check_against_the_scores_of_the_same_pictures(reference, tiny_config)
     state = TrainState(tiny_config("vanilla", latent_dim=7))
     state.epoch = 2
     found = check(state, reference)
-    assert list(found) == ["epoch", *KEPT] and found["epoch"] == 2
+    assert list(found) == ["epoch", *RECORDED] and found["epoch"] == 2
     g = training_state.trained_generator(state, n=1000)
     images = latent.sample(g, latent.latents(N, 7, 2000))
     scores = scoring.score(images, reference)
     scores["neighbour_ratio"] = metrics.neighbour_ratio(images, *scoring.neighbours())
-    assert {name: found[name] for name in KEPT if name != "crowding"} == {name: scores[name] for name in KEPT if name != "crowding"}
+    assert {name: found[name] for name in RECORDED if name != "crowding"} == {name: scores[name] for name in RECORDED if name != "crowding"}
     seen, unseen = scoring.neighbours()
     assert len(seen) == len(unseen) == 10_000 and torch.equal(seen[:N], reference.seen)
     assert torch.cdist(reference.floor.flatten(1), seen.flatten(1)).min() > 0 and torch.cdist(reference.real.flatten(1), unseen.flatten(1)).amin(1).max() < 0.1
 
     def typical(images):
         """The median over the pictures of the distance to the third nearest other one."""
-        features = reference.ruler.measure(images)[0].double()
+        features = reference.classifier.measure(images)[0].double()
         third = [(features - row).norm(dim=1).sort().values[3].item() for row in features]
         return sorted(third)[(N - 1) // 2]
 
@@ -237,7 +237,7 @@ def test_a_healthy_training_and_the_same_with_a_dead_layer(reference, tiny_confi
 
 def small(reference):
     """A watch that has its pictures at hand."""
-    watcher = Watch("smoke")
+    watcher = Monitor("smoke")
     watcher.reference = reference
     return watcher
 
@@ -285,14 +285,14 @@ def test_how_many_pictures(profile, n, monkeypatch):
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
     monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
-    Watch(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), runs.RUNS / "nowhere")
+    Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), runs.RUNS / "nowhere")
     assert asked == [(n, "some device")]
 
 
 def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(monitor, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
-    watcher = Watch("smoke")
+    watcher = Monitor("smoke")
     assert not asked
     folder = fit_or_load(config_of(tiny_config, epochs=2), "cpu", tmp_path, sample_images, watcher).folder
     assert asked == [200] and len(watcher.reference.real) == 200
@@ -304,7 +304,7 @@ def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_confi
     loop.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows == expected == read(straight / "scores.json")
-    assert all(list(row) == ["epoch", *KEPT] and all(math.isfinite(value) for value in row.values()) for row in rows)
+    assert all(list(row) == ["epoch", *RECORDED] and all(math.isfinite(value) for value in row.values()) for row in rows)
     assert not (straight / "alarm.json").exists()
 
 
@@ -370,7 +370,7 @@ def test_a_collapse_is_written_down_and_the_training_goes_on(fallen):
     scores, alarms = (rows_of((fallen.folder / name).read_bytes()) for name in ("scores.json", "alarm.json"))
     assert [row["epoch"] for row in scores] == [1, 2, 3, 4] and [row["epoch"] for row in alarms] == [2, 3, 4]
     for row, scored in zip(alarms, scores[1:]):
-        assert list(row) == ["epoch", "reasons", *KEPT] and {name: row[name] for name in scored} == scored
+        assert list(row) == ["epoch", "reasons", *RECORDED] and {name: row[name] for name in scored} == scored
         assert row["reasons"] == alarm(scored, SETTLED) and row["reasons"][0].startswith("collapse: ")
     assert read(fallen.folder / "alarm.json") == alarms
     assert fallen.epochs == 4

@@ -11,7 +11,7 @@ from torch import nn
 
 from labkit import latent, pictures
 from labkit.analysis import effects as analysis_effects
-from labkit.analysis.effects import NAMES, SWEEPS, VALUES, Atlas, Effects, compare, edit_effects
+from labkit.analysis.effects import NAMES, SWEEPS, VALUES, EffectTable, Effects, compare, edit_effects
 from labkit.analysis.statistics import bootstrap, false_discovery, t_two_sided
 from labkit.base.rng import seeded
 from labkit.evaluation import scoring
@@ -62,7 +62,7 @@ def one_at_a_time(g, z, direction, value):
 
 
 def looked_at(reference, image):
-    features, probabilities = reference.ruler.measure(image)
+    features, probabilities = reference.classifier.measure(image)
     inside = any((features[0].double() - real.double()).norm() <= radius for real, radius in zip(reference.features, reference.radii[0]))
     return features[0], probabilities[0].argmax().item(), inside
 
@@ -158,7 +158,7 @@ def switch(*levels):
     """One garment up to the first level along dimension 0, another one up to the second, and so on in turn."""
 
     def draw(reference):
-        classes = reference.ruler.measure(reference.real)[1].argmax(1)
+        classes = reference.classifier.measure(reference.real)[1].argmax(1)
         pair = torch.stack([reference.real[classes == c][0].flatten() for c in (0, 8)])
         return Toy(lambda z: pair[sum((z[:, 0] > level).long() for level in levels) % 2])
 
@@ -376,7 +376,7 @@ def test_bootstrap_is_seeded_and_paired():
 def test_random_pairs_against_loops(garments, reference):
     change, flips = analysis_effects.random_pairs(garments, reference, DIM, n=20)
     images = latent.sample(garments, latent.latents(40, DIM, 900))
-    classes = reference.ruler.measure(images)[1].argmax(1).tolist()
+    classes = reference.classifier.measure(images)[1].argmax(1).tolist()
     assert flips.item() == pytest.approx(np.mean([classes[i] != classes[20 + i] for i in range(20)])) and 0 < flips < 1
     assert change.item() == pytest.approx(np.mean([127.5 * (images[i] - images[20 + i]).abs().mean().item() for i in range(20)]), rel=1e-4)
 
@@ -393,7 +393,7 @@ def sheet(q):
     chances = torch.ones_like(score)
     chances[1, NAMES.index("outline_sharpness")] = q
     chances[1, NAMES.index("brightness")] = 1e-9
-    return Atlas(mean, mean, mean, mean, score, chances, mean[:, :4], mean[:, :4], torch.ones(2))
+    return EffectTable(mean, mean, mean, mean, score, chances, mean[:, :4], mean[:, :4], torch.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def same(a, b):
 
 
 def test_the_atlas_of_a_run_is_measured_once(run, kept):
-    found = analysis_effects.atlas_of(run)
+    found = analysis_effects.effects_of(run)
     assert len(kept) == 2 and torch.equal(kept[0], torch.eye(3)) and kept[1].shape == (4, 3)
     torch.testing.assert_close(kept[1].norm(dim=1), torch.ones(4))
     a = len(NAMES)
@@ -464,15 +464,15 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
     }
     assert {name: tuple(value.shape) for name, value in vars(found).items()} == shapes
     assert all(value.isfinite().all() for value in vars(found).values())
-    again = analysis_effects.atlas_of(run)
-    assert len(kept) == 2 and same(again, analysis_effects.atlas_of(run)) and len(atlases(run)) == 1
+    again = analysis_effects.effects_of(run)
+    assert len(kept) == 2 and same(again, analysis_effects.effects_of(run)) and len(atlases(run)) == 1
     for name, value in vars(found).items():
         torch.testing.assert_close(getattr(again, name), value.float())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "no atlas", "half an atlas"])
 def test_a_damaged_atlas_is_measured_again(run, kept, damage):
-    analysis_effects.atlas_of(run)
+    analysis_effects.effects_of(run)
     (path,) = atlases(run)
     whole = path.read_bytes()
     content = {
@@ -483,31 +483,31 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     }[damage]
     path.write_bytes(content)
     kept.clear()
-    analysis_effects.atlas_of(run)
+    analysis_effects.effects_of(run)
     assert len(kept) == 2 and path.read_bytes() == whole
 
 
 def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
-    analysis_effects.atlas_of(run)
-    expected = analysis_effects.atlas_of(run)
+    analysis_effects.effects_of(run)
+    expected = analysis_effects.effects_of(run)
     (path,) = atlases(run)
     content = bytearray(path.read_bytes())
     content[-6] ^= 64
     path.write_bytes(content)
-    assert same(analysis_effects.atlas_of(run), expected)
+    assert same(analysis_effects.effects_of(run), expected)
 
 
-@pytest.mark.parametrize("changed", ["version", "ruler", "generator", "bases"])
+@pytest.mark.parametrize("changed", ["version", "classifier", "generator", "bases"])
 def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, changed):
-    analysis_effects.atlas_of(run)
+    analysis_effects.effects_of(run)
     kept.clear()
     if changed == "version":
         monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
-    if changed == "ruler":
-        monkeypatch.setattr(analysis_effects, "load_ruler", lambda: (None, {"sha256": "another"}))
+    if changed == "classifier":
+        monkeypatch.setattr(analysis_effects, "load_classifier", lambda: (None, {"sha256": "another"}))
     if changed == "bases":
         monkeypatch.setattr(analysis_effects, "BASES", {"smoke": 3})
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
-    analysis_effects.atlas_of(run)
+    analysis_effects.effects_of(run)
     assert len(kept) == 2 and len(atlases(run)) == 2

@@ -12,7 +12,7 @@ from labkit import data, latent
 from labkit.analysis import directions
 from labkit.analysis import effects as analysis_effects
 from labkit.analysis.directions import all_directions, directions_of, principal, purity, regression, sefa, steepest
-from labkit.analysis.effects import NAMES, Atlas
+from labkit.analysis.effects import NAMES, EffectTable
 from labkit.base.rng import seeded
 from labkit.config import MODELS, config_for
 from labkit.data.loading import to_unit
@@ -380,12 +380,12 @@ def test_the_directions_of_a_run_are_measured_once(run, kept):
     assert len(effects.mean) == len(effects.score) == len(effects.sweeps) == len(found) > 10
     again = directions_of(run)
     assert len(kept) == 3 and same((found, effects), again) and same(again, directions_of(run))
-    assert isinstance(again[1], Atlas) and len(files(run)) == 1
+    assert isinstance(again[1], EffectTable) and len(files(run)) == 1
 
 
 def test_the_effects_are_those_of_the_edits_beside_the_null_of_the_axes(run, three, reference):
     found, effects = directions_of(run)
-    axes = analysis_effects.atlas_of(run)
+    axes = analysis_effects.effects_of(run)
     a, change = len(ATTRIBUTES), analysis_effects.edit_effects(run.generator(), torch.stack(list(found.values())), reference, 3, 4).change
     torch.testing.assert_close(effects.mean, change.mean(1))
     assert torch.equal(effects.null, axes.null) and torch.equal(effects.null_sweeps, axes.null_sweeps) and torch.equal(effects.pairs, axes.pairs)
@@ -412,7 +412,7 @@ def test_damaged_directions_are_measured_again(run, three, damage):
     assert len(three) == 1 and path.read_bytes() == whole  # the atlas of the axes is still there
 
 
-@pytest.mark.parametrize("changed", ["version", "version of the atlas", "ruler", "generator", "bases"])
+@pytest.mark.parametrize("changed", ["version", "version of the atlas", "classifier", "generator", "bases"])
 def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatch, changed):
     directions_of(run)
     three.clear()
@@ -420,9 +420,9 @@ def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatc
         monkeypatch.setattr(directions, "VERSION", directions.VERSION + 1)
     if changed == "version of the atlas":
         monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
-    if changed == "ruler":
+    if changed == "classifier":
         for module in (analysis_effects, directions):
-            monkeypatch.setattr(module, "load_ruler", lambda: (None, {"sha256": "another"}))
+            monkeypatch.setattr(module, "load_classifier", lambda: (None, {"sha256": "another"}))
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
     if changed == "bases":

@@ -14,7 +14,7 @@ from PIL import Image
 
 from labkit import latent
 from labkit.analysis import directions, effects
-from labkit.analysis.effects import Atlas
+from labkit.analysis.effects import EffectTable
 from labkit.base import cache
 from labkit.editor import session
 from labkit.editor.session import DIMS, Editor
@@ -520,11 +520,11 @@ def measure(run, **units):
     mean, score = torch.zeros(2, 2, len(effects.NAMES))
     for k, name, effect, against_random in ((0, "contrast", -4.25, -3.0), (0, "width", 9.0, 1.0), (1, "brightness", 17.0, 2.0)):
         mean[k, effects.NAMES.index(name)], score[k, effects.NAMES.index(name)] = effect, against_random
-    sheet = {name: torch.zeros(2, 4) for name in Atlas.__dataclass_fields__} | {"mean": mean, "score": score}
+    sheet = {name: torch.zeros(2, 4) for name in EffectTable.__dataclass_fields__} | {"mean": mean, "score": score}
     vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
     for old in run.folder.glob("directions-*"):
         old.unlink()
-    cache.keep(run.folder, "directions", directions._identity(run), sheet | vectors)
+    cache.save(run.folder, "directions", directions._identity(run), sheet | vectors)
 
 
 def test_directions_that_were_measured_are_there_from_the_start(own_runs):

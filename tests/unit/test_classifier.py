@@ -11,12 +11,12 @@ from labkit import data
 from labkit.base.errors import LabError
 from labkit.base.files import sha256
 from labkit.data.loading import to_unit
-from labkit.evaluation.classifier import FOLDER, WIDTH, load_ruler, train_ruler
+from labkit.evaluation.classifier import FOLDER, WIDTH, load_classifier, train_classifier
 
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_ruler()[0]
+    return load_classifier()[0]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_it_ships_with_the_package_and_is_small():
     card = json.loads((FOLDER / "ruler.json").read_bytes())
     assert sha256(weights.read_bytes()) == card["sha256"]
     assert set(card) == {"sha256", "test_accuracy", "epochs", "seconds", "torch"}
-    assert load_ruler()[1] == card
+    assert load_classifier()[1] == card
 
 
 def test_it_is_in_eval_mode_and_its_features_are_what_it_reads(shipped, sample_images):
@@ -58,12 +58,12 @@ def test_it_is_in_eval_mode_and_its_features_are_what_it_reads(shipped, sample_i
 def test_its_accuracy_is_that_of_the_card(shipped):
     images, labels = data.load("test")
     accuracy = (shipped.measure(images)[1].argmax(1) == labels).double().mean().item()
-    assert round(accuracy, 4) == load_ruler()[1]["test_accuracy"] >= 0.92
+    assert round(accuracy, 4) == load_classifier()[1]["test_accuracy"] >= 0.92
 
 
 def test_loading_leaves_the_callers_random_numbers():
     before = torch.get_rng_state()
-    load_ruler()
+    load_classifier()
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -92,20 +92,20 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_one_line(copied, refused, damage):
     DAMAGE[damage](copied)
-    with refused(copied / "ruler.safetensors", "no scores without the ruler", "make ruler"):
-        load_ruler(copied)
+    with refused(copied / "ruler.safetensors", "no scores without the classifier", "make ruler"):
+        load_classifier(copied)
 
 
 def test_weights_of_another_network_are_refused(copied, refused):
     content = safetensors.torch.save({"weight": torch.zeros(3)})
     (copied / "ruler.safetensors").write_bytes(content)
     (copied / "ruler.json").write_text(json.dumps({"sha256": sha256(content), "test_accuracy": 1.0}))
-    with refused("no scores without the ruler"):
-        load_ruler(copied)
+    with refused("no scores without the classifier"):
+        load_classifier(copied)
 
 
 def test_an_undamaged_copy_is_loaded(copied, shipped, sample_images):
-    torch.testing.assert_close(load_ruler(copied)[0].measure(sample_images[:5]), shipped.measure(sample_images[:5]))
+    torch.testing.assert_close(load_classifier(copied)[0].measure(sample_images[:5]), shipped.measure(sample_images[:5]))
 
 
 # ----- measure
@@ -178,15 +178,15 @@ def test_float64_is_measured_or_refused(shipped):
 
 @pytest.fixture(scope="module")
 def trained(sample_images, sample_labels):
-    return train_ruler(sample_images, sample_labels, epochs=3)
+    return train_classifier(sample_images, sample_labels, epochs=3)
 
 
 def test_training_is_deterministic(trained, sample_images, sample_labels):
     torch.manual_seed(12)  # whatever the caller drew before
-    again = train_ruler(sample_images, sample_labels, epochs=3)
+    again = train_classifier(sample_images, sample_labels, epochs=3)
     for (name, value), other in zip(trained.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(value, other), name
-    first, other = (train_ruler(sample_images[:128], sample_labels[:128], epochs=1, seed=seed) for seed in (0, 1))
+    first, other = (train_classifier(sample_images[:128], sample_labels[:128], epochs=1, seed=seed) for seed in (0, 1))
     assert not torch.equal(first.classifier.weight, other.classifier.weight)
 
 
@@ -198,5 +198,5 @@ def test_training_learns(trained, sample_folder, sample_digests):
 
 def test_training_leaves_the_callers_random_numbers(sample_images, sample_labels):
     before = torch.get_rng_state()
-    train_ruler(sample_images[:128], sample_labels[:128], epochs=1)
+    train_classifier(sample_images[:128], sample_labels[:128], epochs=1)
     assert torch.equal(torch.get_rng_state(), before)

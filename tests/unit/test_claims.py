@@ -11,7 +11,7 @@ import torch
 
 from labkit.analysis import claims
 from labkit.analysis.claims import LAB, Evidence, decide, judge
-from labkit.analysis.effects import NAMES, Atlas, Effects, compare
+from labkit.analysis.effects import NAMES, EffectTable, Effects, compare
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.latent import random_directions
@@ -58,7 +58,7 @@ def sheet(effects={}, half=0.3, pairs=(40.0, 0.8), **columns):
         parts["mean"][:, NAMES.index(name.replace("_", " "))] = value
         for end, sign in (("low", -1), ("high", 1)):
             parts[end][:, NAMES.index(name.replace("_", " "))] = value + sign * 0.05
-    return Atlas(**parts, null=torch.zeros(50, len(NAMES)), q=q, sweeps=sweeps, null_sweeps=sweeps[:50], pairs=torch.tensor(pairs))
+    return EffectTable(**parts, null=torch.zeros(50, len(NAMES)), q=q, sweeps=sweeps, null_sweeps=sweeps[:50], pairs=torch.tensor(pairs))
 
 
 def between(low, mean, high):
@@ -83,7 +83,7 @@ def evidence(model, **changes):
     run = Run(
         Path(model), config_for(model, "quick"), {}, {}, {}, changes.pop("history", history(1 + 0.1 * noise("d"), 1 + 0.1 * noise("g")))
     )
-    given = {"run": run, "scores": scores(), "atlas": sheet(), "attributes": measured(model)}
+    given = {"run": run, "scores": scores(), "effects": sheet(), "attributes": measured(model)}
     return Evidence(**{**given, **changes})
 
 
@@ -413,7 +413,7 @@ def test_d6_outside_the_real_ones(precision, verdict, value):
 
 
 def dim_rows(vanilla=None, dcgan=None):
-    return judged({"atlas": vanilla} if vanilla else {}, {"atlas": dcgan} if dcgan else {})
+    return judged({"effects": vanilla} if vanilla else {}, {"effects": dcgan} if dcgan else {})
 
 
 def share(n, inside, outside):
@@ -458,15 +458,15 @@ def planted(id, *, flip=None, without=None, weak=None, dim=None):
 
 @pytest.mark.parametrize("id", EFFECTS)
 def test_the_meaning_of_a_dimension_needs_a_second_run(id):
-    row = judged({"atlas": planted(id)})[id]
+    row = judged({"effects": planted(id)})[id]
     assert row.value == pytest.approx(3) and row.interval == pytest.approx((2.7, 3.3)) and row.verdict == "undecided"
-    assert judged({"atlas": planted(id), "second": planted(id)})[id] == dataclasses.replace(row, verdict="holds")
-    assert judged({"atlas": planted(id), "second": sheet()})[id] == dataclasses.replace(row, verdict="true of this run only")
-    assert judged({"atlas": planted(id), "second": planted(id, dim=7)})[id].verdict == "true of this run only"
-    assert judged({"atlas": sheet(), "second": planted(id)})[id].verdict == "does not hold"
-    rows = judged({}, {"atlas": planted(id), "second": planted(id)})
+    assert judged({"effects": planted(id), "second": planted(id)})[id] == dataclasses.replace(row, verdict="holds")
+    assert judged({"effects": planted(id), "second": sheet()})[id] == dataclasses.replace(row, verdict="true of this run only")
+    assert judged({"effects": planted(id), "second": planted(id, dim=7)})[id].verdict == "true of this run only"
+    assert judged({"effects": sheet(), "second": planted(id)})[id].verdict == "does not hold"
+    rows = judged({}, {"effects": planted(id), "second": planted(id)})
     assert rows[id].verdict == "does not hold"  # the claim is about the vanilla GAN
-    others = judged({"atlas": planted(id), "second": planted(id)})
+    others = judged({"effects": planted(id), "second": planted(id)})
     assert {other: others[other].verdict for other in EFFECTS if other != id} == {
         other: "does not hold" for other in EFFECTS if other != id
     }
@@ -475,7 +475,7 @@ def test_the_meaning_of_a_dimension_needs_a_second_run(id):
 @pytest.mark.parametrize("fault", ["flip", "without", "weak"])
 @pytest.mark.parametrize(("id", "name"), [(id, name) for id, (_, effects) in EFFECTS.items() for name in effects])
 def test_a_meaning_is_as_strong_as_its_weakest_effect(id, name, fault):
-    row = judged({"atlas": planted(id, **{fault: name}), "second": planted(id)})[id]
+    row = judged({"effects": planted(id, **{fault: name}), "second": planted(id)})[id]
     size = EFFECTS[id][1][name]
     if fault == "flip" and id in ("L40", "L60"):  # codes texture, in whatever direction
         assert row.verdict == "holds" and row.value == pytest.approx(3) and row.interval == pytest.approx((2.7, 3.3))
@@ -486,14 +486,14 @@ def test_a_meaning_is_as_strong_as_its_weakest_effect(id, name, fault):
 @pytest.mark.parametrize(("half", "verdict"), [(0.3, "holds"), (1.5, "undecided")])
 def test_a_meaning_needs_its_whole_interval(half, verdict):
     found = sheet({(80, "width"): 3, (80, "aspect"): -3}, half=half)
-    assert judged({"atlas": found, "second": found})["L80"].verdict == verdict
+    assert judged({"effects": found, "second": found})["L80"].verdict == verdict
 
 
 def test_a_meaning_is_undecided_if_one_of_its_effects_is():
     found = planted("L5")
     column = NAMES.index("completeness")  # the strongest of the three, and now the least certain one
     found.low[5, column], found.high[5, column] = 1.5 * 0.5, 1.5 * 7.5
-    assert judged({"atlas": found, "second": found})["L5"].verdict == "undecided"
+    assert judged({"effects": found, "second": found})["L5"].verdict == "undecided"
 
 
 SMOOTH, JUMP, WANDER = ([0.9, 1.0, 0.1, 1.0], [0.9, 1.0, 0.3, 1.0], [0.3, 0.85, 0.1, 5.0])
@@ -552,8 +552,8 @@ def test_s1_share_of_a_pair(change, value, verdict, larger):
     column = torch.full((DIMS,), change)
     rows = judged(
         **{
-            larger: {"atlas": sheet(image_change=column)},
-            "dcgan" if larger == "vanilla" else "vanilla": {"atlas": sheet(image_change=column / 2)},
+            larger: {"effects": sheet(image_change=column)},
+            "dcgan" if larger == "vanilla" else "vanilla": {"effects": sheet(image_change=column / 2)},
         }
     )
     assert rows["S1"].value == pytest.approx(value) and rows["S1"].verdict == verdict
