@@ -40,12 +40,13 @@ def load(model: str = "dcgan", device: str = "cpu"):
     Raises:
         LabError: no such run, or it is damaged.
     """
+    from .base import paths
     from .base.errors import LabError
     from .training import runs  # here, since torch takes a second to import
 
     found = [folder for folder in runs.finished() if folder.parts[-2] == model]
     if not found:
         raise LabError(
-            f"model = {model!r} has no finished run in {runs.RUNS}: use dcgan or vanilla, after a first 'make report'"
+            f"model = {model!r} has no finished run in {paths.RUNS}: use dcgan or vanilla, after a first 'make report'"
         )
     return runs.load_run(found[0]).generator(device)

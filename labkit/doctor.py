@@ -7,6 +7,8 @@ will not work). Each check is a function; one that cannot be made is a FAIL of i
 import platform
 import sys
 
+from .base import paths
+
 if sys.version_info < (3, 11):  # what is imported below is not written for it; this file can be read by any Python 3.6
     print(
         "FAIL  python: {} in {} is too old: install 3.11 or later, or name one with PYTHON=".format(
@@ -31,24 +33,23 @@ from pathlib import Path
 from .base.errors import LabError
 from .base.files import write_fault
 from .base.machine import BROWSERS
-from .base.paths import ROOT
 
-VENV = ROOT / ".venv"
+VENV = paths.ROOT / ".venv"
 PROBE = 1 << 16  # bytes that are written to a folder and taken back
 
 
 def python():
     """Recent enough, since it has read this far. Is this the labkit of the folder we are in, and was it set up?"""
     yield "ok", f"{platform.python_version()} in {sys.prefix}"
-    if ROOT not in (Path.cwd(), *Path.cwd().parents):
+    if paths.ROOT not in (Path.cwd(), *Path.cwd().parents):
         yield (
             "FAIL",
-            f"labkit comes from {ROOT}, not from {Path.cwd()}: take it out of PYTHONPATH, or run 'make doctor' there",
+            f"labkit comes from {paths.ROOT}, not from {Path.cwd()}: take it out of PYTHONPATH, or run 'make doctor' there",
         )
     if not (VENV / "ready").exists():
         yield (
             "note",
-            f"'make setup' was not run, or not to its end, in {ROOT}: run it, unless you name an interpreter with PYTHON=",
+            f"'make setup' was not run, or not to its end, in {paths.ROOT}: run it, unless you name an interpreter with PYTHON=",
         )
 
 
@@ -66,12 +67,12 @@ def packages():
         ]
         return len(wanted), len(unmet), ", ".join(unmet[:4]) + (f" and {len(unmet) - 4} more" if unmet[4:] else "")
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     _, unmet, names = compare(project["dependencies"] + project["optional-dependencies"]["report"])
     if unmet:
         yield "FAIL", f"{names} not in {sys.prefix}: {_setup()}"
     wanted, unmet, names = compare(
-        re.findall(r"^\w[^\\\n]*", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
+        re.findall(r"^\w[^\\\n]*", (paths.ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
     )
     text = f"{wanted - unmet} of the {wanted} that requirements.lock names for this machine"
     yield ("note", f"{text}, not {names}: if that matters, {_setup()}") if unmet else ("ok", text)
@@ -95,14 +96,14 @@ def _setup() -> str:
 
 def data():
     """The four files of Fashion-MNIST, wherever they lie, by the digests of their content."""
-    from .data.loading import DIGESTS, data_folder, locate, read_verified
+    from .data.loading import DIGESTS, locate, read_verified
 
-    paths = {name: locate(data_folder(), name) for name in DIGESTS}
-    here = [(path, DIGESTS[name]) for name, path in paths.items() if path]
+    places = {name: locate(paths.DATA, name) for name in DIGESTS}
+    here = [(path, DIGESTS[name]) for name, path in places.items() if path]
     if len(here) < len(DIGESTS):
         yield (
             "note",
-            f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {data_folder()}: 'make data' fetches them (30 MB)",
+            f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {paths.DATA}: 'make data' fetches them (30 MB)",
         )
     if here:
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
@@ -118,9 +119,9 @@ def classifier():
 
 def runs():
     """Every finished run."""
-    from .training.runs import RUNS, finished, load_run
+    from .training.runs import finished, load_run
 
-    yield from _verified(load_run, [(folder,) for folder in finished()], f"finished runs in {RUNS}")
+    yield from _verified(load_run, [(folder,) for folder in finished()], f"finished runs in {paths.RUNS}")
 
 
 def _verified(look, items: list[tuple], what: str):
@@ -138,7 +139,7 @@ def _verified(look, items: list[tuple], what: str):
 
 def folders():
     """Those that are written to. What is written has no name, and is gone even if we are killed."""
-    for folder in (ROOT / "data", ROOT / "figures", ROOT / "build"):
+    for folder in (paths.ROOT / "data", paths.ROOT / "figures", paths.ROOT / "build"):
         place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))  # build/ may not be made yet
         try:
             with tempfile.TemporaryFile(dir=place) as f:
@@ -153,7 +154,7 @@ def folders():
 def disk():
     """Room for what comes next."""
     need, what = (1, "reports and runs take") if importlib.util.find_spec("torch") else (6, "'make setup' takes")
-    free = shutil.disk_usage(ROOT).free / 1e9
+    free = shutil.disk_usage(paths.ROOT).free / 1e9
     yield (
         ("ok", f"{free:.1f} GB free")
         if free >= need

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labkit import data
+from labkit.base import paths
 from labkit.base.paths import ROOT
 
 
@@ -26,7 +26,7 @@ def clean_environment(**own: str) -> dict[str, str]:
     """The environment without what this test run, or a `make test` around it, has put there; plus ``own``."""
     foreign = ("LABKIT_", "MAKE", "MFLAGS", "PYTHON", "PYTEST")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return inherited | {"LABKIT_DATA": str(data.data_folder()), "PYTHONDONTWRITEBYTECODE": "1"} | own
+    return inherited | {"LABKIT_DATA": str(paths.DATA), "PYTHONDONTWRITEBYTECODE": "1"} | own
 
 
 def make(root: Path, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:

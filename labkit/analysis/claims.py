@@ -6,17 +6,15 @@ second seed, or they are *true of this run only*.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .. import pictures
+from ..base import paths
 from ..base.files import write_atomic
-from ..base.paths import ROOT
 from ..base.rng import seeded
 from ..training.runs import Run
 from .effects import NAMES, SWEEPS, EffectTable
@@ -93,10 +91,10 @@ def decide(low: float, high: float, above: float | None = None, below: float | N
 def publish(rows: list[Verdict], profile: str) -> None:
     """Write the table to build/<profile>/claims.json, or where the report runner collects, and to build/claims.json unless it is smoke's."""
     content = (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode()
-    collected = os.environ.get("LABKIT_FIGURES")
-    write_atomic((Path(collected).parent if collected else ROOT / "build" / profile) / "claims.json", content)
+    folder = paths.COLLECT.parent if paths.COLLECT else paths.BUILD / profile
+    write_atomic(folder / "claims.json", content)
     if profile != "smoke":
-        write_atomic(ROOT / "build" / "claims.json", content)
+        write_atomic(paths.BUILD / "claims.json", content)
 
 
 def table(rows: list[Verdict]) -> str:
@@ -310,7 +308,9 @@ def _inequality(effects, pick):
 
 def _of_lab(id, claim, statistic, evidence, name, **limits) -> Verdict:
     column = NAMES.index(name)
-    ends = [part[list(LAB), column].mean() for part in (evidence.effects.mean, evidence.effects.low, evidence.effects.high)]
+    ends = [
+        part[list(LAB), column].mean() for part in (evidence.effects.mean, evidence.effects.low, evidence.effects.high)
+    ]
     return _row(id, claim, statistic, *ends, **limits)
 
 
@@ -321,7 +321,9 @@ def _meaning(id, claim, evidence, dim, names) -> Verdict:
         ends = []
         for name in names:
             column = NAMES.index(name.strip("-|"))
-            deviation = effects.mean[dim, column] / effects.score[dim, column] if effects.score[dim, column] else torch.inf
+            deviation = (
+                effects.mean[dim, column] / effects.score[dim, column] if effects.score[dim, column] else torch.inf
+            )
             low, mean, high = sorted(
                 (part[dim, column] / deviation).item() for part in (effects.low, effects.mean, effects.high)
             )

@@ -18,7 +18,7 @@ from ..evaluation.scoring import OF_PROFILE, load_reference
 from ..training.runs import Run
 from . import effects
 from . import effects as analysis_effects
-from .effects import EffectTable, Effects
+from .effects import Effects, EffectTable
 
 VERSION = 1  # of the methods below
 

@@ -6,9 +6,6 @@ import safetensors.torch
 from torch import Tensor
 
 from .files import sha256, write_atomic
-from .paths import ROOT
-
-BUILD = ROOT / "build" / "measured"  # of what belongs to no run; a run's own lie in its folder
 
 
 def save(folder: Path, kind: str, identity: tuple, tensors: dict[str, Tensor]) -> None:

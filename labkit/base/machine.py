@@ -7,15 +7,15 @@ import signal
 import sys
 import threading
 
+from . import paths
 from .errors import LabError
-from .paths import headless
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def progress(**options):
     """A tqdm bar: a widget in a live notebook, text in a terminal and in the report runner's log."""
-    if headless():
+    if paths.HEADLESS:
         from tqdm import tqdm
 
         return tqdm(file=sys.stderr, mininterval=2, ncols=100, **options)

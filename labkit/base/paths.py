@@ -1,12 +1,23 @@
-"""Where the project keeps what, and what the environment says."""
+"""Where the project keeps what. The environment is asked once, here, and what it names is made absolute."""
 
 import os
 from pathlib import Path
 
+
+def _folder(variable: str, default: Path) -> Path:
+    """The folder that the environment names in ``variable``, or else ``default``."""
+    return Path(os.environ.get(variable) or default).expanduser().absolute()
+
+
 ROOT = Path(__file__).resolve().parents[2]  # the project: notebooks/, data/, figures/, build/
-BUILD = ROOT / "build"
+DATA = _folder("LABKIT_DATA", ROOT / "data")  # the files of the data sets
+RUNS = _folder("LABKIT_RUNS", ROOT / "data/runs")  # trained runs
+FIGURES = ROOT / "figures"  # those of a report, by profile
+KEPT = FIGURES / "explorer"  # what a reader saved in the editor
+BUILD = ROOT / "build"  # reports, scores, benchmarks: all that can be made again
+MEASURED = BUILD / "measured"  # measurements of what belongs to no run
+RETRAINED = BUILD / "retrained"  # runs of a report that loads none
 
-
-def headless() -> bool:
-    """True while the report runner executes a notebook: nobody is there to move a slider."""
-    return bool(os.environ.get("LABKIT_HEADLESS"))
+# Both are set by the report runner for its kernels.
+HEADLESS = bool(os.environ.get("LABKIT_HEADLESS"))  # nobody is there to move a slider
+COLLECT = _folder("LABKIT_FIGURES", ROOT) if os.environ.get("LABKIT_FIGURES") else None  # figures, until all are made

@@ -4,6 +4,6 @@ Here: data sets as records, and how their files are found, fetched, verified and
 Not here: what is measured on pictures (`pictures`), or how they are drawn (`figures`).
 """
 
-from .loading import CLASSES, DIGESTS, data_folder, ensure, load, to_unit
+from .loading import CLASSES, DIGESTS, ensure, load, to_unit
 
-__all__ = ["CLASSES", "DIGESTS", "data_folder", "ensure", "load", "to_unit"]
+__all__ = ["CLASSES", "DIGESTS", "ensure", "load", "to_unit"]

@@ -19,10 +19,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256
 from ..base.machine import progress
-from ..base.paths import ROOT
 
 # SHA-256 of the decompressed IDX files; the archives around them differ from source to source.
 DIGESTS = {
@@ -39,11 +39,6 @@ LARGEST = 47_040_016  # bytes of the largest file, unpacked
 TIMEOUT = 20  # seconds without a byte before a download is given up
 
 
-def data_folder() -> Path:
-    """`data/` of the project, or the folder that the environment variable LABKIT_DATA names."""
-    return Path(os.environ.get("LABKIT_DATA") or ROOT / "data").expanduser()
-
-
 def load(
     split: str = "train", device: str = "cpu", folder: Path | None = None, digests: dict = DIGESTS
 ) -> tuple[Tensor, Tensor]:
@@ -54,7 +49,7 @@ def load(
     """
     if split not in SPLITS:
         raise LabError(f"split = {split!r} is unknown: use train or test")
-    folder = ensure(folder or data_folder(), digests)
+    folder = ensure(folder or paths.DATA, digests)
     images, labels = (
         parse_idx(read_verified(locate(folder, name), digests[name]), name)
         for name in (f"{SPLITS[split]}-images-idx3-ubyte", f"{SPLITS[split]}-labels-idx1-ubyte")
@@ -191,7 +186,7 @@ def _run(command: list[str], folder: str) -> None:
 
 def main() -> None:
     """`python -m labkit.data.loading`: say where the verified files are."""
-    folder = ensure(data_folder())
+    folder = ensure(paths.DATA)
     for name, digest in DIGESTS.items():
         path = locate(folder, name)
         read_verified(path, digest)

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from .. import latent, pictures
 from ..analysis import directions
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_new
 from ..base.machine import pick_device
-from ..base.paths import ROOT
 from ..figures import catalogue, sheets
 from ..training import runs
 
@@ -25,7 +25,6 @@ DIMS = (5, 20, 40, 60, 80)  # the lab's
 RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
 SNAPS = (-3, 0, 3)  # the lab's
 GARMENTS = 8
-KEPT = ROOT / "figures" / "explorer"
 FORMAT = 1  # of a recipe
 MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 
@@ -64,7 +63,7 @@ class Editor:
         self._undo, self._redo, self._gesture, self.effects = [], [], (None, 0.0), {}
         self.directions, self.does = {}, {}  # unit vectors by name, and what a direction was measured to do, in words
         best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != "dcgan")
-        self.use(run or (best[0] if best else runs.RUNS))
+        self.use(run or (best[0] if best else paths.RUNS))
 
     def refresh(self) -> None:
         """Show the present state."""
@@ -249,8 +248,8 @@ class Editor:
     def load(self, name: str):
         """Bring back what was kept as ``name``: the same network, the same vectors, the same pixels."""
         if name not in self.kept():
-            raise LabError(f"recipe {name!r} is not in {KEPT}: there are {', '.join(self.kept()) or 'none'}")
-        path = KEPT / name / "recipe.json"
+            raise LabError(f"recipe {name!r} is not in {paths.KEPT}: there are {', '.join(self.kept()) or 'none'}")
+        path = paths.KEPT / name / "recipe.json"
         try:
             recipe = json.loads(path.read_text(encoding="utf-8"))
             base, z = (torch.tensor(recipe[key], dtype=torch.float32) for key in ("base", "z"))
@@ -273,7 +272,7 @@ class Editor:
             _vectors(z.shape[1], seed)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, LabError) as error:
             raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
-        folder = next((f for f in runs.finished() if f.relative_to(runs.RUNS).as_posix() == wanted), None)
+        folder = next((f for f in runs.finished() if f.relative_to(paths.RUNS).as_posix() == wanted), None)
         run = runs.load_run(folder) if folder else None
         if (
             run is None
@@ -296,20 +295,20 @@ class Editor:
 
     def kept(self) -> list[str]:
         """Names of what can be loaded."""
-        return sorted(path.parent.name for path in KEPT.glob("*/recipe.json"))
+        return sorted(path.parent.name for path in paths.KEPT.glob("*/recipe.json"))
 
     def _recipe(self) -> bytes:
         digest, folder = (
             self.run.manifest["files"]["generator.safetensors"],
-            self.run.folder.relative_to(runs.RUNS).as_posix(),
+            self.run.folder.relative_to(paths.RUNS).as_posix(),
         )
         recipe = {"format": FORMAT, "run": folder, "generator_sha256": digest, "seed": self.seed, "dims": self.dims}
         recipe["directions"] = {dim: self.directions[dim].tolist() for dim in self.dims if type(dim) is str}
         return json.dumps({**recipe, "base": self.base.tolist(), "z": self.z.tolist()}).encode()
 
     def _keep(self, files: dict[str, bytes]) -> str:
-        folder = write_new(KEPT, self.run.config.model, files)
-        return f"kept in {folder.relative_to(KEPT.parent.parent)}: {', '.join(files)}"
+        folder = write_new(paths.KEPT, self.run.config.model, files)
+        return f"kept in {folder.relative_to(paths.KEPT.parent.parent)}: {', '.join(files)}"
 
     def _put(self, base, z, seed):
         self.base, self.z, self.seed = base, base.clone() if z is None else z, seed
@@ -355,7 +354,7 @@ def _below_runs(folder: Path) -> Path:
         raise LabError(f"run = {folder!r} is not the folder of a run")
     found = next((known for known in runs.finished() if known.resolve() == Path(folder).resolve()), None)
     if not found and (Path(folder) / "run.json").exists():
-        raise LabError(f"{folder} is not below {runs.RUNS}: the editor opens the runs there")
+        raise LabError(f"{folder} is not below {paths.RUNS}: the editor opens the runs there")
     return found or Path(folder)
 
 

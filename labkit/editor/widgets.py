@@ -12,8 +12,8 @@ import torch
 from IPython.display import Javascript
 from traitlets import TraitError
 
+from ..base import paths
 from ..base.errors import LabError
-from ..base.paths import ROOT, headless
 from ..config import MODELS
 from ..data.loading import CLASSES
 from ..evaluation.classifier import load_classifier
@@ -88,7 +88,7 @@ class LatentExplorer(Editor):
         if LatentExplorer._live:
             LatentExplorer._live.close()
         LatentExplorer._live = self
-        if not headless():
+        if not paths.HEADLESS:
             self.view = self._build()
             self.refresh()
 
@@ -104,7 +104,7 @@ class LatentExplorer(Editor):
             return
         kind = ' class="labkit-failed"' if self.failed else ""
         self.told.value = (
-            f'<div role="status"{kind}>{html.escape(self.status.replace(f"{ROOT}/", "")) or "&nbsp;"}</div>'
+            f'<div role="status"{kind}>{html.escape(self.status.replace(f"{paths.ROOT}/", "")) or "&nbsp;"}</div>'
         )
         self._syncing = True
         try:
@@ -232,7 +232,7 @@ class LatentExplorer(Editor):
     def _switch(self, model: str) -> None:
         """Open the best run of the other network."""
         found = [folder for folder in runs.finished() if folder.parts[-2] == model]
-        self.use(found[0] if found else runs.RUNS / "quick" / model)
+        self.use(found[0] if found else paths.RUNS / "quick" / model)
 
     def _aim(self, target: str) -> None:
         self.aim(list(range(GARMENTS)) if target == "all" else [int(target) - 1])

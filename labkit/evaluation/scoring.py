@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import data, latent, pictures
-from ..base import cache
+from ..base import cache, paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import pick_device
-from ..base.paths import ROOT
 from ..base.rng import seeded
 from ..data.loading import to_unit
 from ..training import runs
@@ -28,7 +27,6 @@ from .metrics import class_scores, frechet_distance, kernel_distance, manifold_s
 IMAGES = 10_000  # generated, and as many real ones on either side
 OF_PROFILE = {"smoke": 200, "quick": 2000, "full": IMAGES}  # how many a report of that profile takes
 SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
-FILE = ROOT / "build" / "scores.json"
 VERSION = 2  # of the definitions below; kept scores of another version are measured anew
 SCORES = (
     "frechet",
@@ -120,9 +118,9 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
 
     Measured once for a classifier, a generator and ``n``, and kept: a run's in its folder, floor and ceiling in build/measured/.
     """
-    wanted = [("floor", cache.BUILD, "training images", None), ("ceiling", cache.BUILD, "noise", None)]
+    wanted = [("floor", paths.MEASURED, "training images", None), ("ceiling", paths.MEASURED, "noise", None)]
     wanted += [
-        (run.folder.relative_to(runs.RUNS).as_posix(), run.folder, run.manifest["files"]["generator.safetensors"], run)
+        (run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.manifest["files"]["generator.safetensors"], run)
         for run in found
     ]
     reference, rows = None, {}
@@ -203,25 +201,25 @@ def main() -> None:
     options = parser.parse_args()
     found = [runs.load_run(folder) for folder in runs.finished()]
     if not found:
-        raise LabError(f"{runs.RUNS} holds no finished run: train one first, with 'make report'")
+        raise LabError(f"{paths.RUNS} holds no finished run: train one first, with 'make report'")
     if options.features == "inception":
         for run in found:
             distance = inception_distance(run.generator(), run.config.latent_dim, options.images)
             print(
-                f"{run.folder.relative_to(runs.RUNS)}: Inception FID {distance:.2f} ({options.images:,} samples, test set)"
+                f"{run.folder.relative_to(paths.RUNS)}: Inception FID {distance:.2f} ({options.images:,} samples, test set)"
             )
         return print(
             "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). Not to be compared with the classifier's distances."
         )
     rows, card = score_runs(found, options.images, pick_device(options.device)), load_classifier()[1]
     write_atomic(
-        FILE,
+        paths.BUILD / "scores.json",
         json.dumps(
             {"version": VERSION, "classifier": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1
         ).encode(),
     )
     print(
-        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {FILE}"
+        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {paths.BUILD / 'scores.json'}"
     )
 
 

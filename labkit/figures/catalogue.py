@@ -3,16 +3,15 @@
 import base64
 import html
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.style
 from matplotlib.figure import Figure
 
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..base.paths import ROOT
 
 matplotlib.style.use(Path(__file__).with_name("report.mplstyle"))
 
@@ -88,7 +87,7 @@ def publish(figure: Figure, number: int, profile: str, note: str = "") -> Publis
     if number not in FIGURES:
         raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
     slug, caption = FIGURES[number]
-    folder = Path(os.environ.get("LABKIT_FIGURES") or ROOT / "figures" / profile)
+    folder = paths.COLLECT or paths.FIGURES / profile
     path = save(figure, folder, f"fig{number:02d}_{slug}")
     return Published(path, f"Figure {number}. {caption} {note}".strip(), round(figure.get_figwidth() * 90))
 

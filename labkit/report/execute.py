@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..base.paths import ROOT
 from .settings import declared_parameters
 
 KERNEL_START = 60  # seconds that a kernel may take to come up
@@ -36,7 +36,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
         "JUPYTER_PATH": str(stage / "jupyter"),
         "LABKIT_HEADLESS": "1",
         "LABKIT_FIGURES": str(stage / "figures"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(paths.ROOT),
     }
     wanted, start = declared_parameters(notebook), time.perf_counter()
     logging.getLogger("asyncio").addFilter(_is_news)

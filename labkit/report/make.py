@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 from .. import data
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, write_fault
 from ..base.machine import pick_device
-from ..base.paths import BUILD, ROOT
 from ..config import MODELS, TrainConfig, config_for
 from ..training import runs
 from ..training.runs import run_folder
@@ -27,8 +27,7 @@ from .pdf import make_pdf
 from .render import render
 from .settings import check_settings, parse_setting
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-RETRAINED = BUILD / "retrained"
+NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def make_report(
@@ -42,9 +41,13 @@ def make_report(
         LabError: bad settings, or a notebook failed; the last good report is as it was.
     """
     parameters = check_settings(profile, device, dict(settings or {}), notebooks)
-    with exclusive(BUILD / f".{profile}.busy"):  # a folder: one report of a profile at a time
-        data.ensure(data.data_folder())
-        start, stage, failed = time.perf_counter(), BUILD / f".{profile}.staging", BUILD / f"{profile}-failed"
+    with exclusive(paths.BUILD / f".{profile}.busy"):  # a folder: one report of a profile at a time
+        data.ensure(paths.DATA)
+        start, stage, failed = (
+            time.perf_counter(),
+            paths.BUILD / f".{profile}.staging",
+            paths.BUILD / f"{profile}-failed",
+        )
         for folder in (stage, failed):
             shutil.rmtree(folder, ignore_errors=True)
         (stage / "figures").mkdir(parents=True)
@@ -58,9 +61,9 @@ def make_report(
             print(f"the failed notebook is kept as {failed / notebook.name}", file=sys.stderr)
             raise
         shutil.rmtree(stage / "jupyter")
-        publish(stage / "figures", ROOT / "figures" / profile)
-        publish(stage, BUILD / profile)
-        return BUILD / profile / report.name
+        publish(stage / "figures", paths.FIGURES / profile)
+        publish(stage, paths.BUILD / profile)
+        return paths.BUILD / profile / report.name
 
 
 def publish(new: Path, target: Path) -> None:
@@ -83,7 +86,9 @@ def publish(new: Path, target: Path) -> None:
 
 def main() -> None:
     """The command line: make a report, or print the last one to PDF."""
-    parser = argparse.ArgumentParser(prog="python -m labkit.report.make", description=make_report.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m labkit.report.make", description=make_report.__doc__.splitlines()[0]
+    )
     parser.add_argument(
         "settings", nargs="*", metavar="name=value", help="parameters of the notebooks or fields of TrainConfig"
     )
@@ -94,7 +99,9 @@ def main() -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--pdf", action="store_true", help="print the report that was made to PDF")
-    parser.add_argument("--retrain", action="store_true", help=f"load no finished run: train anew, into {RETRAINED}")
+    parser.add_argument(
+        "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
+    )
     options = parser.parse_args()
     settings = dict(map(parse_setting, options.settings))
     own = {
@@ -103,8 +110,8 @@ def main() -> None:
         if name in TrainConfig.__dataclass_fields__ and name not in ("model", "profile")
     }
     if options.retrain:
-        runs.RUNS = RETRAINED
-        os.environ["LABKIT_RUNS"] = str(RETRAINED)  # for the kernels
+        paths.RUNS = paths.RETRAINED
+        os.environ["LABKIT_RUNS"] = str(paths.RETRAINED)  # for the kernels
     profile = runs.choose_profile(options.profile, pick_device(options.device), **own)
     if options.retrain:
         for folder in (run_folder(config_for(model, profile, **own)) for model in MODELS):
@@ -123,7 +130,7 @@ if __name__ == "__main__":
     except (LabError, subprocess.TimeoutExpired) as error:
         raise SystemExit(f"labkit: {error}") from None
     except OSError as error:
-        raise SystemExit(f"labkit: {write_fault(Path(error.filename or BUILD), 0, error)}") from None
+        raise SystemExit(f"labkit: {write_fault(Path(error.filename or paths.BUILD), 0, error)}") from None
     except (
         KeyboardInterrupt,
         asyncio.CancelledError,

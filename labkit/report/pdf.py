@@ -6,15 +6,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
-from ..base.paths import BUILD
 
 
 def make_pdf(profile: str) -> Path:
     """Print build/<profile>/report.html to PDF with a headless Chromium."""
-    source, browser = BUILD / profile / "report.html", next(filter(None, map(shutil.which, BROWSERS)), None)
+    source, browser = paths.BUILD / profile / "report.html", next(filter(None, map(shutil.which, BROWSERS)), None)
     if not source.exists():
         raise LabError(f"{source} is not there: run 'make report PROFILE={profile}' first")
     if not browser:

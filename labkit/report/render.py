@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from .. import data
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..base.paths import ROOT
 from ..config import MODELS, config_for
 from ..figures.catalogue import FIGURES
 from ..training.runs import load_run, run_folder
@@ -105,6 +105,6 @@ def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
             )
         )
     rows.append(("data", f"Fashion-MNIST, training images sha256 {data.DIGESTS['train-images-idx3-ubyte'][:12]}"))
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    git = ["git", "-C", str(paths.ROOT), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
     return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])

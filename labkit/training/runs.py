@@ -13,7 +13,6 @@ Every file is written whole or not at all, and verified before it is used. No pi
 
 import contextlib
 import json
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,10 +24,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import data
+from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.machine import pick_device
-from ..base.paths import ROOT
 from ..config import MODELS, PROFILES, TrainConfig, config_for
 from ..gans import layers
 from ..gans.registry import build
@@ -38,7 +37,6 @@ from .state import COLUMNS, TrainState, trained_generator
 FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
 KEEP = 2  # checkpoints: the newest, and one to fall back on
-RUNS = Path(os.environ.get("LABKIT_RUNS", ROOT / "data" / "runs"))
 
 Monitor = Callable[[TrainState, Path], None]
 
@@ -94,13 +92,15 @@ class Run:
 
 def run_folder(config: TrainConfig, root: Path | None = None) -> Path:
     """Where the run of ``config`` lives."""
-    return (root or RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+    return (root or paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
 
 
 def finished(root: Path | None = None) -> list[Path]:
     """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet."""
     return [
-        path.parent for profile in reversed(PROFILES) for path in sorted((root or RUNS).glob(f"{profile}/*/*/run.json"))
+        path.parent
+        for profile in reversed(PROFILES)
+        for path in sorted((root or paths.RUNS).glob(f"{profile}/*/*/run.json"))
     ]
 
 

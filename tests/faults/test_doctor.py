@@ -16,6 +16,7 @@ import torch
 from project_copy import clean_environment, copy_project, make
 
 from labkit import data, doctor
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.paths import ROOT
 from labkit.data import loading
@@ -30,7 +31,7 @@ NEED_TORCH = {"data", "classifier", "runs", "gpu", "threads"}
 def healthy(tmp_path_factory, tiny_config, sample_images):
     """A copy of the project with a finished run, which no test may change."""
     root = copy_project(tmp_path_factory.mktemp("doctor") / "a project")
-    data.ensure(data.data_folder())
+    data.ensure(paths.DATA)
     runs.fit_or_load(tiny_config("vanilla"), "cpu", root / "data" / "runs", sample_images)
     return root
 
@@ -83,7 +84,7 @@ def test_a_healthy_project(healthy):
     assert done.returncode == 0 and done.stderr == "" and not failures(rows)
     assert tree(healthy) == was
     said = {name: (state, text) for state, name, text in rows if name != "python"}
-    assert said["data"] == ("ok", f"4 verified files of Fashion-MNIST in {data.data_folder()}")
+    assert said["data"] == ("ok", f"4 verified files of Fashion-MNIST in {paths.DATA}")
     assert said["classifier"][0] == "ok" and load_classifier()[1]["sha256"][:12] in said["classifier"][1]
     assert said["runs"] == ("ok", f"1 verified finished runs in {healthy}/data/runs")
     assert [row for row in rows if row[1] == "folders"] == [("ok", "folders", f"{healthy / name} can be written") for name in ("data", "figures", "build")]
@@ -93,7 +94,7 @@ def test_a_healthy_project(healthy):
 
 def test_a_flipped_byte_in_the_data(healthy, tmp_path):
     for name in data.DIGESTS:
-        path = loading.locate(data.data_folder(), name)
+        path = loading.locate(paths.DATA, name)
         (tmp_path / path.name).symlink_to(path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -240,7 +241,7 @@ def installed(tmp_path, monkeypatch):
     pins = ["a==1.7", "b==2.1", "t==1.0", "c==0.1 ; python_version >= '3'", "d==4 ; python_version < '3'", "e==5", "f==6"]
     lock = "# a comment\n" + "".join(f"{pin} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{'1' * 64}\n" for pin in pins)
     (tmp_path / "requirements.lock").write_text(lock)
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     return say
 
 
@@ -308,9 +309,9 @@ def test_a_setup_that_was_not_finished(tmp_path, monkeypatch):
 
 def test_folders_that_are_not_there_are_not_made(tmp_path, monkeypatch):
     """A file, or a link to nowhere, in the place of one is found out."""
-    monkeypatch.setattr(doctor, "ROOT", tmp_path / "later")
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "later")
     assert [state for state, _ in doctor.folders()] == ["ok"] * 3 and not list(tmp_path.iterdir())
-    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     (tmp_path / "data").touch()
     (tmp_path / "build").symlink_to("/nowhere/build")
     assert [state for state, _ in doctor.folders()] == ["FAIL", "ok", "FAIL"]

@@ -173,7 +173,7 @@ def test_the_table_of_faults_names_tests_that_exist():
     """Every fault has its row, and hardly one is without a test."""
     sections = re.split(r"^## (.+)\n", (ROOT / "tests/README.md").read_text(encoding="utf-8"), flags=re.M)[1:]
     assert sections[::2] == list(FAULTS)
-    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")).body for path in (ROOT / "tests").rrglob("test_*.py")}
+    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")).body for path in (ROOT / "tests").rglob("test_*.py")}
     functions = {(file, node.name) for file, body in trees.items() for node in body if isinstance(node, ast.FunctionDef)}
     tested = 0
     for heading, text in zip(sections[::2], sections[1::2]):

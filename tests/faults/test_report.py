@@ -21,6 +21,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from project_copy import clean_environment, copy_project
 
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive
 from labkit.figures.catalogue import FIGURES
@@ -41,10 +42,11 @@ for name in {names}:
 def lab(tmp_path, monkeypatch, sample_folder):
     """An empty project for the runner, with the last good report of profile smoke in its place."""
     root = tmp_path / "project"
-    monkeypatch.setattr(make, "ROOT", root)
-    monkeypatch.setattr(make, "BUILD", root / "build")
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "BUILD", root / "build")
+    monkeypatch.setattr(paths, "FIGURES", root / "figures")
     monkeypatch.setattr(render, "_provenance", lambda *_: [("made", "in a test")])
-    monkeypatch.setenv("LABKIT_DATA", str(sample_folder))
+    monkeypatch.setattr(paths, "DATA", sample_folder)
     for place in ("build/smoke/report.html", "build/smoke/01_good.ipynb", "figures/smoke/fig01_vanilla_structure.png"):
         path = root / place
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -247,7 +249,7 @@ def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     path = notebook(tmp_path / "notebooks", "01_who.ipynb", WHO)
     execute.execute(path, tmp_path / "stage/01_who.ipynb", {}, tmp_path / "stage")
-    assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {make.ROOT} {path.parent}\n"
+    assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {paths.ROOT} {path.parent}\n"
 
 
 @pytest.mark.parametrize(("interpreter", "words"), [("exec sleep 60", "in 2 seconds"), ("exit 1", "died")], ids=["hangs", "dies"])
@@ -268,7 +270,7 @@ def test_any_folder_name_will_do(tmp_path, name):
     folder = tmp_path / name
     path = notebook(folder / "notebooks", "01_who.ipynb", WHO)
     execute.execute(path, folder / "stage/01_who.ipynb", {}, folder / "stage")
-    assert printed(folder / "stage/01_who.ipynb") == f"{sys.executable} {make.ROOT} {path.parent}\n"
+    assert printed(folder / "stage/01_who.ipynb") == f"{sys.executable} {paths.ROOT} {path.parent}\n"
 
 
 def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):

@@ -22,6 +22,7 @@ import torch
 from soak import soak
 
 import labkit
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive, sha256
 from labkit.base.paths import ROOT
@@ -153,7 +154,7 @@ def test_manifest(finished, sample_images, model):
 def test_folder_names_profile_model_seed_and_config(tiny_config, tmp_path):
     config = tiny_config("vanilla", seed=7)
     assert run_folder(config, tmp_path) == tmp_path / "smoke" / "vanilla" / f"seed7-{config.digest()}"
-    assert run_folder(config).is_relative_to(runs.RUNS) and runs.RUNS == runs.ROOT / "data" / "runs"
+    assert run_folder(config).is_relative_to(paths.RUNS) and paths.RUNS == paths.ROOT / "data" / "runs"
 
 
 def test_more_examples_than_images(tiny_config, tmp_path, sample_images, refused):
@@ -179,9 +180,9 @@ def test_finished_runs_the_longest_profile_first(tmp_path, monkeypatch):
     expected = ["full/dcgan/a", "full/dcgan/c", "full/vanilla/d", "quick/dcgan/e", "quick/vanilla/b", "smoke/dcgan/a"]
     assert [folder.relative_to(tmp_path).as_posix() for folder in runs.finished(tmp_path)] == expected
     assert runs.finished(tmp_path / "nothing") == []
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "full")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "full")
     assert runs.finished() == []
-    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
     assert runs.finished() == runs.finished(tmp_path)
 
 
@@ -192,7 +193,7 @@ def test_a_profile_means_itself(profile, device):
 
 
 def test_auto_is_full_where_its_runs_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
     for model in ("neither", *MODELS):
         assert choose_profile("auto", "cpu") == "quick" and choose_profile("auto", "cuda") == "full"
         if model in MODELS:
@@ -958,7 +959,7 @@ def test_both_networks_ship():
 
 
 def test_load_gives_the_generator_of_the_longest_profile(monkeypatch, refused):
-    monkeypatch.setattr(runs, "RUNS", ROOT / "data/runs")
+    monkeypatch.setattr(paths, "RUNS", ROOT / "data/runs")
     for model in MODELS:
         state = load_run(next(folder for folder in SHIPPED if folder.parts[-2] == model)).generator_state
         g = labkit.load(model)

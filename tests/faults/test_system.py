@@ -14,7 +14,7 @@ import torch
 
 import labkit
 from labkit.base import files as base_files
-from labkit.base import paths as base_paths
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive, sha256, write_atomic, write_new
 from labkit.base.machine import pick_device, postponed_interrupt
@@ -280,7 +280,7 @@ def test_one_process_at_a_time(tmp_path, refused):
     """Freed by the system, though its holder had no chance to do it."""
     folder = tmp_path / "new" / "run"
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(base_paths.ROOT)}, **pipes) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, **pipes) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
             with refused(folder, f"process {holder.pid}"), exclusive(folder):

@@ -11,7 +11,8 @@ import torch
 
 from labkit.analysis import claims
 from labkit.analysis.claims import LAB, Evidence, decide, judge
-from labkit.analysis.effects import NAMES, EffectTable, Effects, compare
+from labkit.analysis.effects import NAMES, Effects, EffectTable, compare
+from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.latent import random_directions
@@ -627,8 +628,8 @@ def test_s5_sees_ninety_dimensions_that_do_nothing():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "ROOT", tmp_path)
-    monkeypatch.delenv("LABKIT_FIGURES", raising=False)
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(paths, "COLLECT", None)
     return tmp_path
 
 
@@ -640,7 +641,7 @@ def files(folder):
 @pytest.mark.parametrize("collected", [True, False])
 def test_publish(plain, project, monkeypatch, profile, collected):
     if collected:
-        monkeypatch.setenv("LABKIT_FIGURES", str(project / "work/figures"))
+        monkeypatch.setattr(paths, "COLLECT", project / "work/figures")
     claims.publish(list(plain.values()), profile)
     first = "work/claims.json" if collected else f"build/{profile}/claims.json"
     assert files(project) == sorted([first] + ["build/claims.json"] * (profile != "smoke"))

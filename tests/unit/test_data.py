@@ -19,6 +19,7 @@ import torch
 from torchvision.datasets import FashionMNIST
 
 from labkit import data
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import sha256
 from labkit.data import loading
@@ -74,7 +75,7 @@ def test_sample_is_the_beginning_of_the_real_data(sample_folder, sample_digests)
 
 def test_real_data(monkeypatch, capsys):
     monkeypatch.setattr(loading, "SYSTEM", SYSTEM)
-    folder = data.data_folder()
+    folder = paths.DATA
     if any(loading.locate(folder, name) is None for name in data.DIGESTS):
         pytest.skip(f"the real files are not in {folder} (make data)")
     for split, n in (("train", 60_000), ("test", 10_000)):
@@ -98,11 +99,8 @@ def test_sample_is_not_taken_for_the_real_data(refused, sample_folder):
 
 
 def test_folder_from_the_environment(monkeypatch, sample_folder, sample_digests):
-    monkeypatch.setenv("LABKIT_DATA", str(sample_folder))
-    assert data.data_folder() == sample_folder
+    monkeypatch.setattr(paths, "DATA", sample_folder)
     assert len(data.load("test", digests=sample_digests)[0]) == 256
-    monkeypatch.setenv("LABKIT_DATA", "")
-    assert data.data_folder() == loading.ROOT / "data"
 
 
 def test_where_a_file_is_looked_for(monkeypatch, tmp_path):
@@ -432,7 +430,8 @@ import sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from labkit import data
-FashionMNIST.mirrors, data.SYSTEM, data.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
+from labkit.data import loading
+FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 digests = dict(pair.split("=") for pair in sys.argv[3:])
 data.ensure(Path(sys.argv[2]), digests)
 """
@@ -441,7 +440,7 @@ data.ensure(Path(sys.argv[2]), digests)
 def fetching(server, folder, digests):
     """Another process that fetches into ``folder``."""
     arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(folder), *(f"{name}={digest}" for name, digest in digests.items())]
-    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(loading.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
@@ -472,8 +471,9 @@ import sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from labkit import data
+from labkit.data import loading
 from labkit.base.errors import LabError
-FashionMNIST.mirrors, data.SYSTEM, data.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
+FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 try:
     print(len(data.load("test", folder=Path(sys.argv[2]), digests=dict(pair.split("=") for pair in sys.argv[3:]))[0]), "images")
 except LabError as error:
@@ -488,7 +488,7 @@ def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
         arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(copy), *(f"{name}={digest}" for name, digest in sample_digests.items())]
         script = f'mount --bind "{copy}" "{copy}" && mount -o remount,ro,bind "{copy}" && exec "$@"'
         command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-c", LOAD, *arguments]
-        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(loading.ROOT)}, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from labkit import latent, pictures
 from labkit.analysis import effects as analysis_effects
-from labkit.analysis.effects import NAMES, SWEEPS, VALUES, EffectTable, Effects, compare, edit_effects
+from labkit.analysis.effects import NAMES, SWEEPS, VALUES, Effects, EffectTable, compare, edit_effects
 from labkit.analysis.statistics import bootstrap, false_discovery, t_two_sided
 from labkit.base.rng import seeded
 from labkit.evaluation import scoring

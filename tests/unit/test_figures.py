@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.figures import benchmarks, catalogue, curves, networks
@@ -76,7 +77,7 @@ def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_pa
     number, draw = CALLS[name]
     written = []
     for attempt in ("first", "second"):
-        monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / attempt))
+        monkeypatch.setattr(paths, "COLLECT", tmp_path / attempt)
         figure = draw()
         assert isinstance(figure, Figure)
         published = catalogue.publish(figure, number, "smoke", "A note.")
@@ -91,8 +92,8 @@ def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_pa
 
 
 def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("LABKIT_FIGURES", raising=False)
-    monkeypatch.setattr(catalogue, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "COLLECT", None)
+    monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
     published = catalogue.publish(Figure(), 9, "quick")
     assert published.png == tmp_path / "figures/quick/fig09_dcgan_generator.png"
     assert published.png.exists() and published.caption == f"Figure 9. {FIGURES[9][1]}"
@@ -100,7 +101,7 @@ def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_p
 
 @pytest.mark.parametrize("number", [0, max(FIGURES) + 1, -1, "1", None])
 def test_publish_refuses_a_number_that_is_not_in_the_report(monkeypatch, tmp_path, refused, number):
-    monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path / "figures"))
+    monkeypatch.setattr(paths, "COLLECT", tmp_path / "figures")
     with refused(f"figure = {number}", f"1 to {len(FIGURES)}"):
         catalogue.publish(Figure(), number, "smoke")
     assert not (tmp_path / "figures").exists()
@@ -114,7 +115,7 @@ def test_the_table_of_figures():
 
 
 def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
-    monkeypatch.setenv("LABKIT_FIGURES", str(tmp_path))
+    monkeypatch.setattr(paths, "COLLECT", tmp_path)
     hostile = """<script>alert(1)</script> & "quoted" 'x' <img src=x onerror=alert(1)>"""
     page = catalogue.publish(Figure(), 1, "smoke", hostile)._repr_html_()
     assert "<script" not in page and "<img src=x" not in page

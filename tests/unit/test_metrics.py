@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, one_hot
 
 from labkit import data, latent, pictures
-from labkit.base import cache
+from labkit.base import cache, paths
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
@@ -551,9 +551,9 @@ def test_a_generator_is_scored_by_several_sets_of_vectors(small):
 @pytest.fixture
 def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
     """``workplace(seed, ...)``: runs of these seeds, in a project of their own whose references are small."""
-    monkeypatch.setattr(scoring, "FILE", tmp_path / "build/scores.json")
-    monkeypatch.setattr(cache, "BUILD", tmp_path / "build/measured")
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(paths, "MEASURED", tmp_path / "build/measured")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(scoring, "load_reference", lambda n, device: small)
     monkeypatch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
 
@@ -577,7 +577,7 @@ def measured(monkeypatch):
 
 
 def name_of(run):
-    return run.folder.relative_to(runs.RUNS).as_posix()
+    return run.folder.relative_to(paths.RUNS).as_posix()
 
 
 def test_runs_are_scored_once(workplace, measured, small):
@@ -627,7 +627,7 @@ def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch,
 @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "no tensors", "half of the scores"])
 def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     rows = scoring.score_runs([], 100)
-    path, whole = next((path, path.read_bytes()) for path in cache.BUILD.iterdir())
+    path, whole = next((path, path.read_bytes()) for path in paths.MEASURED.iterdir())
     partial = safetensors.torch.save({"frechet": torch.zeros(1)})
     spoilt = {"empty": b"", "truncated": whole[:-5], "flipped": whole[:-1] + bytes([whole[-1] ^ 1]), "no tensors": b"x", "half of the scores": partial}
     if damage == "half of the scores":  # and its name vouches for it
@@ -640,7 +640,7 @@ def test_damaged_scores_are_measured_anew(workplace, measured, damage):
 def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
     torch.manual_seed(1)
     rows, before = scoring.score_runs([], 100), torch.rand(1)
-    for path in cache.BUILD.iterdir():
+    for path in paths.MEASURED.iterdir():
         path.unlink()
     torch.manual_seed(2)
     assert scoring.score_runs([], 100) == rows and torch.rand(1) != before
@@ -668,10 +668,10 @@ def test_the_command(workplace, monkeypatch, capsys, refused):
     printed = capsys.readouterr().out
     assert (
         scoring.table(scoring.score_runs([run], 100)) in printed
-        and str(scoring.FILE) in printed
+        and str((paths.BUILD / "scores.json")) in printed
         and load_classifier()[1]["sha256"][:12] in printed
     )
-    book = json.loads(scoring.FILE.read_bytes())
+    book = json.loads((paths.BUILD / "scores.json").read_bytes())
     assert book["rows"] == scoring.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
     assert book["classifier"] == load_classifier()[1] and book["version"] == scoring.VERSION
 

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from labkit import data, latent
+from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import MODELS
-from labkit.evaluation import metrics, monitor
-from labkit.evaluation import scoring
+from labkit.evaluation import metrics, monitor, scoring
 from labkit.evaluation.monitor import CHECKS, COPIED, CROWDED, RECORDED, SETTLED, Monitor, alarm, check, read
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
@@ -285,7 +285,7 @@ def test_how_many_pictures(profile, n, monkeypatch):
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
     monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
-    Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), runs.RUNS / "nowhere")
+    Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), paths.RUNS / "nowhere")
     assert asked == [(n, "some device")]
 
 

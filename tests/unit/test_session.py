@@ -15,7 +15,7 @@ from PIL import Image
 from labkit import latent
 from labkit.analysis import directions, effects
 from labkit.analysis.effects import EffectTable
-from labkit.base import cache
+from labkit.base import cache, paths
 from labkit.editor import session
 from labkit.editor.session import DIMS, Editor
 from labkit.figures import catalogue, sheets
@@ -54,17 +54,17 @@ def folders(root):
 @pytest.fixture
 def home(trained, tmp_path, monkeypatch):
     """The folders of the runs, by name; what is kept goes to a folder of the test's own."""
-    monkeypatch.setattr(runs, "RUNS", trained)
-    monkeypatch.setattr(session, "KEPT", tmp_path / "figures" / "explorer")
+    monkeypatch.setattr(paths, "RUNS", trained)
+    monkeypatch.setattr(paths, "KEPT", tmp_path / "figures" / "explorer")
     return folders(trained)
 
 
 @pytest.fixture
 def own_runs(home, tmp_path, monkeypatch):
     """The same, in a copy that may be damaged."""
-    shutil.copytree(runs.RUNS, tmp_path / "runs")
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
-    return folders(runs.RUNS)
+    shutil.copytree(paths.RUNS, tmp_path / "runs")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    return folders(paths.RUNS)
 
 
 @pytest.fixture
@@ -506,7 +506,7 @@ def test_a_direction_is_kept_with_the_recipe(home, finder):
 
 def test_a_recipe_with_a_bad_direction_is_refused(finder):
     finder.add("sefa 1"), finder.save()
-    path = session.KEPT / finder.kept()[0] / "recipe.json"
+    path = paths.KEPT / finder.kept()[0] / "recipe.json"
     recipe = json.loads(path.read_text())
     for bad in ([0.0] * 100, [1.0], "x", None, recipe["directions"]["sefa 1"][:-1] + [9.0]):
         path.write_text(json.dumps({**recipe, "directions": {"sefa 1": bad}}))
@@ -607,7 +607,7 @@ PICTURE, SWEEP = ["picture.png", "picture.svg", "recipe.json"], ["recipe.json", 
 
 def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
     e = Editor(home["vanilla"], device="cpu")
-    assert not session.KEPT.exists()
+    assert not paths.KEPT.exists()
     old = {}
     steps = [("vanilla-001", "save"), ("vanilla-002", "sweep"), ("dcgan-001", "sweep"), ("vanilla-003", "save")]
     for number, (folder, method) in enumerate(steps):
@@ -618,11 +618,11 @@ def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
         getattr(e, method)()
         assert not e.failed and e.status.startswith(f"kept in figures/explorer/{folder}: ")
         assert sorted(e.status.split(": ")[1].split(", ")) == names
-        now = content(session.KEPT)
+        now = content(paths.KEPT)
         assert sorted(now.keys() - old.keys()) == [f"{folder}/{name}" for name in names]
         assert {name: now[name] for name in old} == old
         old = now
-    assert e.kept() == sorted(folder for folder, *_ in steps) == sorted(p.name for p in session.KEPT.iterdir())
+    assert e.kept() == sorted(folder for folder, *_ in steps) == sorted(p.name for p in paths.KEPT.iterdir())
 
 
 def test_the_saved_picture_is_the_figure_of_the_state(home, editor):
@@ -630,7 +630,7 @@ def test_the_saved_picture_is_the_figure_of_the_state(home, editor):
     editor.set(5, -3.0)
     editor.save()
     files = catalogue.encode(editor.figure())
-    assert all((session.KEPT / "vanilla-001" / f"picture.{kind}").read_bytes() == data for kind, data in files.items())
+    assert all((paths.KEPT / "vanilla-001" / f"picture.{kind}").read_bytes() == data for kind, data in files.items())
     base, edited = (x[:, 0] for x in editor.images())
     top = editor.figure().axes[0]
     shown = top.get_images()[0].get_array().filled(np.nan)
@@ -709,7 +709,7 @@ def test_a_sweep_goes_through_the_values_and_back(home, editor, rows):
     editor.sweep(5)
     assert same(state(editor), before)  # the vectors stay where they were
     values = [*np.linspace(-3, 3, 25), *np.linspace(2.75, -2.75, 23)]
-    with Image.open(session.KEPT / "vanilla-001" / "sweep.gif") as gif:
+    with Image.open(paths.KEPT / "vanilla-001" / "sweep.gif") as gif:
         assert gif.n_frames == len(values) == 48 and gif.size == (8 * 29 * 4, 24 + 28 * 4) and gif.info["loop"] == 0
         labels = set()
         for i, value in enumerate(values):
@@ -730,12 +730,12 @@ def test_a_sweep_takes_the_dimension_last_touched(home, editor):
     editor.set(33, 1.0)
     editor.sweep()
     editor.sweep(33)
-    a, b = ((session.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
+    a, b = ((paths.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
     assert a == b
     editor.set(20, 1.0)
     editor.undo()
     editor.sweep(20)
-    assert (session.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
+    assert (paths.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
 
 
 def test_a_sweep_after_another_network_was_opened(home, finder):
@@ -745,7 +745,7 @@ def test_a_sweep_after_another_network_was_opened(home, finder):
     finder.sweep()
     assert not finder.failed
     finder.sweep(DIMS[0])
-    a, b = ((session.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
+    a, b = ((paths.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
     assert a == b
 
 
@@ -813,7 +813,7 @@ DAMAGE = {
     "unknown run": recipe_with(run="smoke/vanilla/seed1-00000000"),
     "run outside": recipe_with(run="../../etc"),
     "run as a list": recipe_with(run=[]),
-    "other network's run": lambda path: recipe_with(run=runs.finished()[0].relative_to(runs.RUNS).as_posix())(path),
+    "other network's run": lambda path: recipe_with(run=runs.finished()[0].relative_to(paths.RUNS).as_posix())(path),
     "other generator": recipe_with(generator_sha256="0" * 64),
     "no generator": recipe_with(generator_sha256=None),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
@@ -824,17 +824,17 @@ DAMAGE = {
 def recipe(trained, tmp_path_factory):
     """The bytes of a sound recipe of the vanilla network, with z[20] = 2."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "RUNS", trained)
-        patch.setattr(session, "KEPT", tmp_path_factory.mktemp("recipe") / "figures" / "explorer")
+        patch.setattr(paths, "RUNS", trained)
+        patch.setattr(paths, "KEPT", tmp_path_factory.mktemp("recipe") / "figures" / "explorer")
         e = Editor(folders(trained)["vanilla"], seed=3, device="cpu")
         e.set(20, 2.0)
         e.save()
-        return (session.KEPT / "vanilla-001" / "recipe.json").read_bytes()
+        return (paths.KEPT / "vanilla-001" / "recipe.json").read_bytes()
 
 
 def put(recipe, name="vanilla-001"):
     """Lay the file where recipes are kept; its path."""
-    path = session.KEPT / name / "recipe.json"
+    path = paths.KEPT / name / "recipe.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(recipe)
     return path
@@ -896,10 +896,10 @@ def test_a_recipe_whose_run_is_gone_or_another(own_runs, clock):
 def test_what_is_kept_is_only_what_has_a_recipe(home, editor, recipe):
     assert editor.kept() == []
     put(recipe)
-    (session.KEPT / "notes").mkdir()
-    (session.KEPT / "a file").write_text("mine")
+    (paths.KEPT / "notes").mkdir()
+    (paths.KEPT / "a file").write_text("mine")
     put(recipe, "notes/deeper")
-    (session.KEPT / "recipe.json").write_bytes(recipe)
+    (paths.KEPT / "recipe.json").write_bytes(recipe)
     assert editor.kept() == ["vanilla-001"]
 
 
@@ -934,7 +934,7 @@ def test_a_network_with_other_vectors_draws_its_own(home, clock):
 def test_without_a_run_named_the_dcgan_of_the_longest_profile_is_opened(home, tmp_path, monkeypatch):
     for place, model in (("full/vanilla", "vanilla"), ("smoke/dcgan", "dcgan"), ("quick/dcgan", "dcgan"), ("smoke/vanilla", "vanilla")):
         shutil.copytree(home[model], tmp_path / "runs" / place / home[model].name)
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     assert Editor(device="cpu").run.folder == tmp_path / "runs/quick/dcgan" / home["dcgan"].name
     shutil.rmtree(tmp_path / "runs/quick"), shutil.rmtree(tmp_path / "runs/smoke/dcgan")
     assert Editor(device="cpu").run.folder == tmp_path / "runs/full/vanilla" / home["vanilla"].name
@@ -975,7 +975,7 @@ def test_what_is_no_folder_is_refused(home, editor, tmp_path, what):
 @pytest.fixture
 def idle(home, tmp_path, monkeypatch):
     """An editor where nothing was trained yet, and the folders of runs that could be opened."""
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
     return Editor(dims=[5, 33], seed=4, device="cpu"), home
 
 
@@ -1006,7 +1006,7 @@ def test_without_a_run_a_good_one_brings_it_to_life(idle, monkeypatch):
     assert refuses(e, "no finished run") and e.run is None
     e.use(home["dcgan"])
     assert refuses(e, "is not below") and e.run is None
-    monkeypatch.setattr(runs, "RUNS", home["dcgan"].parents[2])
+    monkeypatch.setattr(paths, "RUNS", home["dcgan"].parents[2])
     e.use(home["dcgan"])
     assert (e.status, e.failed, e.dims, e.seed) == ("", False, [5, 33], 4)
     base = latent.latents(8, 100, 4)
@@ -1021,10 +1021,10 @@ def test_without_a_run_a_recipe_brings_it_to_life(home, clock, tmp_path, monkeyp
     e = Editor(home["dcgan"], seed=3, device="cpu")
     e.set(5, 3.0)
     e.save()
-    root = runs.RUNS
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    root = paths.RUNS
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
     idle = Editor(device="cpu")
-    monkeypatch.setattr(runs, "RUNS", root)
+    monkeypatch.setattr(paths, "RUNS", root)
     idle.load("dcgan-001")
     assert not idle.failed and torch.equal(idle.z, e.z) and all(map(torch.equal, idle.images(), e.images()))
     idle.undo()

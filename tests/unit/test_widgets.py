@@ -20,6 +20,7 @@ from test_session import clock, flip, home, own_runs, trained  # noqa: F401  (fi
 
 from labkit import latent
 from labkit.analysis import directions
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.data.loading import CLASSES
 from labkit.editor import server, session
@@ -35,7 +36,7 @@ NAN, INF = math.nan, math.inf
 @pytest.fixture(autouse=True)
 def on_a_page(monkeypatch):
     """Somebody is there to move a slider; what a test leaves open is closed."""
-    monkeypatch.delenv("LABKIT_HEADLESS", raising=False)
+    monkeypatch.setattr(paths, "HEADLESS", False)
     yield
     if LatentExplorer._live:
         LatentExplorer._live.close()
@@ -382,7 +383,7 @@ def test_save_sweep_and_load(home, lab):
     assert "vanilla-001" in told(lab)[0] and not told(lab)[1] and lab.recipe.options == ("vanilla-001",)
     button(lab, "sweep").click()
     assert "vanilla-002" in told(lab)[0] and lab.recipe.options == ("vanilla-001", "vanilla-002")
-    assert (session.KEPT / "vanilla-002" / "sweep.gif").exists() and (session.KEPT / "vanilla-001" / "picture.svg").exists()
+    assert (paths.KEPT / "vanilla-002" / "sweep.gif").exists() and (paths.KEPT / "vanilla-001" / "picture.svg").exists()
     button(lab, "reset all").click()
     lab.use(home["dcgan"])
     assert lab.stage.value != picture
@@ -492,8 +493,8 @@ def test_many_dimensions_at_the_end_of_their_range_lead_far_away(lab):
 
 def test_the_status_line_is_text_not_markup(lab):
     name = '<b>"bold"&'
-    (session.KEPT / name).mkdir(parents=True)
-    (session.KEPT / name / "recipe.json").write_text("{")
+    (paths.KEPT / name).mkdir(parents=True)
+    (paths.KEPT / name / "recipe.json").write_text("{")
     lab.undo()
     assert lab.recipe.options == (name,)
     lab.recipe.set_state({"index": 0})
@@ -550,8 +551,8 @@ def test_the_open_run_is_deleted(own_runs, clock):
 
 
 def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(home, tmp_path, monkeypatch):
-    root = runs.RUNS
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    root = paths.RUNS
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
     lab = LatentExplorer(dims=[5, 20], seed=4, device="cpu")
     assert told(lab)[1] and "make report" in told(lab)[0] and lab.view is not None
     messages = [("network", 1), ("target", 3), ("start", 4), ("by_effect", 0)]
@@ -564,7 +565,7 @@ def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(ho
         assert told(lab)[1] and told(lab)[0]
     assert lab.run is None and lab.rows_of == {} and lab.stage.value == b""
 
-    monkeypatch.setattr(runs, "RUNS", root)
+    monkeypatch.setattr(paths, "RUNS", root)
     lab.use(home["dcgan"])
     assert told(lab) == ("", False) and list(lab.rows_of) == [5, 20]
     base = latent.latents(8, 100, 4)
@@ -621,7 +622,7 @@ def test_a_page_gets_the_view(lab):
 
 
 def test_headless_is_a_picture_and_no_widget(home, monkeypatch, lab):
-    monkeypatch.setenv("LABKIT_HEADLESS", "1")
+    monkeypatch.setattr(paths, "HEADLESS", True)
     made = []
     w.Widget.on_widget_constructed(made.append)
     try:
@@ -639,8 +640,8 @@ def test_headless_is_a_picture_and_no_widget(home, monkeypatch, lab):
 
 
 def test_headless_without_a_run_says_so(home, tmp_path, monkeypatch):
-    monkeypatch.setenv("LABKIT_HEADLESS", "1")
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "nothing")
+    monkeypatch.setattr(paths, "HEADLESS", True)
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
     assert "make report" in LatentExplorer(device="cpu")._repr_mimebundle_()["text/plain"]
 
 
