@@ -109,7 +109,7 @@ def test_a_flipped_byte_in_the_data(healthy, tmp_path):
 
 
 def test_a_truncated_ruler(project):
-    weights = project / "labkit" / "ruler.safetensors"
+    weights = project / "labkit" / "evaluation" / "ruler.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     ((name, text),) = failures(consult(project))
     assert name == "classifier" and str(weights) in text and "git" in text
