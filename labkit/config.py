@@ -3,17 +3,29 @@
 import dataclasses
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .base.errors import LabError
 from .base.files import sha256
+from .gans import GANS, LOSSES
 
-MODELS = ("vanilla", "dcgan")
-PROFILES = ("smoke", "quick", "full")
+
+class Budget(NamedTuple):
+    """What a profile spends on measuring. What it spends on training stands with each GAN, as its recipe."""
+
+    scored: int  # pictures that a report scores, of each kind
+    bases: int  # latent vectors that each dimension is edited in
+
+
+BUDGETS = {"smoke": Budget(200, 10), "quick": Budget(2000, 100), "full": Budget(10_000, 1000)}
+PROFILES = tuple(BUDGETS)
+MODELS = tuple(GANS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
-def _field(default, unit: str, why: str, low=-math.inf, high=math.inf, choices: tuple = ()):
+def _field(default, unit: str, why: str, low=-math.inf, high=math.inf, choices: Collection[str] = ()):
     meta = {"unit": unit, "why": why, "low": low, "high": high, "choices": choices}
     return dataclasses.field(default=default, metadata=meta)
 
@@ -22,14 +34,14 @@ def _field(default, unit: str, why: str, low=-math.inf, high=math.inf, choices: 
 class TrainConfig:
     """All that decides a training run. The same config on the same machine gives the same weights, bit for bit.
 
-    The defaults are the lab's exercise as a tutorial would run it: 200 epochs, and where the original report is silent, the usual
-    choice of DCGAN tutorials (Radford et al. 2016), which we name as ours.
+    The defaults are the lab's exercise as a tutorial would run it: 200 epochs, and where the original report is silent,
+    the usual choice of DCGAN tutorials (Radford et al. 2016), which we name as ours.
 
     Raises:
         LabError: a field has the wrong type or is out of range; the line names it, its value and the range.
     """
 
-    model: str = _field("dcgan", "name", "which pair of networks", choices=MODELS)
+    model: str = _field("dcgan", "name", "which pair of networks", choices=GANS)
     profile: str = _field("full", "name", "the budget; decides the folder of the run", choices=PROFILES)
     epochs: int = _field(200, "passes over the data", "the lab shows samples at 200", 1, 100_000)
     batch: int = _field(64, "images", "our choice; BatchNorm needs at least 2", 2, 60_000)
@@ -44,6 +56,7 @@ class TrainConfig:
     )
     beta1: float = _field(0.5, "1", "less momentum than Adam's 0.9: the opponent moves", 0.0, 0.9999)
     beta2: float = _field(0.999, "1", "Adam's own", 0.0, 0.999999)
+    loss: str = _field("non-saturating", "name", "what D and G minimise", choices=LOSSES)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
     ema: float = _field(0.0, "decay/step", "average G's weights; 0 is off", 0.0, 0.99999)
@@ -63,6 +76,21 @@ class TrainConfig:
             raise LabError(
                 f"batch = {self.batch}{batches} is more than examples = {self.examples}: an epoch would have no step"
             )
+
+        used = _fields_of(LOSSES[self.loss])
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if (
+                field.name not in used
+                and value != field.default
+                and field.name in set().union(*map(_fields_of, LOSSES.values()))
+            ):
+                raise LabError(f"{field.name} = {value!r} means nothing with loss = {self.loss!r}: leave it out")
+
+    @property
+    def batch_size(self) -> int:
+        """`batch` under its other name."""
+        return self.batch
 
     @property
     def steps(self) -> int:
@@ -90,6 +118,10 @@ class TrainConfig:
         return "\n".join(rows)
 
 
+def _fields_of(loss) -> set[str]:
+    return {field.name for field in dataclasses.fields(loss)}
+
+
 def _checked(field, value):
     """``value`` in the field's own type, or a LabError that names field, value and what is allowed."""
     meta = field.metadata
@@ -103,20 +135,8 @@ def _checked(field, value):
     return field.type(value)
 
 
-# What a profile changes, and why.
-# The vanilla GAN's discriminator is held so tight by spectral normalisation that it hardly tells real from fake: a step
-# size five times G's, and no momentum, let it follow.
-_VANILLA = dict(lr_d=1e-3, beta1=0.0, ema=0.999)
-_CHANGES = {
-    # A few steps on real images: tests and CI, seconds.
-    "smoke": {"vanilla": dict(epochs=2, examples=1024), "dcgan": dict(epochs=2, examples=512)},
-    # Recognisable garments on two CPU cores. Five times the step size: in two epochs it reaches the Frechet
-    # distance that 2e-4 needs five or six epochs for. Averaging over a hundred steps takes out the noise of so
-    # large a step.
-    "quick": {"vanilla": dict(epochs=10, **_VANILLA), "dcgan": dict(epochs=4, lr=1e-3, ema=0.99)},
-    # The lab's 200 epochs, with a step size that D does not run away with, and a longer average.
-    "full": {"vanilla": _VANILLA, "dcgan": dict(lr=5e-4, ema=0.999)},
-}
+SETTINGS = tuple(f.name for f in dataclasses.fields(TrainConfig) if f.name not in ("model", "profile"))
+ALIASES = {"batch_size": "batch"}  # accepted names: what they mean
 
 
 def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
@@ -125,10 +145,19 @@ def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
     Raises:
         LabError: no such model, profile or field, or a value that its field does not take.
     """
-    names = [f.name for f in dataclasses.fields(TrainConfig)]
-    names = [name for name in names if name not in ("model", "profile")]
+    for alias, name in ALIASES.items():
+        if alias in changes:
+            if name in changes:
+                raise LabError(
+                    f"{alias} = {changes[alias]!r} and {name} = {changes[name]!r} are one setting: give one of them"
+                )
+            changes[name] = changes.pop(alias)
     for name in changes:
-        if name not in names:
-            raise LabError(f"{name} = {changes[name]!r}: there is no such setting; the settings are {', '.join(names)}")
-    own = _CHANGES[profile][model] if profile in PROFILES and model in MODELS else {}  # else TrainConfig will say so
+        if name not in SETTINGS:
+            raise LabError(
+                f"{name} = {changes[name]!r}: there is no such setting; the settings are {', '.join(SETTINGS)}"
+            )
+    own = (
+        GANS[model].recipes.get(profile, {}) if model in [*GANS] and profile in PROFILES else {}
+    )  # else TrainConfig will say so
     return TrainConfig(**{"model": model, "profile": profile, **own, **changes})

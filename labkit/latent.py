@@ -4,8 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from .base.errors import LabError
+from .base.machine import deterministic
 from .base.rng import stream_seed
 from .pictures import mean_change
+
+LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
+LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
 
 
 def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
@@ -16,6 +20,7 @@ def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
     return torch.randn(n, latent_dim, generator=own)
 
 
+@deterministic()
 @torch.no_grad()
 def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
     """Images G(z), (n, 1, 28, 28) on the CPU: one image per z, whatever else is in the batch.

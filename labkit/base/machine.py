@@ -66,14 +66,39 @@ def pick_device(name: str = "auto") -> str:
     return name
 
 
-def keep_memory() -> None:
-    """Tell the C library (glibc) to keep freed memory for the next step; elsewhere nothing happens."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8  # malloc.h
-        for option, value in (
-            (mmap_threshold, 1 << 30),
-            (trim_threshold, 2**31 - 1),
-            (top_pad, 1 << 28),
-            (arena_max, 1),
-        ):
+@contextlib.contextmanager
+def keeping_memory():
+    """While this lasts, the C library (glibc) keeps freed memory for the next step; elsewhere nothing happens.
+
+    Each step of a training frees and needs again the same few hundred MB. The C library would hand them back to the
+    system and fault every page in anew.
+    """
+    trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8  # malloc.h
+    kept = {mmap_threshold: 1 << 30, trim_threshold: 2**31 - 1, top_pad: 1 << 28, arena_max: 1}
+    usual = {mmap_threshold: 1 << 17, trim_threshold: 1 << 17, top_pad: 1 << 17, arena_max: 0}
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if not hasattr(libc, "mallopt"):
+        yield
+        return
+    for option, value in kept.items():
+        libc.mallopt(option, value)
+    try:
+        yield
+    finally:
+        for option, value in usual.items():
             libc.mallopt(option, value)
+        libc.malloc_trim(0)
+
+
+@contextlib.contextmanager
+def deterministic():
+    """While this lasts, cuDNN takes only algorithms that give the same bits every time."""
+    import torch
+
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic
+    cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        cudnn.deterministic = before

@@ -4,7 +4,12 @@ Here: one file for each GAN, their registry, their losses, their layers.
 Not here: how they are trained (`training`) or judged (`evaluation`, `analysis`).
 """
 
+from ..base.rooms import import_all
 from .description import describe
-from .registry import build
+from .layers import plain
+from .losses import LOSSES, loss_of
+from .registry import GANS, build
 
-__all__ = ["build", "describe"]
+import_all(__name__, __path__)
+
+__all__ = ["GANS", "LOSSES", "build", "describe", "loss_of", "plain"]

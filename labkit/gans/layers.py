@@ -1,31 +1,33 @@
-"""The same mathematics, arranged for the machine. Without these rearrangements every result would be the same up to rounding.
-The rounding is that of float32 (on a GPU, in convolutions, TF32, cuDNN's own default); in a generator where `precision` says
-bfloat16, that of bfloat16. Written for the four networks of `models`, whose layers it looks for.
+"""The same mathematics, computed faster. Without this file every result would be the same up to rounding.
+
+`fuse` puts a `FusedSequential` in the place of each Sequential of a network. Its layers stay torch's own, under the same
+names: called alone, or watched by a hook, each does what it is called. Called together, they are computed as follows.
 
 Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of stride 2
                    with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer multiplications,
                    and the large upsampled tensor is never made. Backward, every 2x2 window of the gradient is summed
                    first; a 3x3 convolution of stride 2 is left: four times fewer multiplications.
-Memory             Channels last, LeakyReLU in place, a convolution to one channel as a matrix product: less to walk through.
+Memory             Channels last, LeakyReLU in place, a convolution to one channel as a matrix product: less to walk
+                   through.
 Spectral norm      In training, the power iteration already yields sigma; the gradient is written out.
-Kept memory        Each step frees and needs again the same few hundred MB. The C library would hand them back to
-                   the system and fault every page in anew.
-bfloat16           Some CPUs multiply it two or more times as fast as float32, and add up in float32. What lies between two
-                   products of a generator is kept in it; weights, the discriminator and the optimisers stay in float32.
-CUDA graph         On a GPU the networks are so small that starting the kernels takes longer than running them;
-                   a step is recorded once and replayed as a whole.
+bfloat16           Some CPUs multiply it two or more times as fast as float32, and add up in float32. What lies between
+                   two products of a generator is kept in it; weights stay in float32.
+
+The rounding is that of float32 (on a GPU, in convolutions, TF32, cuDNN's own default), or of bfloat16 where it is asked
+for. Gradients of gradients, which a gradient penalty needs, are right through all of it.
 """
 
-from functools import cache, partial
+import copy
+from collections import OrderedDict
+from functools import cache
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, fold, leaky_relu_, linear, normalize, unfold
 from torch.nn.grad import conv2d_weight
-from torch.nn.utils.parametrize import is_parametrized
-
-from ..base.machine import keep_memory
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrize import register_parametrization
 
 # Row i: how the taps (a, b, c) of a 3-wide kernel on the upsampled axis add up to tap i of the 4-wide kernel.
 FOLD = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # c, b+c, a+b, a
@@ -48,64 +50,96 @@ def _sums(fold: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.kron(fold, fold).to(device, dtype)
 
 
-def precision(wanted: str, device: str) -> str:
-    """What ``wanted``, one of `config.PRECISIONS`, is on ``device``: "float32" or "bfloat16"."""
-    if wanted != "auto":
-        return wanted
-    multiplies_it = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bfloat16" if device == "cpu" and multiplies_it else "float32"
+class FusedSequential(nn.Sequential):
+    """A Sequential that computes its layers together where that is faster; same layers, names and results.
 
-
-def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
-    """Let ``network`` compute its layers as this file does; parameters, names and print() stay. Returns it.
-
-    ``dtype`` is that of a generator's products and of what lies between them; left out, that of the weights, which images keep.
+    ``dtype`` is that of the products and of what lies between them; None, that of the weights.
     """
-    for blocks in network.modules():
-        if isinstance(blocks, nn.Sequential):
-            for before, layer in zip([None, *blocks], blocks):
-                if isinstance(before, nn.Upsample) and isinstance(layer, nn.Conv2d):
-                    before.forward = _identity
-                    layer.forward = partial(_upsample_and_convolve, layer, dtype)
-                elif isinstance(layer, nn.Conv2d) and layer.out_channels == 1 and layer.kernel_size == (3, 3):
-                    layer.forward = partial(_convolve_to_one, layer, dtype)
-                elif isinstance(layer, nn.Conv2d):
-                    layer.forward = partial(_convolve, layer)
-                elif isinstance(layer, nn.Linear):
-                    layer.forward = partial(_multiply, layer, dtype)
-                    if is_parametrized(layer):
-                        (norm,) = layer.parametrizations.weight
-                        norm.forward = partial(_divide_by_sigma, norm)
-                elif isinstance(layer, nn.BatchNorm2d):
-                    layer.forward = partial(_normalise, layer)
-                elif isinstance(layer, nn.LeakyReLU):  # nobody else needs what comes in
-                    layer.forward = partial(leaky_relu_, negative_slope=layer.negative_slope)
-                elif isinstance(layer, nn.Tanh):
-                    layer.forward = _tanh
-    return network
+
+    def __init__(self, *layers, dtype: torch.dtype | None = None):
+        super().__init__(*layers)
+        self.dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the layers make of ``x``, one after the other."""
+        before, waiting = None, None  # the layer before, and an upsampling that waits for its convolution
+        for layer in self:
+            if waiting is not None and _can_fold(waiting, layer):
+                x, waiting = _upsample_and_convolve(layer, self.dtype, x), None
+            else:
+                if waiting is not None:
+                    x, waiting = waiting(x), None
+                if isinstance(layer, nn.Upsample):
+                    waiting = layer
+                else:
+                    x = _compute(layer, before, self.dtype, x)
+            before = layer
+        return x if waiting is None else waiting(x)
 
 
-def _identity(x: Tensor) -> Tensor:
-    return x
+def fuse(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
+    """``network`` with every Sequential in it, or itself, as a `FusedSequential`; its weights are shared. Returns it."""
+    return _with_sequentials(network, lambda layers: FusedSequential(layers, dtype=dtype))
 
 
-def _tanh(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
+def plain(network: nn.Module) -> nn.Module:
+    """A copy of ``network`` in which every layer is torch's own and computed alone: to look into, or to compare with."""
+    return _with_sequentials(copy.deepcopy(network), nn.Sequential)
 
 
-def _normalise(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    return nn.BatchNorm2d.forward(norm, x.contiguous(memory_format=torch.channels_last))
+def _with_sequentials(network: nn.Module, make) -> nn.Module:
+    for name, child in network.named_children():
+        setattr(network, name, _with_sequentials(child, make))
+    if type(network) not in (nn.Sequential, FusedSequential):
+        return network
+    return make(OrderedDict(network.named_children())).train(network.training)
 
 
-def _multiply(layer: nn.Linear, dtype: torch.dtype | None, x: Tensor) -> Tensor:
-    weight = layer.weight  # once: where it is parametrised, each look computes it anew
-    dtype = dtype or weight.dtype
-    return linear(x.to(dtype), weight.to(dtype), layer.bias.to(dtype))
+def _is_watched(layer: nn.Module) -> bool:
+    """Somebody looks at what goes in or comes out, so the layer has to be called."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
-def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, conv.weight))
-    return conv2d(x, weight, conv.bias, conv.stride, conv.padding)
+def _can_fold(upsample: nn.Upsample, conv: nn.Module) -> bool:
+    doubles = upsample.mode == "nearest" and upsample.size is None and upsample.scale_factor == 2
+    return doubles and _is_3x3(conv) and not _is_watched(upsample) and not _is_watched(conv)
+
+
+def _is_3x3(conv: nn.Module) -> bool:
+    """A convolution with a bias and a kernel of 3x3 that keeps the size of the picture."""
+    return (
+        isinstance(conv, nn.Conv2d)
+        and (conv.kernel_size, conv.stride, conv.padding, conv.dilation) == ((3, 3), (1, 1), (1, 1), (1, 1))
+        and conv.groups == 1
+        and conv.padding_mode == "zeros"
+        and conv.bias is not None
+    )
+
+
+def _compute(layer: nn.Module, before: nn.Module | None, dtype: torch.dtype | None, x: Tensor) -> Tensor:
+    """What ``layer`` makes of ``x``, which comes from the layer ``before``."""
+    weight = next(layer.parameters(recurse=False), None)
+    if _is_watched(layer):
+        return layer(x if weight is None or isinstance(layer, _BatchNorm) else x.to(weight.dtype))
+    match layer:
+        case nn.Conv2d() if layer.out_channels == 1 and _is_3x3(layer):
+            return _ToOne.apply(x.to(dtype or weight.dtype), layer.weight, layer.bias)
+        case nn.Conv2d() if layer.padding_mode == "zeros" and layer.weight.dtype == (dtype or layer.weight.dtype):
+            x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, layer.weight))
+            return conv2d(x, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+        case nn.Linear():
+            weight = layer.weight  # once: where it is parametrised, each look computes it anew
+            dtype = dtype or weight.dtype
+            return linear(x.to(dtype), weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype))
+        case nn.BatchNorm2d():
+            return layer(x.contiguous(memory_format=torch.channels_last))
+        case nn.LeakyReLU() if isinstance(before, nn.Linear | nn.Conv2d | _BatchNorm) and not _is_watched(before):
+            return leaky_relu_(x, layer.negative_slope)  # nobody else needs what comes in
+        case nn.Tanh():
+            return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
+        case _BatchNorm():
+            return layer(x)
+    return layer(x if weight is None else x.to(weight.dtype))
 
 
 def _upsample_and_convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
@@ -127,7 +161,6 @@ class _UpsampleAndConvolve(torch.autograd.Function):
         return conv_transpose2d(x, folded_kernel(weight).to(x.dtype), bias.to(x.dtype), stride=2, padding=1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
@@ -135,10 +168,6 @@ class _UpsampleAndConvolve(torch.autograd.Function):
         kernel = weight.transpose(0, 1).flip(2, 3).to(x.dtype, memory_format=torch.channels_last)  # (in, out, 3, 3)
         of_kernel = conv2d_weight(sums, kernel.shape, x, stride=2)  # of x's dtype; autograd casts it to the weight's
         return conv2d(sums, kernel, stride=2), of_kernel.transpose(0, 1).flip(2, 3), grad.sum((0, 2, 3))
-
-
-def _convolve_to_one(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor) -> Tensor:
-    return _ToOne.apply(x.to(dtype or conv.weight.dtype), conv.weight, conv.bias)
 
 
 class _ToOne(torch.autograd.Function):
@@ -149,36 +178,56 @@ class _ToOne(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias):
-        taps = weight.flip(2, 3).reshape(-1, 9).T.to(x.dtype)  # (9, in)
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # (n, h * w, in): a view in channels-last memory
-        ctx.save_for_backward(pixels, taps)
-        ctx.shape = x.shape
+        ctx.save_for_backward(x, weight)
+        taps, pixels = _taps(weight, x.dtype), _pixels(x)
         columns = torch.bmm(taps.expand(len(x), -1, -1), pixels.transpose(1, 2))  # (n, 9, h * w)
         return fold(columns.to(weight.dtype), x.shape[2:], 3, padding=1) + bias.view(1, 1, 1, 1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
-        pixels, taps = ctx.saved_tensors
-        n, channels, h, w = ctx.shape
-        columns = unfold(grad.to(taps.dtype), 3, padding=1)  # (n, 9, h * w)
-        of_x = (columns.transpose(1, 2) @ taps).view(n, h, w, channels).permute(0, 3, 1, 2)  # channels-last
-        of_taps = torch.bmm(columns, pixels).sum(0, dtype=grad.dtype)  # (9, in)
+        x, weight = ctx.saved_tensors
+        n, channels, h, w = x.shape
+        columns = unfold(grad.to(x.dtype), 3, padding=1)  # (n, 9, h * w)
+        of_pixels = columns.transpose(1, 2) @ _taps(weight, x.dtype)  # (n, h * w, in)
+        of_x = of_pixels.view(n, h, w, channels).permute(0, 3, 1, 2)  # channels-last
+        of_taps = torch.bmm(columns, _pixels(x)).sum(0, dtype=grad.dtype)  # (9, in)
         return of_x, of_taps.T.reshape(1, channels, 3, 3).flip(2, 3), grad.sum().view(1)
 
 
-def _divide_by_sigma(norm: nn.Module, weight: Tensor) -> Tensor:
-    """As torch's spectral norm: ``weight`` (out, in) by its largest singular value, in training estimated anew by one power iteration."""
-    with torch.no_grad():
-        u, v = norm._u, norm._v  # estimates of its first left and right singular vectors
-        if norm.training:
-            u.copy_(normalize(weight.mv(v), dim=0, eps=norm.eps))
-            image = weight.T.mv(u)
-            sigma = image.norm()  # u . Wv for v = image / |image|
-            v.copy_(image / sigma.clamp_min(norm.eps))
-        else:
-            sigma = u.dot(weight.mv(v))
-    return _DivideBySigma.apply(weight, sigma, u.clone(), v.clone())  # copies: the next step changes u and v
+def _taps(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """(1, in, 3, 3) of a convolution to one channel as (9, in)."""
+    return weight.flip(2, 3).reshape(-1, 9).T.to(dtype)
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """(n, in, h, w) as (n, h * w, in): a view in channels-last memory."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+class SpectralNorm(_SpectralNorm):
+    """torch's spectral normalisation (Miyato et al. 2018) of a weight (out, in): by its largest singular value.
+
+    In training that is estimated anew by one power iteration. Same buffers, same results; the gradient is written out.
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """``weight`` (out, in) over its largest singular value."""
+        with torch.no_grad():
+            u, v = self._u, self._v  # estimates of its first left and right singular vectors
+            if self.training:
+                u.copy_(normalize(weight.mv(v), dim=0, eps=self.eps))
+                image = weight.T.mv(u)
+                sigma = image.norm()  # u . Wv for v = image / |image|
+                v.copy_(image / sigma.clamp_min(self.eps))
+            else:
+                sigma = u.dot(weight.mv(v))
+        return _DivideBySigma.apply(weight, sigma, u.clone(), v.clone())  # copies: the next step changes u and v
+
+
+def spectral_norm(layer: nn.Linear) -> nn.Linear:
+    """``layer`` with its weight spectrally normalised, as torch's function of that name does it."""
+    register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return layer
 
 
 class _DivideBySigma(torch.autograd.Function):
@@ -187,17 +236,14 @@ class _DivideBySigma(torch.autograd.Function):
     @staticmethod
     def forward(ctx, weight, sigma, u, v):
         normal = weight / sigma
-        ctx.save_for_backward(normal, sigma, u, v)
+        ctx.save_for_backward(weight, normal, sigma, u, v)
         return normal
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad):
-        normal, sigma, u, v = ctx.saved_tensors
+        weight, normal, sigma, u, v = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a second derivative is wanted, and sigma depends on the weight
+            sigma = u.dot(weight.mv(v))
+            normal = weight / sigma
         along = grad.flatten().dot(normal.flatten())
         return torch.addr(grad, u, along * v, alpha=-1) / sigma, None, None, None
-
-
-keep_memory()
-
-torch.backends.cudnn.deterministic = True  # the same run gives the same bits on a GPU too

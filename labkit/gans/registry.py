@@ -1,24 +1,56 @@
-"""Networks by name."""
+"""The GANs that there are, by name. A GAN is one file of this folder, which registers itself; nothing else names it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from torch import nn
 
-from ..config import TrainConfig
-from .dcgan import DCGANDiscriminator, DCGANGenerator
-from .vanilla import VanillaDiscriminator, VanillaGenerator
+from ..base.errors import LabError
 
 
-def build(config: TrainConfig) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator of ``config``, freshly initialised from torch's global generator.
+@dataclass(frozen=True)
+class GAN:
+    """What is particular to one GAN. Generators map z, (n, latent_dim), to images in [-1, 1], (n, 1, 28, 28).
 
-    The vanilla networks keep torch's initial weights. In the DCGAN, convolutions start from N(0, 0.02) and
-    BatchNorm gains from N(1, 0.02) (Radford et al. 2016).
+    Discriminators map such images to the probability of being real, (n, 1), and have two methods more: ``embed(x)``, the
+    features (n, f) that the answer is read from, and ``logits(x)``, the answer before the Sigmoid, (n, 1).
     """
-    if config.model == "vanilla":
-        return VanillaGenerator(config.latent_dim), VanillaDiscriminator()
-    g, d = DCGANGenerator(config.latent_dim), DCGANDiscriminator()
-    for module in [*g.modules(), *d.modules()]:
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02)
-    return g, d
+
+    name: str  # as in `TrainConfig.model` and in the folders of its runs
+    title: str  # in captions and sentences
+    year: int  # of the source; the registry is in this order
+    source: str
+    generator: Callable[[int], nn.Module]  # of latent_dim
+    discriminator: Callable[[], nn.Module]
+    recipes: dict[str, dict] = field(default_factory=dict)  # profile: what it changes in the defaults of TrainConfig
+    initialise: Callable[[nn.Module], None] = lambda network: (
+        None
+    )  # sets a network's initial weights, if not as torch does
+
+
+GANS: dict[str, GAN] = {}
+
+
+def register(gan: GAN) -> GAN:
+    """Add ``gan`` to `GANS`, which stays in the order of the years."""
+    if gan.name in GANS:
+        raise ValueError(f"two GANs are called {gan.name}")
+    ordered = sorted([*GANS.values(), gan], key=lambda gan: gan.year)
+    GANS.clear()
+    GANS.update({gan.name: gan for gan in ordered})
+    return gan
+
+
+def build(config) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of ``config``, a `TrainConfig`, freshly initialised from torch's global generator.
+
+    Raises:
+        LabError: there is no such GAN.
+    """
+    if config.model not in GANS:
+        raise LabError(f"model = {config.model!r} is unknown: use one of {', '.join(GANS)}")
+    gan = GANS[config.model]
+    networks = gan.generator(config.latent_dim), gan.discriminator()
+    for network in networks:
+        gan.initialise(network)
+    return networks

@@ -29,8 +29,8 @@ from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.machine import pick_device
 from ..config import MODELS, PROFILES, TrainConfig, config_for
-from ..gans import layers
-from ..gans.registry import build
+from ..gans import build
+from ..gans.layers import fuse
 from .loop import train
 from .state import COLUMNS, TrainState, trained_generator
 
@@ -87,7 +87,7 @@ class Run:
             raise LabError(
                 f"{self.folder / FILES[index]} does not fit a {self.config.model} ({str(error).splitlines()[-1].strip()}): delete its folder to train again"
             ) from None
-        return layers.arrange(network.to(device).eval())
+        return fuse(network.to(device).eval())
 
 
 def run_folder(config: TrainConfig, root: Path | None = None) -> Path:

@@ -7,12 +7,21 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..base.machine import deterministic
 from ..base.rng import seeded
 from ..config import TrainConfig
-from ..gans import layers
-from ..gans.registry import build
+from ..gans import build
+from ..gans.layers import fuse
 
 COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, mean D(x), mean D(G(z))
+
+
+def precision(wanted: str, device: str) -> str:
+    """What ``wanted``, one of `config.PRECISIONS`, is on ``device``: "float32" or "bfloat16"."""
+    if wanted != "auto":
+        return wanted
+    multiplies_it = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if device == "cpu" and multiplies_it else "float32"
 
 
 class TrainState:
@@ -31,9 +40,9 @@ class TrainState:
         self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
         with seeded(config.seed, "init"):
             g, d = build(config)
-        self.precision = layers.precision(config.precision, device)  # what "auto" is here
+        self.precision = precision(config.precision, device)  # what "auto" is here
         half = torch.bfloat16 if self.precision == "bfloat16" else None
-        self.g, self.d = layers.arrange(g.to(device), half), layers.arrange(d.to(device))
+        self.g, self.d = fuse(g.to(device), half), fuse(d.to(device))
         adam = dict(betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
         self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)
@@ -70,11 +79,10 @@ class TrainState:
         self.epoch, self.seconds, self.step_fn = epoch, seconds, None
 
 
+@deterministic()
 def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
     """The generator to sample from: averaged if the config asks for it, BatchNorm statistics re-estimated, eval mode."""
-    g = layers.arrange(
-        copy.deepcopy(state.average.module if state.average else state.g)
-    )  # in the weights' own precision
+    g = fuse(copy.deepcopy(state.average.module if state.average else state.g))  # in the weights' own precision
     return reestimate_batchnorm(g, state.config.latent_dim, state.config.seed, n)
 
 

@@ -1,0 +1,98 @@
+"""What the two players want. A loss is one class of this file, which registers itself; nothing else names it."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as bce
+
+
+class Mark(NamedTuple):
+    """What a column of the history is when neither player is ahead."""
+
+    column: str  # of `training.state.COLUMNS`
+    level: float
+    text: str  # beside its line in a figure
+
+
+class Loss:
+    """What D and G minimise, as means over the batch. Its fields are fields of `TrainConfig`."""
+
+    name: ClassVar[str]  # as in `TrainConfig.loss`
+    title: ClassVar[str]  # in sentences
+    source: ClassVar[str]
+    marks: ClassVar[tuple[Mark, ...]] = ()
+    answers: ClassVar[str]  # what `answer` gives, for the axis of a figure
+    answer_range: ClassVar[tuple[float | None, float | None]] = (None, None)
+
+    def of_d(self, d: nn.Module, x_real: Tensor, x_fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """D's loss on images (n, 1, 28, 28), a scalar, and its logits for real and fake ones, (n, 1) each."""
+        raise NotImplementedError
+
+    def of_g(self, d: nn.Module, x_real: Tensor, x_fake: Tensor) -> Tensor:
+        """The loss, a scalar, of the generator that drew ``x_fake`` (n, 1, 28, 28)."""
+        raise NotImplementedError
+
+    def answer(self, logits: Tensor) -> Tensor:
+        """D's logits as the history keeps them."""
+        return logits
+
+    @classmethod
+    def mark(cls, column: str) -> float | None:
+        """The level of ``column`` of the history when neither player is ahead, if there is one."""
+        return next((mark.level for mark in cls.marks if mark.column == column), None)
+
+
+LOSSES: dict[str, type[Loss]] = {}
+
+
+def register(loss: type[Loss]) -> type[Loss]:
+    """Add a class to `LOSSES`."""
+    LOSSES[loss.name] = loss
+    return loss
+
+
+def loss_of(config) -> Loss:
+    """The loss that ``config``, a `TrainConfig`, asks for."""
+    loss = LOSSES[config.loss]
+    return loss(**{field.name: getattr(config, field.name) for field in fields(loss)})
+
+
+@register
+@dataclass(frozen=True)
+class NonSaturating(Loss):
+    """D learns to answer 1 to real and 0 to fake images, G to have its images answered with 1.
+
+    D   BCE(D(x), 1) + BCE(D(G(z)), 0)      2 ln 2 = 1.386 when D cannot tell real from fake
+    G   BCE(D(G(z)), 1)                       ln 2 = 0.693
+    """
+
+    label_smoothing: float = 0.0  # the target for real images is 1 - this
+
+    name = "non-saturating"
+    title = "the non-saturating loss"
+    source = "Goodfellow et al. 2014"
+    marks = (
+        Mark("loss_d", 2 * math.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386"),
+        Mark("loss_g", math.log(2), "G at\nequilibrium:\nln 2 = 0.693"),
+        Mark("d_real", 0.5, "D cannot\ntell: 0.5"),
+    )
+    answers = "mean probability of being real"
+    answer_range = (0, 1)
+
+    def of_d(self, d, x_real, x_fake):
+        """See `Loss.of_d`."""
+        real, fake = d.logits(x_real), d.logits(x_fake)  # (n, 1) each
+        loss = bce(real, torch.full_like(real, 1 - self.label_smoothing)) + bce(fake, torch.zeros_like(fake))
+        return loss, real, fake
+
+    def of_g(self, d, x_real, x_fake):
+        """See `Loss.of_g`."""
+        fake = d.logits(x_fake)  # (n, 1)
+        return bce(fake, torch.ones_like(fake))
+
+    def answer(self, logits):
+        """The probability of being real."""
+        return logits.sigmoid()
