@@ -1,10 +1,12 @@
 """Pure functions on latent vectors z, float32 (n, latent_dim), and on images, float32 (n, 1, 28, 28) in [-1, 1]."""
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
 from .base.errors import LabError
-from .base.machine import deterministic
+from .base.machine import deterministic, keeping_memory
 from .base.rng import stream_seed
 from .pictures import mean_change
 
@@ -31,7 +33,8 @@ def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
     modes, device = {module: module.training for module in g.modules()}, next(g.parameters()).device
     g.eval()
     try:
-        return torch.cat([g(part.to(device)).float().cpu() for part in z.split(chunk)])
+        with keeping_memory() if len(z) > chunk else nullcontext():
+            return torch.cat([g(part.to(device)).float().cpu() for part in z.split(chunk)])
     finally:
         for module, training in modes.items():
             module.training = training

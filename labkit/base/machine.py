@@ -66,6 +66,9 @@ def pick_device(name: str = "auto") -> str:
     return name
 
 
+_keeping: list[bool] = []  # not empty while `keeping_memory` lasts
+
+
 @contextlib.contextmanager
 def keeping_memory():
     """While this lasts, the C library (glibc) keeps freed memory for the next step; elsewhere nothing happens.
@@ -77,14 +80,16 @@ def keeping_memory():
     kept = {mmap_threshold: 1 << 30, trim_threshold: 2**31 - 1, top_pad: 1 << 28, arena_max: 1}
     usual = {mmap_threshold: 1 << 17, trim_threshold: 1 << 17, top_pad: 1 << 17, arena_max: 0}
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if not hasattr(libc, "mallopt"):
+    if _keeping or not hasattr(libc, "mallopt"):  # what sampled during a training must not end it for the training
         yield
         return
     for option, value in kept.items():
         libc.mallopt(option, value)
+    _keeping.append(True)
     try:
         yield
     finally:
+        _keeping.clear()
         for option, value in usual.items():
             libc.mallopt(option, value)
         libc.malloc_trim(0)

@@ -25,6 +25,7 @@ BAD = {
     "d_steps": NOT_AN_INT + [0, 101],
     "beta1": NOT_A_FLOAT + [1, 1.0, 0.99995],
     "beta2": NOT_A_FLOAT + [1, 1.0, 0.9999999],
+    "loss": [v for v in NOT_A_NAME if v != "auto"] + ["hinge"],
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
     "feature_matching": NOT_A_FLOAT + [1000.1],
     "ema": NOT_A_FLOAT + [1, 0.999991],
@@ -44,6 +45,7 @@ GOOD = {
     "d_steps": [1, 100],
     "beta1": [0.0, 0, 0.9999],
     "beta2": [0.0, 0, 0.999999],
+    "loss": ["non-saturating"],
     "label_smoothing": [0.0, 0, 0.5],
     "feature_matching": [0.0, 0.1, 1000],
     "ema": [0.0, 0, 0.99999],
@@ -125,7 +127,7 @@ DIFFERENCES = {
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
+        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating", "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
         "precision": "auto", "seed": 0,
     }  # fmt: skip
 

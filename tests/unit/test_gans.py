@@ -54,7 +54,7 @@ VanillaDiscriminator(
       in_features=784, out_features=512, bias=True
       (parametrizations): ModuleDict(
         (weight): ParametrizationList(
-          (0): _SpectralNorm()
+          (0): SpectralNorm()
         )
       )
     )
@@ -64,7 +64,7 @@ VanillaDiscriminator(
       in_features=512, out_features=256, bias=True
       (parametrizations): ModuleDict(
         (weight): ParametrizationList(
-          (0): _SpectralNorm()
+          (0): SpectralNorm()
         )
       )
     )
@@ -76,7 +76,7 @@ VanillaDiscriminator(
       in_features=256, out_features=1, bias=True
       (parametrizations): ModuleDict(
         (weight): ParametrizationList(
-          (0): _SpectralNorm()
+          (0): SpectralNorm()
         )
       )
     )

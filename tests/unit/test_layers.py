@@ -1,4 +1,4 @@
-"""fast.py changes no result beyond rounding: the layer, its gradients, fifty steps of training, what is saved."""
+"""layers.py changes no result beyond rounding: a layer, its gradients, fifty steps of training, what is saved."""
 
 import copy
 from contextlib import nullcontext
@@ -11,19 +11,23 @@ from torch.nn.utils.parametrize import cached
 
 from labkit.config import config_for
 from labkit.data.loading import to_unit
-from labkit.gans import dcgan, registry, vanilla
-from labkit.gans import layers as gans_layers
+from labkit.gans import dcgan, layers, registry, vanilla
 from labkit.training import loop, runs
 from labkit.training import state as training_state
 
 
-def plain_and_arranged(*layers):
-    plain = nn.Sequential(*layers).double()
-    return plain, gans_layers.arrange(copy.deepcopy(plain))
+def plain_and_fused(*parts):
+    plain = nn.Sequential(*parts).double()
+    return plain, layers.fuse(copy.deepcopy(plain))
+
+
+def normalised(norm):
+    """Two layers whose weights are normalised by ``norm``."""
+    return nn.Sequential(norm(nn.Linear(7, 5)), nn.LeakyReLU(0.2), norm(nn.Linear(5, 1))).double()
 
 
 def plain_and_folded(c_in=3, c_out=5):
-    return plain_and_arranged(nn.Upsample(scale_factor=2), nn.Conv2d(c_in, c_out, 3, padding=1))
+    return plain_and_fused(nn.Upsample(scale_factor=2), nn.Conv2d(c_in, c_out, 3, padding=1))
 
 
 def assert_same_with_gradients(networks, x):
@@ -43,17 +47,18 @@ def test_folded_layer_equals_plain_layer_with_gradients(size):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (28, 28)])
 def test_convolution_to_one_equals_plain_convolution_with_gradients(size):
-    networks = plain_and_arranged(nn.Conv2d(3, 1, 3, padding=1))
+    networks = plain_and_fused(nn.Conv2d(3, 1, 3, padding=1))
     assert "_ToOne" in networks[1](torch.randn(1, 3, 5, 5, dtype=torch.float64)).grad_fn.name()
     assert_same_with_gradients(networks, torch.randn(4, 3, *size, dtype=torch.float64, requires_grad=True))
 
 
 def test_spectral_norm_equals_torchs_with_gradients_and_state():
     """Over several steps, in training and in eval mode; and where two results wait for their gradients, as those of a GAN's D may."""
-    networks = plain_and_arranged(spectral_norm(nn.Linear(7, 5)), nn.LeakyReLU(0.2), spectral_norm(nn.Linear(5, 1)))
+    networks = normalised(spectral_norm), layers.fuse(normalised(layers.spectral_norm))
+    networks[1].load_state_dict(networks[0].state_dict())
     for training in (True, True, False, True):
         for network in networks:
-            network.train(loop)
+            network.train(training)
         assert_same_with_gradients(networks, torch.randn(4, 7, dtype=torch.float64, requires_grad=True))
         torch.testing.assert_close(networks[1].state_dict(), networks[0].state_dict(), rtol=1e-12, atol=1e-12)
     x_real, x_fake = torch.randn(2, 4, 7, dtype=torch.float64)
@@ -68,20 +73,47 @@ def test_spectral_norm_equals_torchs_with_gradients_and_state():
     assert "_DivideBySigma" in networks[1][0].weight.grad_fn.name()
 
 
-@pytest.mark.parametrize(
-    "layers",
-    [(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1)), (nn.Conv2d(3, 1, 3, padding=1),), (spectral_norm(nn.Linear(4, 5)),)],
-    ids=["folded", "to one", "spectral norm"],
-)
-def test_a_second_derivative_is_refused_not_wrong(layers):
-    network, x = plain_and_arranged(*layers)[1], torch.randn(2, 3, 4, 4, dtype=torch.float64)
-    grad = torch.autograd.grad(network(x).square().sum(), list(network.parameters())[-1], create_graph=True)[0]
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
+LAYERS = {
+    "folded": lambda: (nn.Upsample(scale_factor=2), nn.Conv2d(2, 3, 3, padding=1)),
+    "to one": lambda: (nn.Conv2d(2, 1, 3, padding=1),),
+    "spectral norm": lambda: (layers.spectral_norm(nn.Linear(4, 3)),),
+    "convolution": lambda: (nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.LeakyReLU(0.2)),
+}
 
 
-def test_a_copy_of_an_arranged_discriminator_is_another():
-    d = gans_layers.arrange(vanilla.VanillaDiscriminator())
+@pytest.mark.parametrize("kind", LAYERS)
+def test_second_derivatives_are_right(kind):
+    """Against finite differences of the first ones: of the input, and of every parameter."""
+    network = layers.fuse(nn.Sequential(*LAYERS[kind]())).double().eval()
+    parameters = dict(network.named_parameters())
+
+    def result(x, *values):
+        return torch.func.functional_call(network, dict(zip(parameters, values, strict=True)), (x,))
+
+    x = torch.randn(2, 2, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(result, (x, *parameters.values()), atol=1e-7)
+
+
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_a_gradient_penalty_is_that_of_plain_layers(model):
+    """The gradient by D's weights of |dD/dx|^2, in float64."""
+    plain = registry.build(config_for(model, "smoke"))[1].double()
+    fused = layers.fuse(copy.deepcopy(plain))
+    x = torch.rand(5, 1, 28, 28, dtype=torch.float64) * 2 - 1
+    found = []
+    for d in (plain, fused):
+        torch.manual_seed(0)  # dropout
+        images = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(d.logits(images).sum(), images, create_graph=True)
+        slope.square().sum().backward()
+        found.append({name: p.grad for name, p in d.named_parameters() if p.grad is not None})
+    assert found[0].keys() == found[1].keys() and len(found[0]) >= 3
+    for name, expected in found[0].items():
+        torch.testing.assert_close(found[1][name], expected, rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_a_copy_of_a_fused_discriminator_is_another():
+    d = layers.fuse(vanilla.VanillaDiscriminator())
     twin, x = copy.deepcopy(d), torch.randn(4, 1, 28, 28)
     before = copy.deepcopy(d.state_dict())
     with torch.no_grad():
@@ -95,25 +127,74 @@ def test_every_entry_of_the_fold_matters(monkeypatch):
     """Removing any of the six ones of FOLD breaks the equality."""
     plain, folded = plain_and_folded()
     x = torch.randn(2, 3, 5, 5, dtype=torch.float64)
-    for i, j in gans_layers.FOLD.nonzero().tolist():
-        broken = gans_layers.FOLD.clone()
+    for i, j in layers.FOLD.nonzero().tolist():
+        broken = layers.FOLD.clone()
         broken[i, j] = 0
-        monkeypatch.setattr(gans_layers, "FOLD", broken)
+        monkeypatch.setattr(layers, "FOLD", broken)
         assert (folded(x) - plain(x)).abs().max() > 1e-3
 
 
-def test_print_names_and_weights_stay():
+def test_print_shows_the_layers_of_the_lab_and_that_they_are_fused():
     g = dcgan.DCGANGenerator()
     text, keys = str(g), list(g.state_dict())
     weights = copy.deepcopy(g.state_dict())
-    gans_layers.arrange(g)
-    assert str(g) == text and list(g.state_dict()) == keys
+    g = layers.fuse(g)
+    assert str(g) != text and str(g).replace("FusedSequential(", "Sequential(") == text
+    assert list(g.state_dict()) == keys
     g.load_state_dict(weights)
+    assert str(layers.plain(g)) == text
 
 
-def test_folded_generator_is_used_and_survives_deepcopy():
-    """A copy computes with its own weights, and both never make the upsampled tensor."""
-    g = gans_layers.arrange(dcgan.DCGANGenerator().eval())
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_each_layer_called_alone_does_what_it_is_called(model):
+    """Layer by layer, and with hooks on every layer, a fused network gives what the plain one does."""
+    for network, x in zip(registry.build(config_for(model, "smoke")), (torch.randn(2, 100), torch.rand(2, 1, 28, 28)), strict=True):
+        plain, fused = network.eval(), layers.fuse(copy.deepcopy(network)).eval()
+        expected, seen = {}, {}
+        for into, whole in ((expected, plain), (seen, fused)):
+            for name, layer in whole.named_modules():
+                if not isinstance(layer, nn.Sequential) and layer is not whole and "parametrizations" not in name:
+                    layer.register_forward_hook(lambda _, args, out, name=name, into=into: into.update({name: (args[0].clone(), out.clone())}))
+        with torch.no_grad():
+            torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
+        assert list(seen) == list(expected) and len(seen) > 5
+        for name, (came, gave) in expected.items():
+            torch.testing.assert_close(seen[name], (came, gave), rtol=1e-4, atol=1e-5, msg=name)
+            alone = layers.fuse(copy.deepcopy(network)).eval().get_submodule(name)
+            with torch.no_grad():
+                kept = came.clone()
+                torch.testing.assert_close(alone(came), gave, rtol=1e-4, atol=1e-5, msg=name)
+            assert torch.equal(came, kept), name
+
+
+def test_what_cannot_be_fused_is_computed_as_it_is():
+    """Other paddings, scales, biases and kinds of layer, and a first layer that works in place elsewhere."""
+    parts = [
+        nn.LeakyReLU(0.2),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(2, 4, 3, padding=1, bias=False),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(4, 4, 5, padding=2),
+        nn.Upsample(scale_factor=3),
+        nn.Conv2d(4, 4, 3, padding=1, groups=2),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(4, 1, 3, padding=1, padding_mode="reflect"),
+        nn.GroupNorm(1, 1),
+        nn.ConvTranspose2d(1, 1, 2),
+        nn.Upsample(scale_factor=2),
+    ]
+    plain, fused = plain_and_fused(*parts)
+    x = torch.randn(2, 2, 3, 3, dtype=torch.float64)
+    kept = x.clone()
+    torch.testing.assert_close(fused(x), plain(x), rtol=1e-11, atol=1e-11)
+    assert torch.equal(x, kept)
+    half = layers.fuse(copy.deepcopy(plain).float(), torch.bfloat16)
+    assert (half(x.float()) - plain(x)).abs().max() < 0.1
+
+
+def test_a_fused_generator_never_makes_the_upsampled_tensor_and_survives_deepcopy(monkeypatch):
+    """A copy computes with its own weights."""
+    g = layers.fuse(dcgan.DCGANGenerator().eval())
     twin = copy.deepcopy(g)
     with torch.no_grad():
         for p in twin.parameters():
@@ -121,9 +202,10 @@ def test_folded_generator_is_used_and_survives_deepcopy():
         z = torch.randn(2, 100)
         reference = dcgan.DCGANGenerator().eval()
         reference.load_state_dict(twin.state_dict())
-        torch.testing.assert_close(twin(z), reference(z), rtol=1e-4, atol=1e-5)
+        expected = reference(z)
+        monkeypatch.setattr(nn.Upsample, "forward", lambda *_: pytest.fail("upsampled"))
+        torch.testing.assert_close(twin(z), expected, rtol=1e-4, atol=1e-5)
         assert (twin(z) - g(z)).abs().max() > 1e-3
-        assert g.conv_blocks[1](torch.zeros(1, 128, 7, 7)).shape[-1] == 7
 
 
 @pytest.fixture
@@ -140,9 +222,9 @@ def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double)
     """Same noise, same batches, float64: losses and weights agree to 1e-8."""
     config = config_for(model, "smoke", epochs=2, examples=200, batch=8, precision="float32")  # here: that of the weights
     states = []
-    for arranged in (True, False):
-        if not arranged:
-            monkeypatch.setattr(gans_layers, "arrange", lambda network, dtype=None: network)
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.setattr(training_state, "fuse", lambda network, dtype=None: layers.plain(network))
         states.append(training_state.TrainState(config))
         loop.train(states[-1], sample_images)
     fastest, plain = states
@@ -160,7 +242,7 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
     """Gradients within a fifth of their size (seen: up to 0.1, as LeakyReLU's kink is passed on another side)."""
     torch.manual_seed(0)
     exact = registry.build(config_for(model, "smoke"))[0]
-    half = gans_layers.arrange(copy.deepcopy(exact), torch.bfloat16)
+    half = layers.fuse(copy.deepcopy(exact), torch.bfloat16)
     z, weight = torch.randn(16, 100), torch.randn(16, 1, 28, 28)
     images = []
     for g in (exact, half):
@@ -179,9 +261,9 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
 def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf16, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
-    assert gans_layers.precision("auto", "cpu") == expected
-    assert gans_layers.precision("auto", "cuda") == "float32"  # not measured there
-    assert [gans_layers.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    assert training_state.precision("auto", "cpu") == expected
+    assert training_state.precision("auto", "cuda") == "float32"  # not measured there
+    assert [training_state.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrize import cached
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
 from labkit.gans import registry
+from labkit.gans.losses import NonSaturating
 from labkit.training import loop
 from labkit.training.loop import train
 from labkit.training.state import COLUMNS, TrainState, reestimate_batchnorm, trained_generator
@@ -62,7 +63,7 @@ def test_d_step_against_autograd(pair, model, smoothing):
     expected = by_hand(list(twin.parameters()), torch.autograd.grad(loss, list(twin.parameters())))
 
     torch.manual_seed(5)
-    result = d_step(d, torch.optim.SGD(d.parameters(), lr=0.1), x_real, x_fake, smoothing)
+    result = d_step(d, torch.optim.SGD(d.parameters(), lr=0.1), x_real, x_fake, NonSaturating(smoothing))
     torch.testing.assert_close(result, torch.stack([loss, p_real.mean(), p_fake.mean()]).detach())
     torch.testing.assert_close([p.detach() for p in d.parameters()], expected)
     assert not result.requires_grad
@@ -103,7 +104,7 @@ def test_feature_matching_by_hand(pair, model, weight):
     expected = by_hand(list(g_twin.parameters()), torch.autograd.grad(loss, list(g_twin.parameters())))
 
     torch.manual_seed(5)
-    result = g_step(d, torch.optim.SGD(g.parameters(), lr=0.1), x_real, g(z), weight)
+    result = g_step(d, torch.optim.SGD(g.parameters(), lr=0.1), x_real, g(z), matching=weight)
     torch.testing.assert_close(result, loss.detach())
     torch.testing.assert_close([p.detach() for p in g.parameters()], expected)
     assert all(p.grad is None for p in d.parameters())
