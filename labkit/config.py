@@ -57,6 +57,7 @@ class TrainConfig:
     beta1: float = _field(0.5, "1", "less momentum than Adam's 0.9: the opponent moves", 0.0, 0.9999)
     beta2: float = _field(0.999, "1", "Adam's own", 0.0, 0.999999)
     loss: str = _field("non-saturating", "name", "what D and G minimise", choices=LOSSES)
+    penalty: float = _field(0.0, "weight", "of a loss's gradient penalty; 0 is the loss's own", 0.0, 1e6)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
     ema: float = _field(0.0, "decay/step", "average G's weights; 0 is off", 0.0, 0.99999)

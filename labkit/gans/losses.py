@@ -96,3 +96,47 @@ class NonSaturating(Loss):
     def answer(self, logits):
         """The probability of being real."""
         return logits.sigmoid()
+
+
+def squared_slopes(d: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """D's logits for images (n, 1, 28, 28), (n, 1), and their squared gradients by the image, (n,).
+
+    Both can be differentiated again by D's parameters. Where D looks at the whole batch, as BatchNorm does in training,
+    the gradient of an image holds what it changes in the answers to the others.
+    """
+    x = x.detach().requires_grad_()
+    logits = d.logits(x)
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return logits, gradient.square().sum((1, 2, 3))
+
+
+@register
+@dataclass(frozen=True)
+class WassersteinGP(Loss):
+    """D, a critic, answers real images with higher numbers than fake ones, and may not change faster than 1 per unit.
+
+    D   mean D(G(z)) - mean D(x) + penalty * mean (|dD/dx| - 1)^2 at points between real and fake images
+    G   -mean D(G(z))
+
+    Without the penalty, D's loss is minus an estimate of the Wasserstein distance between real and fake images.
+    """
+
+    penalty: float = 0.0  # 0: 10, as in the paper
+
+    name = "wgan-gp"
+    title = "the Wasserstein loss with a gradient penalty"
+    source = "Gulrajani et al. 2017"
+    marks = (Mark("loss_d", 0.0, "D cannot\ntell: 0"),)
+    answers = "mean answer of the critic"
+
+    def of_d(self, d, x_real, x_fake):
+        """See `Loss.of_d`."""
+        real, fake = d.logits(x_real), d.logits(x_fake)  # (n, 1) each
+        share = torch.rand(len(x_real), 1, 1, 1, device=x_real.device, dtype=x_real.dtype)
+        _, slopes = squared_slopes(d, share * x_real + (1 - share) * x_fake)
+        too_steep = ((slopes + 1e-12).sqrt() - 1).square().mean()
+        return fake.mean() - real.mean() + (self.penalty or 10.0) * too_steep, real, fake
+
+    def of_g(self, d, x_real, x_fake):
+        """See `Loss.of_g`."""
+        return -d.logits(x_fake).mean()

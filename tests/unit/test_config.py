@@ -26,6 +26,7 @@ BAD = {
     "beta1": NOT_A_FLOAT + [1, 1.0, 0.99995],
     "beta2": NOT_A_FLOAT + [1, 1.0, 0.9999999],
     "loss": [v for v in NOT_A_NAME if v != "auto"] + ["hinge"],
+    "penalty": NOT_A_FLOAT + [1e6 + 1],
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
     "feature_matching": NOT_A_FLOAT + [1000.1],
     "ema": NOT_A_FLOAT + [1, 0.999991],
@@ -45,7 +46,8 @@ GOOD = {
     "d_steps": [1, 100],
     "beta1": [0.0, 0, 0.9999],
     "beta2": [0.0, 0, 0.999999],
-    "loss": ["non-saturating"],
+    "loss": ["non-saturating", "wgan-gp"],
+    "penalty": [0.0, 0],
     "label_smoothing": [0.0, 0, 0.5],
     "feature_matching": [0.0, 0.1, 1000],
     "ema": [0.0, 0, 0.99999],
@@ -104,6 +106,23 @@ def test_unknown_setting(refused, name):
         config_for("vanilla", "smoke", **{name: 3})
 
 
+@pytest.mark.parametrize(("loss", "changes"), [("wgan-gp", {"label_smoothing": 0.1}), ("non-saturating", {"penalty": 1.0})])
+def test_a_field_that_means_nothing_to_the_loss_is_refused(refused, loss, changes):
+    ((name, value),) = changes.items()
+    with refused(f"{name} = {value}", loss):
+        TrainConfig(loss=loss, **changes)
+    assert TrainConfig(loss=loss, **{name: FIELDS[name].default}).loss == loss
+
+
+def test_batch_size_is_another_name_for_batch(refused):
+    assert config_for("dcgan", "smoke", batch_size=32) == config_for("dcgan", "smoke", batch=32)
+    assert config_for("dcgan", "smoke", batch=32).batch_size == 32
+    with refused("batch_size = 32", "batch"):
+        config_for("dcgan", "smoke", batch_size=32, batch=32)
+    with refused("batch = 1"):
+        config_for("dcgan", "smoke", batch_size=1)
+
+
 def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().lr = 1.0
@@ -127,7 +146,7 @@ DIFFERENCES = {
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating", "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
+        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating", "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
         "precision": "auto", "seed": 0,
     }  # fmt: skip
 
@@ -160,8 +179,9 @@ def test_digest_is_stable(config, text, digest):
 
 def test_digest_changes_with_every_field():
     changed = [TrainConfig(**{n: v}) for n in GOOD for v in GOOD[n]]
+    changed.append(TrainConfig(loss="wgan-gp", penalty=1e6))
     different = {json.dumps(c.to_dict(), sort_keys=True): c.digest() for c in changed}
-    assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 5
+    assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 8
     for name in FIELDS:
         assert any(c.digest() != TrainConfig().digest() and getattr(c, name) != FIELDS[name].default for c in changed)
 
