@@ -96,14 +96,15 @@ def _setup() -> str:
 
 def data():
     """The four files of Fashion-MNIST, wherever they lie, by the digests of their content."""
-    from .data.loading import DIGESTS, locate, read_verified
+    from .data import FASHION_MNIST
+    from .data.loading import locate, read_verified
 
-    places = {name: locate(paths.DATA, name) for name in DIGESTS}
-    here = [(path, DIGESTS[name]) for name, path in places.items() if path]
-    if len(here) < len(DIGESTS):
+    places = {name: locate(paths.DATA, name) for name in FASHION_MNIST.digests}
+    here = [(path, FASHION_MNIST.digests[name]) for name, path in places.items() if path]
+    if len(here) < len(places):
         yield (
             "note",
-            f"{len(DIGESTS) - len(here)} of {len(DIGESTS)} files are not in {paths.DATA}: 'make data' fetches them (30 MB)",
+            f"{len(places) - len(here)} of {len(places)} files are not in {paths.DATA}: 'make data' fetches them (30 MB)",
         )
     if here:
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")

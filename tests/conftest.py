@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sample_data import with_digests
 
 from labkit import data
 from labkit.base.errors import LabError
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(items):
         item.add_marker(item.path.parent.name)
 
 
-# SHA-256 of the decompressed content, as in data.DIGESTS.
+# SHA-256 of the decompressed content, as in data.FASHION_MNIST.digests.
 SAMPLE_DIGESTS = {
     "train-images-idx3-ubyte": "deb9198f706b0f2ae2e54000eed634453fb922aab9d99acae2d649ff92165d3e",
     "train-labels-idx1-ubyte": "d197307668a52d8897d577ef0befc4313eb4609c88e3ff5119ccfc2ffbabe212",
@@ -50,7 +51,7 @@ def sample_digests():
 @pytest.fixture(scope="session")
 def sample_images(sample_folder):
     """The 512 training images, uint8 (512, 28, 28)."""
-    return data.load("train", folder=sample_folder, digests=SAMPLE_DIGESTS)[0]
+    return data.load("train", folder=sample_folder, dataset=with_digests(SAMPLE_DIGESTS))[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,16 @@
 """Pictures to train on and to compare with.
 
-Here: data sets as records, and how their files are found, fetched, verified and read.
+Here: data sets as records, one file for each; how their files are found, fetched, verified and read.
 Not here: what is measured on pictures (`pictures`), or how they are drawn (`figures`).
 """
 
-from .loading import CLASSES, DIGESTS, ensure, load, to_unit
+from ..base.rooms import import_all
+from .fashion_mnist import FASHION_MNIST
+from .loading import ensure, load, to_unit
+from .registry import DATASETS, Dataset
 
-__all__ = ["CLASSES", "DIGESTS", "ensure", "load", "to_unit"]
+import_all(__name__, __path__)
+
+CLASSES = FASHION_MNIST.classes
+
+__all__ = ["CLASSES", "DATASETS", "FASHION_MNIST", "Dataset", "ensure", "load", "to_unit"]

@@ -1,7 +1,6 @@
-"""Fashion-MNIST (Xiao et al. 2017): find, fetch, verify, and hand over as one uint8 tensor on the device.
+"""A data set: find, fetch, verify, and hand over as one uint8 tensor on the device.
 
-The content of all four files is verified by SHA-256 on every load, whatever the source. `make data` runs
-this module.
+The content of every file is verified by SHA-256 on every load, whatever the source.
 """
 
 import gzip
@@ -23,37 +22,28 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256
 from ..base.machine import progress
+from .fashion_mnist import FASHION_MNIST
+from .registry import Dataset
 
-# SHA-256 of the decompressed IDX files; the archives around them differ from source to source.
-DIGESTS = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-
-SPLITS = {"train": "train", "test": "t10k"}
-CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
-SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
-LARGEST = 47_040_016  # bytes of the largest file, unpacked
+SYSTEM = Path("/usr/share/datasets")  # where Debian's packages of data sets put them
 TIMEOUT = 20  # seconds without a byte before a download is given up
 
 
 def load(
-    split: str = "train", device: str = "cpu", folder: Path | None = None, digests: dict = DIGESTS
+    split: str = "train",
+    device: str = "cpu",
+    folder: Path | None = None,
+    dataset: Dataset = FASHION_MNIST,
 ) -> tuple[Tensor, Tensor]:
     """Images, uint8 (n, 28, 28), and labels, uint8 (n,), of ``split`` ("train" or "test"), fetched if need be.
 
     Raises:
         LabError: a file is damaged, or is nowhere and cannot be fetched.
     """
-    if split not in SPLITS:
-        raise LabError(f"split = {split!r} is unknown: use train or test")
-    folder = ensure(folder or paths.DATA, digests)
-    images, labels = (
-        parse_idx(read_verified(locate(folder, name), digests[name]), name)
-        for name in (f"{SPLITS[split]}-images-idx3-ubyte", f"{SPLITS[split]}-labels-idx1-ubyte")
-    )
+    if split not in dataset.splits:
+        raise LabError(f"split = {split!r} is unknown: use {' or '.join(dataset.splits)}")
+    folder = ensure(folder or paths.DATA, dataset)
+    images, labels = (parse_idx(_content(folder, name, dataset), name, dataset.shape) for name in dataset.splits[split])
     return images.to(device), labels.to(device)
 
 
@@ -62,13 +52,13 @@ def to_unit(images: Tensor) -> Tensor:
     return images.unsqueeze(1).float().div_(127.5).sub_(1.0)
 
 
-def read_verified(path: Path, digest: str) -> bytes:
+def read_verified(path: Path, digest: str, largest: int = FASHION_MNIST.largest) -> bytes:
     """The content of ``path``, decompressed if it is gzip, provided that its SHA-256 is ``digest``."""
     try:
         with path.open("rb") as f:
-            content = f.read(LARGEST + 1)  # no more, however large the file or what it unpacks to
+            content = f.read(largest + 1)  # no more, however large the file or what it unpacks to
         if content.startswith(b"\x1f\x8b"):
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(LARGEST + 1)
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1)
         fault = "" if sha256(content) == digest else f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
     except (OSError, EOFError, gzip.zlib.error) as error:
         fault = str(error)
@@ -77,7 +67,7 @@ def read_verified(path: Path, digest: str) -> bytes:
     return content
 
 
-def parse_idx(content: bytes, name: str) -> Tensor:
+def parse_idx(content: bytes, name: str, size: tuple[int, int] = FASHION_MNIST.shape) -> Tensor:
     """The uint8 tensor in an IDX file: magic 0x0000080d with d dimensions, big-endian sizes, then the bytes."""
     dims = 3 if "idx3" in name else 1
     header = 4 + 4 * dims
@@ -86,43 +76,55 @@ def parse_idx(content: bytes, name: str) -> Tensor:
         raise LabError(
             f"{name}: IDX magic is {magic:#010x}, expected {0x0800 + dims:#010x}: not a file of this data set"
         )
-    if math.prod(shape) != len(content) - header or 0 in shape or shape[1:] not in ([], [28, 28]):
+    if math.prod(shape) != len(content) - header or 0 in shape or shape[1:] not in ([], [*size]):
         raise LabError(
             f"{name}: header says {shape}, but {len(content) - header} bytes follow: not a file of this data set"
         )
     return torch.frombuffer(bytearray(content[header:]), dtype=torch.uint8).view(shape)
 
 
-def locate(folder: Path, name: str) -> Path | None:
+def locate(folder: Path, name: str, dataset: Dataset = FASHION_MNIST) -> Path | None:
     """Where the file ``name`` lies: in ``folder`` or in the system's copy, as .gz or unpacked."""
-    for path in (folder / f"{name}.gz", folder / name, SYSTEM / f"{name}.gz"):
+    for path in (folder / f"{name}.gz", folder / name, SYSTEM / dataset.system / f"{name}.gz"):
         if path.is_file():
             return path
     return None
 
 
-def ensure(folder: Path, digests: dict = DIGESTS) -> Path:
+def _content(folder: Path, name: str, dataset: Dataset) -> bytes:
+    """The verified content of the file ``name``, which is known to be somewhere."""
+    path = locate(folder, name, dataset)
+    if path is None:
+        raise LabError(f"{name}.gz was in {folder} a moment ago: run 'make data'")
+    return read_verified(path, dataset.digests[name], dataset.largest)
+
+
+def _missing(folder: Path, dataset: Dataset) -> list[str]:
+    return [name for name in dataset.digests if locate(folder, name, dataset) is None]
+
+
+def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
     """Fetch what is missing into ``folder``, from the first source that works, and return ``folder``.
 
     Raises:
         LabError: no source works; the line says why for each, and what to do without a network.
     """
-    if all(locate(folder, name) for name in digests):
+    if not _missing(folder, dataset):
         return folder
     with exclusive(folder):
-        return _fetch(folder, digests)
+        return _fetch(folder, dataset)
 
 
-def _fetch(folder: Path, digests: dict) -> Path:
+def _fetch(folder: Path, dataset: Dataset) -> Path:
     """The work of `ensure`, in a folder where nobody else fetches."""
     reasons = []
     for source in (_from_mirror, _from_debian):
-        missing = [name for name in digests if locate(folder, name) is None]
+        missing = _missing(folder, dataset)
         if not missing:
             return folder
         try:
-            for name, path in source(missing, folder):
-                read_verified(path, digests[name])
+            for name, path in source(missing, folder, dataset):
+                read_verified(path, dataset.digests[name], dataset.largest)
                 path.chmod(0o644)
                 os.replace(path, folder / f"{name}.gz")
         except (LabError, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
@@ -130,24 +132,21 @@ def _fetch(folder: Path, digests: dict) -> Path:
         finally:
             for part in folder.glob("*.gz.part"):
                 part.unlink()
-    missing = [name for name in digests if locate(folder, name) is None]
-    if missing:
+    if missing := _missing(folder, dataset):
         raise LabError(
             f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}): without a network, put"
-            " the four .gz files of Fashion-MNIST there, or name their folder in the environment variable LABKIT_DATA"
+            f" the {len(dataset.digests)} .gz files of {dataset.title} there, or name their folder in the environment variable LABKIT_DATA"
         )
     return folder
 
 
-def _from_mirror(names: list[str], folder: Path):
+def _from_mirror(names: list[str], folder: Path, dataset: Dataset):
     """torchvision's mirror"""
-    from torchvision.datasets import FashionMNIST
-
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         part = folder / f"{name}.gz.part"
         with (
-            urllib.request.urlopen(f"{FashionMNIST.mirrors[0]}{name}.gz", timeout=TIMEOUT) as answer,
+            urllib.request.urlopen(f"{dataset.mirror()}{name}.gz", timeout=TIMEOUT) as answer,
             part.open("wb") as f,
         ):
             size = int(answer.headers.get("Content-Length", 0))
@@ -158,8 +157,10 @@ def _from_mirror(names: list[str], folder: Path):
         yield name, part
 
 
-def _from_debian(names: list[str], folder: Path):
+def _from_debian(names: list[str], folder: Path, dataset: Dataset):
     """Debian's package"""
+    if not dataset.package:
+        raise LabError("there is none")
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise LabError("apt-get is not here")
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,13 +168,13 @@ def _from_debian(names: list[str], folder: Path):
         # Package lists of our own, so that neither root nor a recent `apt-get update` is needed.
         (Path(work) / "lists/partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::Cache={work}", "-o", "APT::Sandbox::User="]
-        for command in (["update"], ["download", "dataset-fashion-mnist"]):
+        for command in (["update"], ["download", dataset.package]):
             _run(["apt-get", "-qq", *own, *command], work)
-        package = next(Path(work).glob("dataset-fashion-mnist*.deb"))
+        package = next(Path(work).glob(f"{dataset.package}*.deb"))
         _run(["dpkg-deb", "-x", package.name, "unpacked"], work)
         for name in names:
             part = folder / f"{name}.gz.part"
-            shutil.copyfile(f"{work}/unpacked{SYSTEM}/{name}.gz", part)
+            shutil.copyfile(f"{work}/unpacked{SYSTEM}/{dataset.system}/{name}.gz", part)
             yield name, part
 
 
@@ -184,17 +185,9 @@ def _run(command: list[str], folder: str) -> None:
         raise LabError(f"{' '.join(command[:1] + command[-2:])}: {lines[-1]}")
 
 
-def main() -> None:
-    """`python -m labkit.data.loading`: say where the verified files are."""
-    folder = ensure(paths.DATA)
-    for name, digest in DIGESTS.items():
-        path = locate(folder, name)
-        read_verified(path, digest)
-        print(f"ok  {path}  sha256 of the content {digest[:12]}…")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (LabError, OSError) as error:
-        raise SystemExit(f"labkit: {error}") from None
+def verify(dataset: Dataset = FASHION_MNIST) -> None:
+    """Fetch what is missing, and say where the verified files are."""
+    folder = ensure(paths.DATA, dataset)
+    for name, digest in dataset.digests.items():
+        _content(folder, name, dataset)
+        print(f"ok  {locate(folder, name, dataset)}  sha256 of the content {digest[:12]}…")

@@ -104,7 +104,9 @@ def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
                 f" generator sha256 {m['files']['generator.safetensors'][:12]}",
             )
         )
-    rows.append(("data", f"Fashion-MNIST, training images sha256 {data.DIGESTS['train-images-idx3-ubyte'][:12]}"))
+    dataset = data.FASHION_MNIST
+    digest = dataset.digests[dataset.splits["train"].images]
+    rows.append(("data", f"{dataset.title}, training images sha256 {digest[:12]}"))
     git = ["git", "-C", str(paths.ROOT), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
     return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
+from sample_data import with_digests
 
 from labkit import data
 from labkit.base.errors import LabError
@@ -21,7 +22,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def sample_labels(sample_folder, sample_digests):
-    return data.load("train", folder=sample_folder, digests=sample_digests)[1]
+    return data.load("train", folder=sample_folder, dataset=with_digests(sample_digests))[1]
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_training_is_deterministic(trained, sample_images, sample_labels):
 
 def test_training_learns(trained, sample_folder, sample_digests):
     assert not any(module.training for module in trained.modules())
-    images, labels = data.load("test", folder=sample_folder, digests=sample_digests)
+    images, labels = data.load("test", folder=sample_folder, dataset=with_digests(sample_digests))
     assert (trained.measure(images)[1].argmax(1) == labels).float().mean() > 0.3  # chance is 0.1
 
 

@@ -16,13 +16,15 @@ import tracemalloc
 
 import pytest
 import torch
+from sample_data import with_digests
 from torchvision.datasets import FashionMNIST
 
 from labkit import data
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import sha256
-from labkit.data import loading
+from labkit.data import Dataset, loading
+from labkit.data.registry import Files
 
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 SYSTEM = loading.SYSTEM
@@ -60,7 +62,7 @@ def test_load(copy, contents, sample_digests, split, prefix, n, packed):
         for name, content in contents.items():
             (copy / name).write_bytes(content)
             (copy / f"{name}.gz").unlink()
-    images, labels = data.load(split, folder=copy, digests=sample_digests)
+    images, labels = data.load(split, folder=copy, dataset=with_digests(sample_digests))
     assert images.shape == (n, 28, 28) and labels.shape == (n,) and images.dtype == labels.dtype == torch.uint8
     assert bytes(images.flatten().tolist()) == contents[f"{prefix}-images-idx3-ubyte"][16:]
     assert bytes(labels.tolist()) == contents[f"{prefix}-labels-idx1-ubyte"][8:]
@@ -68,7 +70,7 @@ def test_load(copy, contents, sample_digests, split, prefix, n, packed):
 
 def test_sample_is_the_beginning_of_the_real_data(sample_folder, sample_digests):
     """Its first labels as the authors published them: ankle boot, T-shirt, T-shirt, dress, T-shirt, ..."""
-    labels = data.load("train", folder=sample_folder, digests=sample_digests)[1]
+    labels = data.load("train", folder=sample_folder, dataset=with_digests(sample_digests))[1]
     assert labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]
     assert data.CLASSES[9] == "ankle boot" and set(labels.tolist()) == set(range(len(data.CLASSES)))
 
@@ -76,13 +78,13 @@ def test_sample_is_the_beginning_of_the_real_data(sample_folder, sample_digests)
 def test_real_data(monkeypatch, capsys):
     monkeypatch.setattr(loading, "SYSTEM", SYSTEM)
     folder = paths.DATA
-    if any(loading.locate(folder, name) is None for name in data.DIGESTS):
+    if any(loading.locate(folder, name) is None for name in data.FASHION_MNIST.digests):
         pytest.skip(f"the real files are not in {folder} (make data)")
     for split, n in (("train", 60_000), ("test", 10_000)):
         images, labels = data.load(split)
         assert images.shape == (n, 28, 28) and labels.shape == (n,)
         assert torch.bincount(labels).tolist() == [n // 10] * 10
-    loading.main()
+    loading.verify()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4 and all(line.startswith("ok") for line in lines)
 
@@ -100,17 +102,17 @@ def test_sample_is_not_taken_for_the_real_data(refused, sample_folder):
 
 def test_folder_from_the_environment(monkeypatch, sample_folder, sample_digests):
     monkeypatch.setattr(paths, "DATA", sample_folder)
-    assert len(data.load("test", digests=sample_digests)[0]) == 256
+    assert len(data.load("test", dataset=with_digests(sample_digests))[0]) == 256
 
 
 def test_where_a_file_is_looked_for(monkeypatch, tmp_path):
     """The folder's .gz, then its unpacked file, then the system's copy."""
     folder, system = tmp_path / "folder", tmp_path / "system"
-    places = [folder / "name.gz", folder / "name", system / "name.gz"]
+    places = [folder / "name.gz", folder / "name", system / "fashion-mnist/name.gz"]
     monkeypatch.setattr(loading, "SYSTEM", system)
     assert loading.locate(folder, "name") is None
     for place in reversed(places):
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(b"")
         assert loading.locate(folder, "name") == place
 
@@ -121,7 +123,7 @@ def test_where_a_file_is_looked_for(monkeypatch, tmp_path):
 def loads_or_refuses(folder, digests, path, content):
     """True if ``folder``, with ``path`` as damaged, was refused in one line; what loads must be the content."""
     try:
-        images, labels = data.load("test", folder=folder, digests=digests)
+        images, labels = data.load("test", folder=folder, dataset=with_digests(digests))
     except LabError as error:
         assert str(path) in str(error) and len(str(error).splitlines()) == 1
         return True
@@ -159,7 +161,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, refused):
     try:
         with refused(path, "is damaged", "make data"):
             loading.read_verified(path, "0" * 64)
-        assert tracemalloc.get_traced_memory()[1] < 4 * loading.LARGEST
+        assert tracemalloc.get_traced_memory()[1] < 4 * data.FASHION_MNIST.largest
     finally:
         tracemalloc.stop()
 
@@ -203,7 +205,7 @@ def test_folder_in_place_of_a_file(copy, refused, sample_digests):
     (copy / f"{TEST_IMAGES}.gz").unlink()
     (copy / f"{TEST_IMAGES}.gz").mkdir()
     with refused(f"{TEST_IMAGES}.gz"):
-        data.load("test", folder=copy, digests=sample_digests)
+        data.load("test", folder=copy, dataset=with_digests(sample_digests))
 
 
 def test_swapped_files(copy, contents, sample_digests):
@@ -322,19 +324,19 @@ def server(monkeypatch, sample_folder):
 
 def test_fetch(server, tmp_path, contents, sample_digests):
     folder = tmp_path / "new" / "folder"
-    assert data.ensure(folder, sample_digests) == folder
+    assert data.ensure(folder, with_digests(sample_digests)) == folder
     assert sorted(p.name for p in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)
     for name, digest in sample_digests.items():
         assert loading.read_verified(folder / f"{name}.gz", digest) == contents[name]
         assert stat.S_IMODE((folder / f"{name}.gz").stat().st_mode) == 0o644
     assert sorted(server.asked) == sorted(f"/{name}.gz" for name in sample_digests)
-    data.ensure(folder, sample_digests)
+    data.ensure(folder, with_digests(sample_digests))
     assert len(server.asked) == 4
 
 
 def test_fetch_only_what_is_missing(server, copy, sample_digests):
     (copy / f"{TEST_LABELS}.gz").unlink()
-    images, labels = data.load("test", folder=copy, digests=sample_digests)
+    images, labels = data.load("test", folder=copy, dataset=with_digests(sample_digests))
     assert len(images) == len(labels) == 256 and server.asked == [f"/{TEST_LABELS}.gz"]
 
 
@@ -389,7 +391,7 @@ def test_fetch_fails(server, monkeypatch, refused, tmp_path, sample_folder, samp
     server.answers[f"{TEST_IMAGES}.gz"] = answer(good, server)
     folder = tmp_path / "data"
     with refused(f"{TEST_IMAGES}.gz is not in {folder}", "without a network", "LABKIT_DATA", "torchvision's mirror"):
-        data.ensure(folder, sample_digests)
+        data.ensure(folder, with_digests(sample_digests))
     kept = {p.name.removesuffix(".gz"): sha256(gzip.decompress(p.read_bytes())) for p in folder.iterdir()}
     assert kept == {name: digest for name, digest in sample_digests.items() if name.startswith("train")}
 
@@ -400,14 +402,14 @@ def test_nobody_listens(monkeypatch, refused, tmp_path, sample_digests):
         port = closed.getsockname()[1]
     monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{port}/"])
     with refused("is not in", "LABKIT_DATA", "mirror", "refused", "Debian's package: apt-get is not here"):
-        data.ensure(tmp_path / "data", sample_digests)
+        data.ensure(tmp_path / "data", with_digests(sample_digests))
     assert list((tmp_path / "data").iterdir()) == []
 
 
 def test_folder_that_cannot_be_made(server, refused, tmp_path, sample_digests):
     (tmp_path / "file").write_bytes(b"")
     with refused(tmp_path / "file"):
-        data.ensure(tmp_path / "file" / "data", sample_digests)
+        data.ensure(tmp_path / "file" / "data", with_digests(sample_digests))
 
 
 def test_interrupted_fetch(server, monkeypatch, tmp_path, sample_digests):
@@ -419,21 +421,23 @@ def test_interrupted_fetch(server, monkeypatch, tmp_path, sample_digests):
 
     monkeypatch.setattr(loading.os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        data.ensure(folder, sample_digests)
+        data.ensure(folder, with_digests(sample_digests))
     assert list(folder.iterdir()) == []
     monkeypatch.setattr(loading.os, "replace", replace)
-    assert len(list(data.ensure(folder, sample_digests).iterdir())) == 4
+    assert len(list(data.ensure(folder, with_digests(sample_digests)).iterdir())) == 4
 
 
 FETCH = """
+import dataclasses
 import sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from labkit import data
-from labkit.data import loading
+from labkit.data import Dataset, loading
+from labkit.data.registry import Files
 FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 digests = dict(pair.split("=") for pair in sys.argv[3:])
-data.ensure(Path(sys.argv[2]), digests)
+data.ensure(Path(sys.argv[2]), dataclasses.replace(data.FASHION_MNIST, digests=digests))
 """
 
 
@@ -462,20 +466,22 @@ def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
         child.communicate()
     assert not (folder / f"{TEST_IMAGES}.gz").exists() and (folder / f"{TEST_IMAGES}.gz.part").exists()
     server.answers[f"{TEST_IMAGES}.gz"] = body(good)
-    data.ensure(folder, sample_digests)
+    data.ensure(folder, with_digests(sample_digests))
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)
 
 
 LOAD = """
+import dataclasses
 import sys
 from pathlib import Path
 from torchvision.datasets import FashionMNIST
 from labkit import data
-from labkit.data import loading
+from labkit.data import Dataset, loading
+from labkit.data.registry import Files
 from labkit.base.errors import LabError
 FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 try:
-    print(len(data.load("test", folder=Path(sys.argv[2]), digests=dict(pair.split("=") for pair in sys.argv[3:]))[0]), "images")
+    print(len(data.load("test", folder=Path(sys.argv[2]), dataset=dataclasses.replace(data.FASHION_MNIST, digests=dict(pair.split("=") for pair in sys.argv[3:])))[0]), "images")
 except LabError as error:
     print(error)
 """
@@ -496,3 +502,31 @@ def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
     (copy / f"{TEST_LABELS}.gz").unlink()
     said = load()
     assert f"{TEST_LABELS}.gz is not in {copy}" in said and "Read-only" in said and "LABKIT_DATA" in said and len(said.splitlines()) == 1
+
+
+def test_every_record_is_complete_and_found_by_its_name():
+    assert data.DATASETS["fashion_mnist"] is data.FASHION_MNIST
+    for name, dataset in data.DATASETS.items():
+        assert dataset.name == name and dataset.title and dataset.source and len(set(dataset.classes)) > 1
+        assert set(dataset.splits) == {"train", "test"}
+        assert {file for files in dataset.splits.values() for file in files} == set(dataset.digests)
+        assert all(len(digest) == 64 for digest in dataset.digests.values())
+
+
+def test_a_record_of_another_size_is_read_by_its_own_numbers(tmp_path, refused):
+    """Pictures of 2x3 pixels under other file names, with two classes."""
+    pixels, labels = bytes(range(24)), bytes([0, 1, 1, 0])
+    contents = {
+        "i-idx3-ubyte": struct.pack(">4I", 0x0803, 4, 2, 3) + pixels,
+        "l-idx1-ubyte": struct.pack(">2I", 0x0801, 4) + labels,
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    digests = {name: sha256(content) for name, content in contents.items()}
+    files = Files("i-idx3-ubyte", "l-idx1-ubyte")
+    other = Dataset("x", "X", "ours", ("a", "b"), {"train": files, "test": files}, digests, lambda: "", shape=(2, 3))
+    images, found = data.load("train", folder=tmp_path, dataset=other)
+    assert images.shape == (4, 2, 3) and bytes(images.flatten().tolist()) == pixels and bytes(found.tolist()) == labels
+    (tmp_path / "i-idx3-ubyte").unlink()
+    with refused("i-idx3-ubyte.gz is not in", "there is none", "the 2 .gz files of X"):
+        data.load("train", folder=tmp_path, dataset=other)
