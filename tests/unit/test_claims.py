@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from labkit.analysis import claims
-from labkit.analysis.claims import LAB, Evidence, decide, judge
+from labkit.analysis import evidence as measures
+from labkit.analysis.claims import CLAIMS, Claim, Evidence, decide, judge
 from labkit.analysis.effects import NAMES, Effects, EffectTable, compare
 from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.latent import random_directions
+from labkit.latent import LAB_DIMS, random_directions
 from labkit.pictures import ATTRIBUTES
 from labkit.training.runs import Run
 
@@ -33,7 +34,7 @@ def noise(*stream, n=STEPS):
         return torch.randn(n)
 
 
-def history(d=1.0, g=1.0, fake=0.5, epochs=20):
+def history(d=1.0, g=1.0, fake=0.5, epochs=200):
     """Losses and mean D(G(z)) by step, numbers or (steps,)."""
     columns = [torch.as_tensor(value).float().expand(STEPS if not torch.is_tensor(value) else len(value)) for value in (d, g, fake)]
     n = min(map(len, columns))
@@ -102,14 +103,14 @@ def judged(vanilla=None, dcgan=None, real=None, floor=FLOOR):
 @pytest.fixture(scope="module", autouse=True)
 def few_resamples():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "RESAMPLES", 40)
+        patch.setattr(measures, "RESAMPLES", 40)
         yield
 
 
 @pytest.fixture
 def many_resamples(few_resamples, monkeypatch):
     """For intervals that are compared with a formula."""
-    monkeypatch.setattr(claims, "RESAMPLES", 500)
+    monkeypatch.setattr(measures, "RESAMPLES", 500)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_decide(low, high, above, below, verdict):
 
 
 def test_an_interval_leaves_out_a_fortieth_at_either_end():
-    assert claims._interval(torch.arange(1001).flip(0)) == (25, 975)
+    assert measures.interval(torch.arange(1001).flip(0)) == (25, 975)
 
 
 def test_nan_decides_nothing():
@@ -201,6 +202,95 @@ def test_the_verdict_follows_from_the_interval(plain):
     for row in plain.values():
         limits = dict(zip(row.threshold.split()[::3], map(float, row.threshold.split()[1::3])))
         assert row.verdict == decide(*row.interval, **limits)
+
+
+# ----- the records
+
+
+def test_a_claim_names_what_is_tested_and_how():
+    kinds = {"steps", "pictures", "latent sets", "vectors", "dimensions"}
+    assert [claim.id for claim in CLAIMS] == IDS
+    for claim in CLAIMS:
+        assert claim.kind in kinds and set(claim.about) - {"real"} and set(claim.about) <= {"vanilla", "dcgan", "real"}
+        assert claim.above is not None or claim.below is not None
+
+
+def test_the_kind_of_a_claim_is_what_its_interval_is_over(plain, monkeypatch):
+    """Steps, pictures and dimensions are drawn anew; intervals over vectors and latent sets come with the evidence."""
+    monkeypatch.setattr(measures, "resample", lambda *_, **__: (7.0, 7.0, 7.0))
+    drawn = {row.id for row in judged().values() if row != plain[row.id]}
+    assert drawn == {claim.id for claim in CLAIMS if claim.kind in ("steps", "pictures", "dimensions")}
+
+
+@pytest.mark.parametrize("part", ["history", "effects", "attributes"])
+def test_a_claim_is_about_what_its_record_says(plain, part):
+    """Other evidence for one network changes each claim of that kind about it alone, and none about the other."""
+    kinds = {"history": ["steps"], "effects": ["vectors", "dimensions"], "attributes": ["pictures"]}[part]
+    calming = 0.1 * (1.2 - TIME)
+    other = {
+        "history": history(3 + calming * noise("d2"), 0.7 - 0.1 * TIME + calming * noise("g2") / 3, 0.05),
+        "effects": linear(DIMS),
+        "attributes": measured("other", outline_sharpness=5.0),
+    }[part]
+    for model in ("vanilla", "dcgan"):
+        rows = judged(**{model: {part: other}})
+        changed = {id for id in IDS if rows[id] != plain[id]}
+        concerned = {claim.id: claim for claim in CLAIMS if model in claim.about and claim.kind in kinds}
+        assert {id for id, claim in concerned.items() if claim.about == (model,)} <= changed <= set(concerned)
+
+
+def test_a_claim_is_added_by_its_record(monkeypatch):
+    def highest(id, evidence):
+        value = evidence.run.column("loss_g").max().item()
+        return value, value, value
+
+    record = Claim("X1", "G's loss explodes", "its highest value", "steps", ("dcgan",), highest, above=100, below=1000)
+    monkeypatch.setattr(claims, "CLAIMS", (record,))
+    row = judged(dcgan={"history": history(g=torch.where(TIME < 0.5, 1.0, 200.0))})
+    words = ("X1", "G's loss explodes", "its highest value", "above 100 and below 1000")
+    assert row == {"X1": claims.Verdict(*words, 200.0, (200.0, 200.0), "holds")}
+
+
+# ----- how long a run must have trained
+
+WHOLE = {"V1": "vanilla", "V3": "vanilla", "D1": "dcgan", "D2": "dcgan", "D3": "dcgan", "D5": "both", "D6": "vanilla"}
+
+
+def test_which_claims_are_about_the_whole_training():
+    assert {claim.id: claim.epochs for claim in CLAIMS} == {id: 200 if id in WHOLE else 0 for id in IDS}
+
+
+@pytest.mark.parametrize(("vanilla", "dcgan"), [(20, 20), (20, 200), (200, 20), (20, 100), (100, 20)])
+def test_a_short_run_does_not_test_them(plain, vanilla, dcgan):
+    """The same steps in fewer epochs: value, interval and all other verdicts stay as they are."""
+    epochs = {"vanilla": vanilla, "dcgan": dcgan, "both": min(vanilla, dcgan)}
+    losses = [1 + 0.1 * noise(name) for name in "dg"]
+    rows = judged(*({"history": history(*losses, epochs=n)} for n in (vanilla, dcgan)))
+    for id, row in plain.items():
+        trained = epochs.get(WHOLE.get(id), 200)
+        assert rows[id] == (row if trained == 200 else replace(row, verdict=f"not tested: {trained} of 200 epochs"))
+
+
+@pytest.mark.parametrize(("epochs", "verdict"), [(1, None), (199, None), (200, "holds"), (250, "holds")])
+def test_from_200_epochs_on_they_are_judged(epochs, verdict):
+    """What would hold is not said to hold before that."""
+    steps = torch.linspace(0, 1, 10 * epochs)
+    calm = torch.where(steps < 0.5, 1.0, 0.2)
+    swinging = [3 - 2 * steps + 0.2 * calm * noise(name, n=len(steps)) for name in "dg"]
+    row = loss_rows(history(*swinging, torch.full_like(steps, 0.5), epochs=epochs))["V3"]
+    assert row.verdict == (verdict or f"not tested: {epochs} of 200 epochs")
+    if epochs > 1:
+        assert row.interval[1] < -0.3
+
+
+@pytest.mark.parametrize(("second", "verdict"), [(True, "holds"), (False, "undecided")])
+def test_other_claims_are_judged_on_any_run(second, verdict):
+    found = planted("L5")
+    one = {"history": history(epochs=1)}
+    rows = judged({**one, "effects": found, "second": found if second else None}, one)
+    assert rows["L5"].verdict == verdict
+    assert {row.verdict for row in rows.values() if row.id in WHOLE} == {"not tested: 1 of 200 epochs"}
+    assert not any("not tested" in row.verdict for row in rows.values() if row.id not in WHOLE)
 
 
 # ----- losses
@@ -255,7 +345,7 @@ def test_v3_is_a_correlation_of_ranks():
 )
 def test_spearman_by_hand(values, expected):
     """Equal values share the mean of their ranks."""
-    assert claims._rank_correlation(torch.tensor(values, dtype=torch.float32)).item() == pytest.approx(expected)
+    assert measures.rank_correlation(torch.tensor(values, dtype=torch.float32)).item() == pytest.approx(expected)
 
 
 def test_v3_a_constant_loss_has_no_trend():
@@ -520,7 +610,7 @@ def test_the_interval_of_a_share_of_dimensions(many_resamples):
 
 def at_lab(value, elsewhere=0.0):
     column = torch.full((DIMS,), elsewhere)
-    column[list(LAB)] = torch.as_tensor(value)
+    column[list(LAB_DIMS)] = torch.as_tensor(value)
     return column
 
 
