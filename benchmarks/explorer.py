@@ -90,7 +90,7 @@ def main() -> None:
     from labkit.base.files import write_atomic
     from labkit.figures import benchmarks, catalogue
     from labkit.training import runs
-    from labkit.training.runs import machine
+    from labkit.training.checkpoints import machine
 
     missing = {"dcgan", "vanilla"} - {folder.parts[-2] for folder in runs.finished()}
     if missing or not CHROMIUM:

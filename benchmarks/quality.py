@@ -146,7 +146,7 @@ def main() -> None:
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
     from labkit.figures import benchmarks, catalogue
-    from labkit.training.runs import machine
+    from labkit.training.checkpoints import machine
 
     device = pick_device(options.device)
     FOLDER.mkdir(parents=True, exist_ok=True)

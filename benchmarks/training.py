@@ -336,7 +336,7 @@ def main() -> None:
     from labkit.base.machine import pick_device
     from labkit.figures import benchmarks, catalogue
     from labkit.gans import layers
-    from labkit.training.runs import machine
+    from labkit.training.checkpoints import machine
 
     device = pick_device(options.device)
     out = ROOT / "build/bench"

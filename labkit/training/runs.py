@@ -1,7 +1,6 @@
 """A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
 
-    checkpoint-<epoch>-<sha256>.safetensors   all that training needs to go on; its name vouches for its content; if it was
-                                              interrupted half-way through the next epoch, <epoch> is <epoch>.<step>
+    checkpoint-...                            see `checkpoints`
     generator.safetensors                     ready to sample from
     discriminator.safetensors
     history.safetensors                       (epochs, steps, 4): the columns of training.COLUMNS
@@ -13,7 +12,6 @@ Every file is written whole or not at all, and verified before it is used. No pi
 
 import contextlib
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,12 +29,12 @@ from ..base.machine import pick_device
 from ..config import MODELS, PROFILES, TrainConfig, config_for
 from ..gans import build
 from ..gans.layers import fuse
+from .checkpoints import check_finite, checkpoint, checkpoints_in, machines_of, progress_of, resume
 from .loop import train
 from .state import COLUMNS, TrainState, trained_generator
 
 FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
-KEEP = 2  # checkpoints: the newest, and one to fall back on
 
 Monitor = Callable[[TrainState, Path], None]
 
@@ -127,9 +125,10 @@ def fit_or_load(
     whole: bool | None = None,
 ) -> Run:
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
-    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``monitor`` is
-    called with the state and the run's folder after every epoch of a training; see `evaluation.monitor.Monitor`. ``whole``: a run that
-    was finished early is not enough, train it to its end; left out, that is so on a GPU.
+
+    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``monitor``
+    is called with the state and the run's folder after every epoch of a training; see `evaluation.monitor.Monitor`.
+    ``whole``: a run that was finished early is not enough, train it to its end; left out, that is so on a GPU.
 
     Raises:
         LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
@@ -145,28 +144,49 @@ def fit_or_load(
     images = (data.load("train")[0] if images is None else images).to(device)
     if config.examples > len(images):
         raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
-    with exclusive(folder):
-        state = TrainState(config, device, given or _digest(images))
-        try:
-            resume(state, folder)
-            if state.epoch and monitor and not state.paused:  # which the interruption may have kept from looking
-                monitor(state, folder)
-            train(state, images, on_epoch=lambda state: (checkpoint(state, folder), monitor and monitor(state, folder)))
-            return finish(state, folder)
-        except KeyboardInterrupt:
-            if state.paused:
-                checkpoint(state, folder)
-            epochs, steps = map(int, _progress(_checkpoints(folder)[0])) if _checkpoints(folder) else (0, 0)
+    with exclusive(folder), _faults_in_a_line(config, folder):
+        return _fit(TrainState(config, device, given or _digest(images)), folder, images, monitor)
+
+
+def _fit(state: TrainState, folder: Path, images: Tensor, monitor: Monitor | None) -> Run:
+    """Go on in ``folder`` from where its checkpoints are, to the end."""
+    look = monitor or (lambda state, folder: None)
+
+    def keep(state: TrainState) -> None:
+        checkpoint(state, folder)
+        look(state, folder)
+
+    resume(state, folder)
+    if state.epoch and not state.paused:
+        look(state, folder)  # which the interruption may have kept from it
+    try:
+        train(state, images, on_epoch=keep)
+        return finish(state, folder)
+    except KeyboardInterrupt:
+        if state.paused:
+            checkpoint(state, folder)
+        raise
+
+
+@contextlib.contextmanager
+def _faults_in_a_line(config: TrainConfig, folder: Path):
+    """Ctrl-C, and want of memory, as LabErrors that say what is kept in ``folder``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        epochs, steps = progress_of(checkpoints_in(folder)[0]) if checkpoints_in(folder) else (0, 0)
+        so_far = f"{epochs} of {config.epochs} epochs" + (f" and {steps} steps" if steps else "")
+        raise LabError(
+            f"interrupted: {config.model} has {so_far} in {folder};"
+            " run the same cell or command again to go on from there"
+        ) from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise LabError(
-                f"interrupted: {config.model} has {epochs} of {config.epochs} epochs{f' and {steps} steps' if steps else ''} in {folder};"
-                " run the same cell or command again to go on from there"
+                f"out of memory with batch = {config.batch}: finished epochs are kept;"
+                " close other programs, or try a smaller batch"
             ) from None
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-                raise LabError(
-                    f"out of memory with batch = {config.batch}: finished epochs are kept; close other programs, or try a smaller batch"
-                ) from None
-            raise
+        raise
 
 
 def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
@@ -175,68 +195,13 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
-    folder, state = (
-        run_folder(config, root),
-        TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images)),
-    )
+    folder = run_folder(config, root)
+    state = TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images))
     with exclusive(folder) if folder.exists() else contextlib.nullcontext():
         resume(state, folder, whole_epochs=True)
         if not state.epoch:
             raise LabError(f"{folder} holds no checkpoint: train for an epoch first")
         return finish(state, folder)
-
-
-def checkpoint(state: TrainState, folder: Path) -> None:
-    """Save ``state``; the two newest checkpoints are kept.
-
-    Raises:
-        LabError: a weight is not finite, or the disk takes no more; the checkpoints before are as they were.
-    """
-    _check_finite(state, *(network.state_dict() for network in (state.g, state.d)))
-    note = {
-        "epoch": str(state.epoch),
-        "seconds": str(state.seconds),
-        "owner": _owner(state),
-        "machines": json.dumps(_machines(state)),
-    }
-    content = safetensors.torch.save(state.tensors(), note)
-    step = f".{len(state.paused['log']):05d}" if state.paused else ""
-    write_atomic(folder / f"checkpoint-{state.epoch:05d}{step}-{sha256(content)[:16]}.safetensors", content)
-    for old in _checkpoints(folder)[KEEP:]:
-        old.unlink(missing_ok=True)
-
-
-def resume(state: TrainState, folder: Path, whole_epochs: bool = False) -> None:
-    """Put ``state`` where the newest sound checkpoint in ``folder`` left off, or where the last of its ``whole_epochs``
-    ended; a damaged one is named and set aside."""
-    for stale in folder.glob(".*.part"):
-        stale.unlink(missing_ok=True)
-    for path in _checkpoints(folder):
-        if whole_epochs and _progress(path)[1] != "0":
-            continue
-        content = path.read_bytes()
-        if sha256(content)[:16] != path.stem.split("-")[2]:
-            print(f"{path} is damaged: set aside as *.corrupt, going on from the one before")
-            path.rename(path.with_suffix(".corrupt"))
-            continue
-        try:
-            with safetensors.safe_open(path, "pt") as f:
-                note = f.metadata()
-            owner, tensors = json.loads(note["owner"]), safetensors.torch.load(content)
-            if owner["images_sha256"] != state.images_sha256 or TrainConfig(**owner["config"]) != state.config:
-                raise LabError(f"{path} belongs to another config or other images: delete {folder} to train again")
-            state.restore(tensors, int(note["epoch"]), float(note["seconds"]))
-            state.machines = json.loads(note.get("machines", "[]"))
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise LabError(
-                f"{path} is no checkpoint of this labkit ({str(error).splitlines()[0]}): delete {folder} to train again"
-            ) from None
-        if len(machines := _machines(state)) > 1:
-            changed = sorted({key for other in machines for key in other if other[key] != machines[-1].get(key)})
-            print(
-                f"{folder.name} was begun with another {', '.join(changed)}: it goes on, but not bit for bit as it would have there"
-            )
-        return
 
 
 def finish(state: TrainState, folder: Path) -> Run:
@@ -246,10 +211,10 @@ def finish(state: TrainState, folder: Path) -> Run:
         LabError: the last step made a weight infinite or nan.
     """
     tensors = (trained_generator(state).state_dict(), state.d.state_dict(), {"history": state.history[: state.epoch]})
-    _check_finite(state, *tensors)
+    check_finite(state, *tensors)
     (folder / "run.json").unlink(missing_ok=True)  # of a run that was finished early
-    files, machines = {}, _machines(state)
-    for name, part in zip(FILES, tensors):
+    files, machines = {}, machines_of(state)
+    for name, part in zip(FILES, tensors, strict=True):
         content = safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.items()})
         write_atomic(folder / name, content)
         files[name] = sha256(content)
@@ -264,17 +229,9 @@ def finish(state: TrainState, folder: Path) -> Run:
     }
     manifest["sha256"] = _seal(manifest)
     write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
-    for old in _checkpoints(folder)[1:]:
+    for old in checkpoints_in(folder)[1:]:
         old.unlink(missing_ok=True)
     return load_run(folder, state.config)
-
-
-def _check_finite(state: TrainState, *parts: dict[str, Tensor]) -> None:
-    if not all(value.isfinite().all() for part in parts for value in part.values()):
-        raise LabError(
-            f"{state.config.model}: a weight is not finite after epoch {state.epoch} (lr = {state.config.lr}): training has diverged and"
-            " stopped, earlier epochs are kept; try a smaller lr"
-        )
 
 
 def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
@@ -312,41 +269,8 @@ def _seal(manifest: dict) -> str:
     return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
-def _owner(state: TrainState) -> str:
-    """What a checkpoint must have in common with the run that goes on from it."""
-    return json.dumps({"config": state.config.to_dict(), "images_sha256": state.images_sha256}, sort_keys=True)
-
-
 def _digest(images: Tensor) -> str:
     return sha256(images.cpu().numpy().tobytes())
-
-
-def machine(device: str) -> dict:
-    """What the promise of equal bits depends on."""
-    return {
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
-        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _machines(state: TrainState) -> list[dict]:
-    """All on which ``state`` was trained, this one last."""
-    here = {**machine(state.device), "precision": state.precision}
-    return [other for other in state.machines if other != here] + [here]
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """The newest first."""
-    return sorted(folder.glob("checkpoint-[0-9]*-*.safetensors"), reverse=True)
-
-
-def _progress(path: Path) -> tuple[str, str]:
-    """Epochs and further steps that the checkpoint ``path`` has, by its name."""
-    epochs, _, steps = path.stem.split("-")[1].partition(".")
-    return epochs, steps or "0"
 
 
 def _read(path: Path, digest: str) -> dict[str, Tensor]:

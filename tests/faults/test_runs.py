@@ -28,6 +28,8 @@ from labkit.base.files import exclusive, sha256
 from labkit.base.paths import ROOT
 from labkit.config import PROFILES, config_for
 from labkit.data import loading
+from labkit.training import checkpoints as checkpoints_module
+from labkit.training.checkpoints import KEEP, checkpoints_in, machine
 from labkit.training import loop, runs
 from labkit.training import state as training_state
 from labkit.training.runs import choose_profile, fit_or_load, load_run, run_folder
@@ -305,7 +307,7 @@ def test_interrupted_after_an_epoch(
     monkeypatch.setattr(runs, "checkpoint", save_then_interrupt)
     with refused(folder, f"{epochs_done} of 3 epochs", "run the same cell or command again"):
         fit_or_load(config, "cpu", tmp_path, sample_images)
-    assert checkpoints(folder) == list(range(1, epochs_done + 1))[-runs.KEEP :]
+    assert checkpoints(folder) == list(range(1, epochs_done + 1))[-KEEP :]
     assert not (folder / "run.json").exists()
 
     monkeypatch.setattr(runs, "checkpoint", save)
@@ -346,7 +348,7 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
     with refused(folder, "1 of 3 epochs and 1 steps", "run the same cell or command again"):
         fit_or_load(config, "cpu", tmp_path, sample_images)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert [p.name.split("-")[1] for p in runs._checkpoints(folder)] == ["00001.00001", "00001"]
+    assert [p.name.split("-")[1] for p in checkpoints_in(folder)] == ["00001.00001", "00001"]
     early = runs.finish_early(config, tmp_path, sample_images)  # of whole epochs, and no step is lost by it
     first = fit_or_load(config_of(tiny_config, model, epochs=1), "cpu", tmp_path, sample_images)
     assert early.epochs == 1 and all(torch.equal(value, early.generator_state[name]) for name, value in first.generator_state.items())
@@ -387,7 +389,7 @@ def test_a_damaged_half_epoch_costs_only_itself(straight, tiny_config, tmp_path,
         patch.setattr(loop, "g_step", signalled)
         with refused("2 of 3 epochs and 1 steps"):
             fit_or_load(config, "cpu", tmp_path, sample_images)
-    newest = runs._checkpoints(run_folder(config, tmp_path))[0]
+    newest = checkpoints_in(run_folder(config, tmp_path))[0]
     newest.write_bytes(newest.read_bytes()[:-1])
     done = fit_or_load(config, "cpu", tmp_path, sample_images)
     assert f"{newest} is damaged" in capsys.readouterr().out
@@ -879,8 +881,8 @@ def test_a_hostile_checkpoint(half, tiny_config, tmp_path, sample_images, refuse
 
 def test_gone_on_with_other_threads(half, tiny_config, tmp_path, sample_images, capsys, monkeypatch):
     """It says so, and the manifest names both."""
-    real = runs.machine
-    monkeypatch.setattr(runs, "machine", lambda device: real(device) | {"threads": 99})
+    real = machine
+    monkeypatch.setattr(checkpoints_module, "machine", lambda device: real(device) | {"threads": 99})
     manifest = fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).manifest
     assert f"{half.name} was begun with another threads" in capsys.readouterr().out
     assert manifest["machine"]["threads"] == 99 and [m["threads"] for m in manifest["earlier_machines"]] == [torch.get_num_threads()]
@@ -937,7 +939,7 @@ def test_no_pickle(path):
 def test_checkpoints_kept(half_done, tiny_config):
     """Two while training, so that one is there to fall back on; each file's name vouches for its content."""
     folder = run_folder(config_of(tiny_config, "vanilla"), half_done)
-    assert runs.KEEP == 2 and checkpoints(folder) == [1, 2]
+    assert KEEP == 2 and checkpoints(folder) == [1, 2]
     for path in folder.glob("checkpoint-*"):
         assert sha256(path.read_bytes())[:16] == path.stem.split("-")[2]
 
