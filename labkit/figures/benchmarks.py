@@ -3,15 +3,19 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from .catalogue import BLUE, ORANGE
-from .curves import _plain_log_ticks
+from .catalogue import BLUE, ORANGE, house_style
+from .curves import plain_log_ticks
 
 
+@house_style()
 def benchmark(results: dict) -> Figure:
-    """The benchmark's results (benchmarks/training.py): ratios to the plain script, and where a training step spends its time."""
+    """Results of benchmarks/training.py: ratios to the plain script, and where a training step spends its time.
+
+    The networks are those of ``results["sample"]``, in the order of their names.
+    """
     figure = Figure(figsize=(11, 3.4))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
-    models = [m for m in ("dcgan", "vanilla") if m in results]
+    models = sorted(results["sample"])
     rows = []
     for m in models:
         exact = [(f"{m}, training, float32", results[m]["float32"])] if "float32" in results[m] else []
@@ -28,7 +32,7 @@ def benchmark(results: dict) -> Figure:
     colours = [BLUE, "#E69F00", "#009E73", "#F0E442", "0.65", "#56B4E9", "#CC79A7", ORANGE, "0.85"]
     for y, model in enumerate(models):
         start = 0.0
-        for (kind, share), colour in zip(results[model]["time_by_kind"].items(), colours):
+        for (kind, share), colour in zip(results[model]["time_by_kind"].items(), colours, strict=False):
             right.barh(y, share, left=start, color=colour, height=0.6, label=kind if y == 0 else None)
             if share > 0.06:
                 right.text(start + share / 2, y, f"{share:.0%}", ha="center", va="center", fontsize=9)
@@ -40,11 +44,16 @@ def benchmark(results: dict) -> Figure:
     return figure
 
 
+@house_style()
 def latency(results: dict) -> Figure:
-    """The editor's benchmark (benchmarks/explorer.py): from key to pixels, every move a dot, with median and 95th percentile."""
+    """Results of benchmarks/explorer.py, the editor's: every move a dot, with median and 95th percentile.
+
+    ``results[network][name]["times_ms"]`` are milliseconds from key to pixels. Networks are sorted by name.
+    """
     figure = Figure(figsize=(8, 2.6))
     ax = figure.subplots()
-    rows = [(f"{model}, {name}", results[model][name]) for model in ("dcgan", "vanilla") for name in results[model]]
+    tables = {model: rows for model, rows in sorted(results.items()) if isinstance(rows, dict) and model != "machine"}
+    rows = [(f"{model}, {name}", row) for model, table in tables.items() for name, row in table.items()]
     for y, (_, row) in enumerate(rows):
         times = np.array(row["times_ms"])
         ax.plot(times, y + np.linspace(-0.25, 0.25, len(times)), ".", color=BLUE, alpha=0.4, ms=4)
@@ -57,8 +66,13 @@ def latency(results: dict) -> Figure:
     return figure
 
 
+@house_style()
 def time_to_quality(curves: dict[str, list[dict]], level: float, reached: float | None) -> Figure:
-    """The benchmark of that name (benchmarks/quality.py): Frechet distance over seconds of training, for the plain script and the lab."""
+    """Results of benchmarks/quality.py: Frechet distance over seconds of training, for the plain script and the lab.
+
+    ``curves`` are rows with ``seconds`` and ``frechet`` for the ways "plain" and "lab"; ``level`` is the plain script's
+    best, ``reached`` the second at which the lab has it, if it does.
+    """
     figure = Figure(figsize=(7.5, 4))
     ax = figure.subplots()
     for way, colour, label in (("plain", ORANGE, "plain tutorial script"), ("lab", BLUE, "the lab, profile quick")):
@@ -75,6 +89,6 @@ def time_to_quality(curves: dict[str, list[dict]], level: float, reached: float 
         ax.axvline(reached, color=BLUE, lw=1, ls=":")
         ax.annotate(f"{reached:.0f} s", (reached, level), (6, 8), textcoords="offset points", color=BLUE)
     ax.set(xlabel="seconds of training", ylabel="Frechet distance (less is better)", yscale="log", xlim=(0, None))
-    _plain_log_ticks(ax)
+    plain_log_ticks(ax)
     ax.legend(loc="upper right")
     return figure

@@ -1,61 +1,67 @@
-"""The functions that draw the figures: arrays in, matplotlib `Figure` out; `publish` saves and shows one."""
+"""The catalogue of the report's figures, their look, and how they are written and shown.
+
+A figure stands in the catalogue by the decorator `report_figure` of the function that draws it, in any file of this
+folder: a new figure needs no entry elsewhere.
+"""
 
 import base64
+import contextlib
 import html
 import io
+import shutil
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib.style
+import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 
-matplotlib.style.use(Path(__file__).with_name("report.mplstyle"))
-
-CHANGE = 20  # grey levels of full colour in figure 14
-# Number: file name, caption.
-FIGURES = {
-    1: (
-        "vanilla_structure",
-        "Vanilla GAN: (a) generator, (b) discriminator. Output shape and parameters of each layer.",
-    ),
-    2: ("vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training."),
-    3: (
-        "vanilla_latents",
-        "Eight latent vectors of our own, what the vanilla GAN makes of them, and the nearest real images.",
-    ),
-    4: ("vanilla_dim_1", "Vanilla GAN: the first of five dimensions of z is set, everything else kept."),
-    5: ("vanilla_dim_2", "Vanilla GAN: the second of five dimensions of z is set, everything else kept."),
-    6: ("vanilla_dim_3", "Vanilla GAN: the third of five dimensions of z is set, everything else kept."),
-    7: ("vanilla_dim_4", "Vanilla GAN: the fourth of five dimensions of z is set, everything else kept."),
-    8: ("vanilla_dim_5", "Vanilla GAN: the fifth of five dimensions of z is set, everything else kept."),
-    9: ("dcgan_generator", "DCGAN generator. Output shape and parameters of each layer."),
-    10: ("dcgan_discriminator", "DCGAN discriminator. Output shape and parameters of each layer."),
-    11: ("dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training."),
-    12: ("samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples."),
-    13: ("dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors."),
-    14: (
-        "train_mode",
-        f"DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is {CHANGE} grey levels.",
-    ),
-    15: (
-        "atlas",
-        "What each dimension of z does, from \u22123 to 3, beside what random directions do. A dot: more than they do.",
-    ),
-    16: ("ranking", "How far each dimension moves the image, in order, with 95 % intervals, beside random directions."),
-    17: ("by_class", "Real images and samples of both networks, sorted into classes by the ruler."),
-    18: ("loss_movement", "The losses of both networks on one scale: level, and swing."),
-    19: (
-        "directions",
-        "Directions found by four methods, and the axis that does most for each measure, beside what random directions do.",
-    ),
-}
+FIGURES: dict[int, tuple[str, str]] = {}  # number: file name, caption; complete and in order once the room is imported
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
+SAME = 4  # of 255: the widest step between neighbours in our colour maps (4 in SIGNED, 2 in grey)
+
+_style_lock = threading.RLock()  # rcParams belong to the whole process, and sliders are served beside the cells
+
+
+@contextlib.contextmanager
+def house_style() -> Iterator[None]:
+    """The look of every figure, report.mplstyle over matplotlib's own defaults: a context, or a decorator.
+
+    The reader's rcParams have no part in it, and are as before afterwards. The backend is left alone.
+    """
+    with _style_lock, matplotlib.style.context(["default", Path(__file__).with_name("report.mplstyle")]):
+        yield
+
+
+def report_figure(number: int, slug: str, caption: str) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
+    """Decorator: the function draws figure ``number`` of the report, in `house_style`. One may draw several figures.
+
+    ``slug`` is the file's name after its number, ``caption`` a sentence of plain text.
+
+    Raises:
+        LabError: another figure has this number or slug.
+    """
+    for taken, (name, _) in FIGURES.items():
+        if number == taken or slug == name:
+            raise LabError(f"figure {number}, {slug}: there is a figure {taken}, {name}: take another number and name")
+
+    def register(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+        entries = sorted([*FIGURES.items(), (number, (slug, caption))])
+        FIGURES.clear()
+        FIGURES.update(entries)
+        return house_style()(draw)
+
+    return register
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,15 @@ def publish(figure: Figure, number: int, profile: str, note: str = "") -> Publis
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write ``folder/name.svg`` and ``.png``, whole or not at all and always with the same bytes; the path of the PNG."""
-    for kind, content in encode(figure).items():
-        path = write_atomic(folder / f"{name}.{kind}", content)
-    return path
+    """Write ``folder/name.svg`` and ``.png``, each whole or not at all; the path of the PNG.
+
+    Where both are there and look the same (`unchanged`), they stay as they are.
+    """
+    files, png = encode(figure), folder / f"{name}.png"
+    if not unchanged(png, files["png"]):
+        for kind, content in files.items():
+            write_atomic(folder / f"{name}.{kind}", content)
+    return png
 
 
 def encode(figure: Figure) -> dict[str, bytes]:
@@ -104,6 +115,43 @@ def encode(figure: Figure) -> dict[str, bytes]:
     files = {}
     for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
         content = io.BytesIO()
-        figure.savefig(content, format=kind, metadata=metadata)
+        with house_style():
+            figure.savefig(content, format=kind, metadata=metadata)
         files[kind] = content.getvalue()
     return files
+
+
+def same_to_the_eye(old: bytes, new: bytes) -> bool:
+    """Whether two PNG files have one size, and no channel of a pixel differs by more than `SAME` of 255.
+
+    Another CPU rounds the last bit of a float otherwise, and a grey level or a colour moves by one step; a letter, a
+    digit or a dot that changes is far more. A damaged file is like no other.
+    """
+    try:
+        for content in (old, new):
+            Image.open(io.BytesIO(content), formats=["PNG"]).verify()  # its checksums, which reading passes over
+        a, b = (np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"), np.int16) for content in (old, new))
+    except (OSError, SyntaxError, ValueError):  # what Pillow raises for a damaged file
+        return False
+    whole = old[-12:] == new[-12:]  # every PNG ends alike, and Pillow does not look
+    return whole and a.shape == b.shape and bool(abs(a - b).max() <= SAME)
+
+
+def unchanged(png: Path, new: bytes) -> bool:
+    """Whether the file ``png`` looks like ``new``, the content of its successor, and its SVG is there and whole."""
+    try:
+        ElementTree.parse(png.with_suffix(".svg"))
+        return same_to_the_eye(png.read_bytes(), new)
+    except (OSError, SyntaxError, ValueError, LookupError):  # none, or a damaged one
+        return False
+
+
+def keep_unchanged(new: Path, old: Path) -> None:
+    """Put the pair of files of every figure in ``old`` that looks the same in the place of the one in ``new``.
+
+    So pictures under version control change only where there is something to see, whichever CPU drew them.
+    """
+    for png in new.glob("*.png"):
+        if unchanged(old / png.name, png.read_bytes()):
+            for name in (png.name, png.with_suffix(".svg").name):
+                shutil.copyfile(old / name, new / name)

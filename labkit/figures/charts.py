@@ -4,23 +4,28 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .catalogue import BLUE, ORANGE, SIGNED
+from .catalogue import BLUE, ORANGE, SIGNED, report_figure
 
 
+@report_figure(
+    15,
+    "atlas",
+    "What each dimension of z does, from \u22123 to 3, beside what random directions do. A dot: more than they do.",
+)
 def effects(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
-    """Figure 15: for each network, the score (k, a) of k dimensions in a measures, with a dot where it is special (k, a).
+    """Figure 15: for each network, the score (k, a) of k dimensions in a measures; a dot where it is special (k, a).
 
     A score is a mean effect in deviations of random directions' effects; ``dims`` are named on the axis.
     """
     figure = Figure(figsize=(12, 0.23 * len(names) * len(panels) + 1.5))
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
-    for ax, (title, (score, special)) in zip(axes, panels.items()):
+    for ax, (title, (score, special)) in zip(axes, panels.items(), strict=True):
         shown = ax.imshow(score.T.numpy(), aspect="auto", cmap=SIGNED, vmin=-5, vmax=5, interpolation="nearest")
         k, a = special.nonzero(as_tuple=True)
         ax.plot(k.numpy(), a.numpy(), ".", color="black", ms=3)
         ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
         ax.set_xticks(sorted({*range(0, len(score), 10), *dims}))
-        for label, tick in zip(ax.get_xticklabels(), ax.get_xticks()):
+        for label, tick in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True):
             label.set(fontweight="bold" if tick in dims else "normal", color="black" if tick in dims else "0.5")
         ax.grid(False)
         ax.set_title(f"{title}: {int(special.sum())} of {special.numel()} effects beyond a random direction's")
@@ -31,12 +36,20 @@ def effects(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: li
     return figure
 
 
+@report_figure(
+    19,
+    "directions",
+    "Directions found by four methods, and the axis that does most for each measure, beside what random directions do.",
+)
 def directions(panels: dict[str, tuple[list[str], Tensor, Tensor]], names: list[str]) -> Figure:
-    """Figure 19: for each network the names of k directions, their scores (k, a) in a measures, and which are special (k, a)."""
+    """Figure 19: for each network the names of k directions, their scores (k, a) in a measures, which are special.
+
+    Scores are as in figure 15; ``names`` are the measures.
+    """
     rows = max(len(labels) for labels, _, _ in panels.values())
     figure = Figure(figsize=(6.2 * len(panels) + 0.6, 0.23 * rows + 1.9))
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (title, (labels, score, special)) in zip(axes, panels.items()):
+    for ax, (title, (labels, score, special)) in zip(axes, panels.items(), strict=True):
         shown = ax.imshow(score.numpy(), aspect="auto", cmap=SIGNED, vmin=-10, vmax=10, interpolation="nearest")
         k, a = special.nonzero(as_tuple=True)
         ax.plot(a.numpy(), k.numpy(), ".", color="black", ms=3)
@@ -56,13 +69,19 @@ def directions(panels: dict[str, tuple[list[str], Tensor, Tensor]], names: list[
     return figure
 
 
+@report_figure(
+    16,
+    "ranking",
+    "How far each dimension moves the image, in order, with 95 % intervals, beside random directions.",
+)
 def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list[int]) -> Figure:
     """Figure 16: how far each dimension moves the image, in grey levels, in order, beside random directions.
 
     For each network the mean (k,), the ends of its interval (k,), and the means of random directions (m,).
     """
     figure = Figure(figsize=(11, 3.6))
-    for ax, (title, (mean, low, high, null)) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items()):
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (title, (mean, low, high, null)) in zip(axes, panels.items(), strict=True):
         order = mean.argsort(descending=True)
         x, middle = np.arange(len(mean)), mean[order].numpy()
         ax.axhspan(
@@ -81,13 +100,8 @@ def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list
         for i, at in enumerate(sorted(int((order == dim).nonzero()) for dim in dims)):
             offset = (0, 26) if i % 2 else (0, -30)  # neighbours on either side
             ax.plot(at, middle[at], "o", color=ORANGE, ms=7, mec="white")
-            label = dict(
-                ha="center",
-                color=ORANGE,
-                fontsize=9,
-                fontweight="bold",
-                arrowprops={"arrowstyle": "-", "color": ORANGE},
-            )
+            label = {"ha": "center", "color": ORANGE, "fontsize": 9, "fontweight": "bold"}
+            label["arrowprops"] = {"arrowstyle": "-", "color": ORANGE}
             ax.annotate(f"z[{int(order[at])}]", (at, middle[at]), offset, textcoords="offset points", **label)
         ax.set(
             title=title,

@@ -1,26 +1,24 @@
 """Figures over the time of a training."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
-from .catalogue import BLUE, ORANGE
+from .catalogue import BLUE, ORANGE, report_figure
 
 
-def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: list[dict] = ()) -> Figure:
+@report_figure(2, "vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training.")
+@report_figure(11, "dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training.")
+def loss_curves(history: Tensor, title: str, scores: Sequence[dict] = (), alarms: Sequence[dict] = ()) -> Figure:
     """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
 
-    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an
-    epoch, about twenty of them.
-    With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile; ``alarms`` are marked in it.
+    With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile, and its ``alarms``.
     """
-    epochs, steps, _ = history.shape
-    few = epochs <= 20
-    window = max(1, steps // 10) if few else steps
-    values = history.flatten(0, 1).numpy()  # (epochs * steps, 4)
-    windows = values[: len(values) // window * window].reshape(-1, window, values.shape[1]).mean(1)
-
+    epochs = len(history)
     panels = 3 if scores else 2
     figure = Figure(figsize=(5.5 * panels if panels == 2 else 15, 4.2))
     left, right, *rest = figure.subplots(1, panels)
@@ -30,21 +28,7 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
         (right, 2, BLUE, "o", "D(x)"),
         (right, 3, ORANGE, "s", "D(G(z))"),
     ):
-        ax.plot(
-            (np.arange(len(values)) + 0.5) / steps, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True
-        )
-        ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
-        means = history[..., column].mean(1).numpy()
-        ax.plot(
-            np.arange(epochs) + 0.5,
-            means,
-            marker,
-            color=colour,
-            mec="white",
-            ms=8 if few else 6,
-            markevery=max(1, epochs // 20),
-            label=label,
-        )
+        training_curve(ax, history, column, colour, marker, label)
     for ax, level, text, colour in (
         (left, 2 * np.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386", BLUE),
         (left, np.log(2), "G at\nequilibrium:\nln 2 = 0.693", ORANGE),
@@ -55,7 +39,7 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
     left.set(
         title=f"{title}: loss",
         ylabel="mean over the batch",
-        ylim=(0, 1.15 * max(1.45, np.quantile(values[:, :2], 0.999))),
+        ylim=(0, 1.15 * max(1.45, np.quantile(history[..., :2].numpy(), 0.999))),
     )
     right.set(title="answer of D", ylabel="mean probability of being real", ylim=(0, 1))
     for ax in (left, right):
@@ -67,7 +51,33 @@ def loss_curves(history: Tensor, title: str, scores: list[dict] = (), alarms: li
     return figure
 
 
-def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> None:
+def training_curve(ax: Axes, history: Tensor, column: int, colour: str, marker: str, label: str) -> None:
+    """One ``column`` of a history (epochs, steps, columns) over epochs.
+
+    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an epoch,
+    about twenty of them.
+    """
+    epochs, steps, columns = history.shape
+    few = epochs <= 20
+    window = max(1, steps // 10) if few else steps
+    values = history.flatten(0, 1).numpy()  # (epochs * steps, columns)
+    windows = values[: len(values) // window * window].reshape(-1, window, columns).mean(1)
+    x = (np.arange(len(values)) + 0.5) / steps
+    ax.plot(x, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True)
+    ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
+    ax.plot(
+        np.arange(epochs) + 0.5,
+        history[..., column].mean(1).numpy(),
+        marker,
+        color=colour,
+        mec="white",
+        ms=8 if few else 6,
+        markevery=max(1, epochs // 20),
+        label=label,
+    )
+
+
+def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epochs: int) -> None:
     """Frechet distance on the left axis, precision and recall on the right one."""
     epoch = [row["epoch"] for row in scores]
     distances = [row["frechet"] for row in scores]
@@ -75,7 +85,7 @@ def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> No
     ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
     ax.set(title="scores", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
     ax.xaxis.get_major_locator().set_params(integer=True)
-    _plain_log_ticks(ax)
+    plain_log_ticks(ax)
     shares = ax.twinx()
     for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
         values = [row[name] for row in scores]
@@ -97,18 +107,19 @@ def _score_curves(ax, scores: list[dict], alarms: list[dict], epochs: int) -> No
         )
 
 
-def _plain_log_ticks(ax) -> None:
+def plain_log_ticks(ax: Axes) -> None:
     """Ticks like 0.5, 1, 2 on a logarithmic y axis."""
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5, 7)))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter("{x:g}")
 
 
+@report_figure(18, "loss_movement", "The losses of both networks on one scale: level, and swing.")
 def loss_movement(histories: dict[str, Tensor], blocks: int = 60) -> Figure:
-    """Figure 18: both networks' losses on one scale, from histories (epochs, steps, 4): means, and swings, of blocks of steps."""
+    """Figure 18: both networks' losses on one scale, from histories (epochs, steps, 4): means and swings of blocks."""
     figure = Figure(figsize=(11, 3.8))
     level, swing = figure.subplots(1, 2)
-    for (name, history), colour in zip(histories.items(), (ORANGE, BLUE)):
+    for (name, history), colour in zip(histories.items(), (ORANGE, BLUE), strict=False):
         values = history.flatten(0, 1)
         length = max(2, len(values) // blocks)
         parts = values[: len(values) // length * length].view(-1, length, values.shape[1])

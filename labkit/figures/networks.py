@@ -4,15 +4,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from ..gans.description import Layer
+from .catalogue import report_figure
 
 
+@report_figure(
+    1,
+    "vanilla_structure",
+    "Vanilla GAN: (a) generator, (b) discriminator. Output shape and parameters of each layer.",
+)
+@report_figure(9, "dcgan_generator", "DCGAN generator. Output shape and parameters of each layer.")
+@report_figure(10, "dcgan_discriminator", "DCGAN discriminator. Output shape and parameters of each layer.")
 def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
-    """Figures 1, 9, 10: for each (title, input shape, layers of `models.describe`) a column of boxes."""
+    """Figures 1, 9, 10: for each (title, input shape, layers of `description.describe`) a column of boxes."""
     widths = [2 if any(layer.part == "shortcut" for layer in layers) else 1 for _, _, layers in panels]
-    rows = max(sum(layer.part != "shortcut" for layer in panel[2]) + width for panel, width in zip(panels, widths))
+    heights = [sum(layer.part != "shortcut" for layer in layers) for _, _, layers in panels]
+    rows = max(height + width for height, width in zip(heights, widths, strict=True))
     figure = Figure(figsize=(4.3 * sum(widths), 0.34 * rows + 0.6))
     axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
-    for ax, width, (title, shape, layers) in zip(axes, widths, panels):
+    for ax, width, (title, shape, layers) in zip(axes, widths, panels, strict=True):
         ax.set_title(f"{title}: {sum(layer.parameters for layer in layers):,} parameters")
         ax.set(xlim=(0, width), ylim=(-rows - 0.5, 1.0))
         ax.axis("off")
@@ -34,13 +43,13 @@ def _column(ax, shape: tuple[int, ...], layers: list[Layer]) -> None:
             (x + 0.01, y - 0.4), 0.94, 0.8, boxstyle="round,pad=0,rounding_size=0.015", fc=colour, ec="0.6"
         )
         ax.add_patch(outline)
-        text = dict(va="center", fontsize=8.5)
+        text = {"va": "center", "fontsize": 8.5}
         ax.text(x + 0.03, y, label, **text)
         ax.text(x + 0.74, y, "\u00d7".join(map(str, shape)), ha="right", **text)
         ax.text(x + 0.93, y, f"{parameters:,}" if parameters else "", ha="right", color="0.35", **text)
 
     def arrow(*points):
-        ax.plot(*zip(*points), color="0.3", lw=1.2)
+        ax.plot(*zip(*points, strict=True), color="0.3", lw=1.2)
         ax.annotate(
             "", points[-1], points[-2], arrowprops={"arrowstyle": "-|>", "color": "0.3", "shrinkA": 0, "shrinkB": 0}
         )

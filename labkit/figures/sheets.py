@@ -2,29 +2,44 @@
 
 import io
 import math
+from collections.abc import Sequence
 
-import matplotlib.style
+import matplotlib
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from .catalogue import CHANGE, SIGNED
+from .catalogue import SIGNED, house_style, report_figure
+
+CHANGE = 20  # grey levels of full colour in figure 14
 
 
 def montage(images: Tensor, gap: int = 2) -> np.ndarray:
     """Images (rows, columns, h, w) as one array, ``gap`` pixels of nan between them."""
     rows, columns, h, w = images.shape
     sheet = np.full((rows, h + gap, columns, w + gap), np.nan, dtype=np.float32)
-    sheet[:, :h, :, :w] = images.permute(0, 2, 1, 3).numpy()
+    sheet[:, :h, :, :w] = images.detach().float().cpu().permute(0, 2, 1, 3).numpy()
     return sheet.reshape(rows * (h + gap), columns * (w + gap))[: rows * (h + gap) - gap, : columns * (w + gap) - gap]
 
 
-def _sheet(
-    ax, images: Tensor, rows: list[str], title: str = "", top: list[str] = (), limit: float = 1.0, cmap: str = "gray"
-):
-    """Images (rows, columns, h, w) in one axes, with a label per row and, on request, per column."""
+def show_images(
+    ax: Axes,
+    images: Tensor,
+    rows: Sequence[str] = (),
+    title: str = "",
+    top: Sequence[str] = (),
+    limit: float = 1.0,
+    cmap: str = "gray",
+) -> AxesImage:
+    """Images (rows, columns, h, w), any tensor, as a sheet in the axes ``ax``; what to give to `Figure.colorbar`.
+
+    The colours of ``cmap`` span -``limit`` to ``limit``; nan is blank. ``rows`` and ``top`` are labels at the left of
+    each row and above each column: as many as there are, or none.
+    """
     h, w = images.shape[2] + 2, images.shape[3] + 2
     shown = ax.imshow(montage(images), cmap=cmap, vmin=-limit, vmax=limit)
     ax.set_yticks(np.arange(len(rows)) * h + h / 2 - 1.5, rows)
@@ -37,6 +52,11 @@ def _sheet(
     return shown
 
 
+@report_figure(
+    3,
+    "vanilla_latents",
+    "Eight latent vectors of our own, what the vanilla GAN makes of them, and the nearest real images.",
+)
 def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, real: Tensor) -> Figure:
     """Figure 3: vectors z (n, latent_dim), images G(z), nearest real images with their distance (n,), real images.
 
@@ -48,7 +68,7 @@ def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, r
     cells = cells.view(1, n, side, side).repeat_interleave(3, 2).repeat_interleave(3, 3)  # (1, n, 30, 30) for 100
     figure = Figure(figsize=(11, 6.2))
     axes = figure.subplots(4, 1)
-    shown = _sheet(
+    shown = show_images(
         axes[0],
         cells,
         ["z, 100 numbers\nin rows of ten" if side == 10 else "z"],
@@ -57,12 +77,19 @@ def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, r
         cmap=SIGNED,
     )
     figure.colorbar(shown, ax=axes[0], ticks=[-3, 0, 3], pad=0.01, extend="both")
-    _sheet(axes[1], images.transpose(0, 1), ["G(z)"])
-    _sheet(axes[2], nearest.transpose(0, 1), ["nearest\nreal image"], top=[f"{d:.0f} grey levels" for d in distance])
-    _sheet(axes[3], real.transpose(0, 1), ["eight real\nimages"])
+    show_images(axes[1], images.transpose(0, 1), ["G(z)"])
+    away = [f"{d:.0f} grey levels" for d in distance]
+    show_images(axes[2], nearest.transpose(0, 1), ["nearest\nreal image"], top=away)
+    show_images(axes[3], real.transpose(0, 1), ["eight real\nimages"])
     return figure
 
 
+@report_figure(4, "vanilla_dim_1", "Vanilla GAN: the first of five dimensions of z is set, everything else kept.")
+@report_figure(5, "vanilla_dim_2", "Vanilla GAN: the second of five dimensions of z is set, everything else kept.")
+@report_figure(6, "vanilla_dim_3", "Vanilla GAN: the third of five dimensions of z is set, everything else kept.")
+@report_figure(7, "vanilla_dim_4", "Vanilla GAN: the fourth of five dimensions of z is set, everything else kept.")
+@report_figure(8, "vanilla_dim_5", "Vanilla GAN: the fifth of five dimensions of z is set, everything else kept.")
+@report_figure(13, "dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors.")
 def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[float]) -> Figure:
     """Figures 4-8 and 13: base (n, 1, 28, 28) above its edits, and beside them edit minus base.
 
@@ -75,14 +102,15 @@ def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[flo
     change = edited - base  # (rows, n, 1, 28, 28)
     figure = Figure(figsize=(11.5, 0.6 * (rows + 1) + 0.5))
     left, right = figure.subplots(1, 2)
-    _sheet(
+    show_images(
         left,
         torch.cat([base[None], edited])[:, :, 0],
         ["base", *labels],
         f"z[{dims[0]}] set" if len(dims) == 1 else "one dimension set",
     )
     blank = torch.full_like(base[None], torch.nan)
-    shown = _sheet(right, torch.cat([blank, change])[:, :, 0], [], "edit minus base, and mean |change|", cmap=SIGNED)
+    sheet = torch.cat([blank, change])[:, :, 0]
+    shown = show_images(right, sheet, title="edit minus base, and mean |change|", cmap=SIGNED)
     for row, amount in enumerate(change.abs().mean((1, 2, 3, 4)) * 127.5, start=1):
         right.text(n * 30 + 2, row * 30 + 13.5, f"{amount:.1f}", va="center", fontsize=9)
     bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.07, extend="both")
@@ -91,34 +119,41 @@ def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[flo
     return figure
 
 
+@report_figure(12, "samples", "Eight real images, eight DCGAN samples, eight vanilla GAN samples.")
 def samples(rows: dict[str, Tensor]) -> Figure:
     """Figure 12: a row of images (n, 1, 28, 28) per label."""
     figure = Figure(figsize=(9, 1.1 * len(rows) + 0.1))
-    _sheet(figure.subplots(), torch.stack([images[:, 0] for images in rows.values()]), list(rows))
+    show_images(figure.subplots(), torch.stack([images[:, 0] for images in rows.values()]), list(rows))
     return figure
 
 
+@report_figure(
+    14,
+    "train_mode",
+    f"DCGAN: the same edit of one vector, sampled in eval mode and in train mode. Full colour is {CHANGE} grey levels.",
+)
 def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
     """Figure 14: per mode, images (n, 1, 28, 28) before and after an edit of the first vector alone, and the change."""
     figure = Figure(figsize=(11.5, 2.5))
     axes = figure.subplots(2, len(before), squeeze=False, height_ratios=[2.07, 1])
-    for (top, bottom), mode in zip(axes.T, before):
+    for (top, bottom), mode in zip(axes.T, before, strict=True):
         change = after[mode] - before[mode]  # (n, 1, 28, 28)
         moved = int((change.abs().amax((1, 2, 3)) > 0.5 / 127.5).sum())  # by half a grey level somewhere
         title = f"{mode} mode: one vector edited, {moved} of {len(change)} images moved"
-        _sheet(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
-        _sheet(bottom, change.transpose(0, 1), ["change"], limit=CHANGE / 127.5, cmap=SIGNED)
+        show_images(top, torch.stack([before[mode][:, 0], after[mode][:, 0]]), ["before", "after"], title)
+        show_images(bottom, change.transpose(0, 1), ["change"], limit=CHANGE / 127.5, cmap=SIGNED)
     return figure
 
 
+@house_style()
 def edit(base: Tensor, edited: Tensor, title: str) -> Figure:
     """The editor's state: base (n, 1, 28, 28) above edited, and edited minus base with its mean |change| per image."""
     figure = Figure(figsize=(9, 3.9))
     top, bottom = figure.subplots(2, 1, height_ratios=[2.07, 1])
     change = edited - base  # (n, 1, 28, 28)
-    _sheet(top, torch.stack([base[:, 0], edited[:, 0]]), ["base", "edited"], title)
+    show_images(top, torch.stack([base[:, 0], edited[:, 0]]), ["base", "edited"], title)
     amounts = [f"{amount:.1f}" for amount in change.abs().mean((1, 2, 3)) * 127.5]
-    shown = _sheet(bottom, change.transpose(0, 1), ["change, mean\nin grey levels"], top=amounts, cmap=SIGNED)
+    shown = show_images(bottom, change.transpose(0, 1), ["change, mean\nin grey levels"], top=amounts, cmap=SIGNED)
     bar = figure.colorbar(shown, ax=bottom, ticks=[-1, 0, 1], pad=0.01, extend="both")
     bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
     return figure
@@ -160,10 +195,11 @@ def animation(frames: list[tuple[str, Tensor]], scale: int = 4, seconds: float =
     return content.getvalue()
 
 
+@report_figure(17, "by_class", "Real images and samples of both networks, sorted into classes by the ruler.")
 def by_class(images: dict[str, Tensor], classes: list[str]) -> Figure:
     """Figure 17: for each set of images (len(classes), n, 28, 28) a block of n columns; a row for every class."""
     n = next(iter(images.values())).shape[1]
     figure = Figure(figsize=(0.52 * n * len(images) + 1.2, 0.5 * len(classes) + 0.4))
-    for ax, (title, sheet) in zip(figure.subplots(1, len(images)), images.items()):
-        _sheet(ax, sheet, list(classes) if title == next(iter(images)) else [], title)
+    for ax, (title, sheet) in zip(figure.subplots(1, len(images)), images.items(), strict=True):
+        show_images(ax, sheet, list(classes) if title == next(iter(images)) else [], title)
     return figure

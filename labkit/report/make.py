@@ -20,6 +20,7 @@ from ..base.errors import LabError
 from ..base.files import exclusive, write_fault
 from ..base.machine import pick_device
 from ..config import MODELS, TrainConfig, config_for
+from ..figures import catalogue
 from ..training import runs
 from ..training.runs import run_folder
 from .execute import execute
@@ -67,11 +68,12 @@ def make_report(
 
 
 def publish(new: Path, target: Path) -> None:
-    """Put the folder ``new`` in the place of ``target`` by rename."""
+    """Put the folder ``new`` in the place of ``target`` by rename; figures that look the same stay as they are."""
     old = target.with_name(f".{target.name}.old")
     if old.exists() and not target.exists():  # an earlier publication was killed half-way
         os.replace(old, target)
     shutil.rmtree(old, ignore_errors=True)
+    catalogue.keep_unchanged(new, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         os.replace(target, old)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import pytest
 from lab_page import chromium, needs_chromium
 from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 from project_copy import clean_environment, copy_project
 
 from labkit.base import paths
@@ -185,6 +187,57 @@ def test_killed_while_publishing(tmp_path, moment):
     assert [path.read_text() for path in (target / "report.html", old / "report.html") if path.exists()] == ["old"]
     publish("newer")
     assert (target / "report.html").read_text() == "newer" and not old.exists()
+
+
+@pytest.mark.parametrize("killed_before", [False, True])
+def test_publishing_keeps_pictures_that_look_the_same(lab, killed_before):
+    """As another processor draws them; what is missing, damaged or other to the eye is replaced."""
+
+    def figure(grey):
+        content = io.BytesIO()
+        Image.new("L", (90, 60), grey).save(content, "PNG")
+        return {"png": content.getvalue(), "svg": f"<svg>{grey}</svg>".encode()}
+
+    def fill(folder, greys):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, grey in greys.items():
+            for kind, content in figure(grey).items():
+                (folder / f"{name}.{kind}").write_bytes(content)
+
+    stage, target = lab / "stage", lab / "figures/full"
+    names = ["same", "other", "lost", "cut", "cut_svg", "new"]
+    fill(stage, dict.fromkeys(names, 101))
+    fill(target, {"same": 100, "other": 150, "lost": 100, "cut": 100, "cut_svg": 100, "gone": 100})
+    (target / "lost.svg").unlink()
+    (target / "cut.png").write_bytes(figure(100)["png"][:-5])
+    (target / "cut_svg.svg").write_bytes(b"<svg>100</sv")
+    if killed_before:
+        os.replace(target, lab / "figures/.full.old")
+    make.publish(stage, target)
+    expected = {name: figure(100 if name == "same" else 101) for name in names}
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == {
+        f"{name}.{kind}": content for name, files in expected.items() for kind, content in files.items()
+    }
+    assert not stage.exists() and not (lab / "figures/.full.old").exists()
+
+
+def test_a_report_drawn_on_another_processor_changes_no_picture(lab, tmp_path):
+    draw = """
+import os, pathlib
+from PIL import Image
+for name in {names}:
+    path = pathlib.Path(os.environ["LABKIT_FIGURES"], name)
+    Image.new("L", (9, 9), 100 + int(note)).save(path)
+    path.with_suffix(".svg").write_text(f"<svg>{{note}}</svg>")
+"""
+    path = notebook(tmp_path / "notebooks", "01_draw.ipynb", draw.format(names=FILES))
+    make.make_report("smoke", "cpu", {"note": "0"}, [path])
+    first = snapshot(lab / "figures")
+    assert len(first) == 2 * len(FILES)
+    make.make_report("smoke", "cpu", {"note": "1"}, [path])
+    assert snapshot(lab / "figures") == first
+    make.make_report("smoke", "cpu", {"note": "9"}, [path])
+    assert not set(first.items()) & set(snapshot(lab / "figures").items())
 
 
 def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):

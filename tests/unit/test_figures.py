@@ -5,17 +5,23 @@ import html
 import io
 import math
 import re
+import subprocess
+import sys
+import threading
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from project_copy import clean_environment, copy_project
 
 from labkit.base import paths
+from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.figures import benchmarks, catalogue, curves, networks
+from labkit.figures import benchmarks, catalogue, charts, curves, networks
 from labkit.figures import sheets as figures_sheets
 from labkit.figures.catalogue import FIGURES
 from labkit.gans.description import describe
@@ -60,7 +66,37 @@ CALLS = {
     "samples": (12, lambda: figures_sheets.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])})),
     "train mode": (14, lambda: figures_sheets.train_mode(
         {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)})),
+    "effects": (15, lambda: charts.effects({"DCGAN": (scores(100, 7), scores(100, 7) > 6)}, list("abcdefg"), [5, 20])),
+    "ranking": (16, lambda: charts.ranking(
+        {"DCGAN": (scores(100).abs() + 2, scores(100).abs() + 1, scores(100).abs() + 3, scores(50).abs())}, [5, 20])),
+    "by class": (17, lambda: figures_sheets.by_class(
+        {"real": images(10, 5)[:, :, 0], "DCGAN": images(10, 5, seed=1)[:, :, 0]}, list("0123456789"))),
+    "loss movement": (18, lambda: curves.loss_movement({"vanilla": history(3, 40), "dcgan": history(2, 90)})),
+    "directions": (19, lambda: charts.directions(
+        {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg"))),
 }
+# Those beside the report.
+OTHERS = {
+    "edit": lambda: figures_sheets.edit(images(8), images(8, seed=1), "title"),
+    "benchmark": lambda: benchmarks.benchmark(speed("dcgan", "vanilla")),
+    "latency": lambda: benchmarks.latency(
+        {"machine": {}, "dcgan": {"quiet": {"times_ms": [30.0, 40.0, 50.0], "median_ms": 40.0, "p95_ms": 50.0}}}),
+    "time to quality": lambda: benchmarks.time_to_quality(
+        {way: [{"seconds": s, "frechet": 50 / s} for s in range(1, 9)] for way in ("plain", "lab")}, 7.0, 4.0),
+}
+DRAWN = {**{name: draw for name, (_, draw) in CALLS.items()}, **OTHERS}
+
+
+def scores(*shape):
+    with seeded("scores"):
+        return torch.randn(*shape) * 4
+
+
+def speed(*models):
+    """Results as benchmarks/training.py writes them."""
+    row = {"ratio": 2.0, "ratio_spread": {"quartiles": [1.9, 2.2]}}
+    return {"device": {}, "sample": dict.fromkeys(models, row), "growth": {},
+            **dict.fromkeys(models, {**row, "float32": row, "time_by_kind": {"convolution": 0.6, "other": 0.4}})}
 
 
 def texts(figure):
@@ -112,6 +148,271 @@ def test_the_table_of_figures():
     slugs = [slug for slug, _ in FIGURES.values()]
     assert len(set(slugs)) == len(FIGURES) and all(slug.isidentifier() and slug.islower() for slug in slugs)
     assert all(caption.endswith(".") for _, caption in FIGURES.values())
+
+
+def project_says(root, code, **more):
+    """What a fresh interpreter prints that finds labkit in ``root``."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=clean_environment(PYTHONPATH=str(root), **more),
+                          capture_output=True, text=True, timeout=120)
+    assert not done.returncode, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("first", ["labkit.figures.networks", "labkit.figures.catalogue"])
+def test_the_table_is_complete_whichever_module_is_imported_first(first):
+    code = f"import {first}; from labkit.figures.catalogue import FIGURES; print(FIGURES)"
+    assert project_says(paths.ROOT, code) == str(FIGURES)
+
+
+def test_a_new_figure_needs_one_file(tmp_path):
+    """And no figure takes the place of another."""
+    root = copy_project(tmp_path / "copy")
+    new = root / "labkit/figures/arrows.py"
+    source = "from .catalogue import report_figure\n\n\n@report_figure({}, {!r}, 'Arrows.')\ndef arrows():\n    pass\n"
+    new.write_text(source.format(20, "arrows"))
+    said = project_says(root, "from labkit.figures.catalogue import FIGURES; print(FIGURES)")
+    assert said == str({**FIGURES, 20: ("arrows", "Arrows.")})
+    new.write_text(source.format(2, "arrows"))
+    code = "try: import labkit.figures\nexcept Exception as error: print(type(error).__name__, error)"
+    said = project_says(root, code)
+    assert said.startswith("LabError figure 2") and "arrows" in said and "vanilla_losses" in said
+
+
+@pytest.mark.parametrize(("number", "slug"), [(9, "new"), (99, "samples")])
+def test_two_figures_with_one_number_or_name_are_refused(refused, number, slug):
+    before = dict(FIGURES)
+    with refused(f"figure {number}, {slug}"):
+        catalogue.report_figure(number, slug, "A caption.")(Figure)
+    assert before == FIGURES
+
+
+def test_the_table_is_in_order_and_a_function_draws_as_many_figures_as_it_says(monkeypatch):
+    table = {}
+    monkeypatch.setattr(catalogue, "FIGURES", table)
+
+    @catalogue.report_figure(3, "c", "Third.")
+    @catalogue.report_figure(1, "a", "First.")
+    @catalogue.report_figure(2, "b", "Second.")
+    def draw(size):
+        """What it draws."""
+        return Figure(figsize=size)
+
+    assert list(table.items()) == [(1, ("a", "First.")), (2, ("b", "Second.")), (3, ("c", "Third."))]
+    assert draw((2, 1)).get_figwidth() == 2 and draw.__name__ == "draw" and draw.__doc__ == "What it draws."
+
+
+# ----- the look
+
+
+HOSTILE = {
+    "image.origin": "lower",
+    "image.interpolation": "bilinear",
+    "image.cmap": "viridis",
+    "text.usetex": True,
+    "font.size": 20,
+    "savefig.bbox": "tight",
+    "savefig.dpi": 50,
+    "savefig.transparent": True,
+    "figure.facecolor": "red",
+    "axes.facecolor": "green",
+    "figure.constrained_layout.use": False,
+    "lines.linewidth": 7,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "reader",
+    "path.sketch": (9, 9, 9),
+    "axes.unicode_minus": False,
+    "xtick.labelsize": 3,
+    "legend.frameon": True,
+    "axes.formatter.use_locale": True,
+}
+
+
+def settings():
+    """All rcParams as they are; to ask for the backend by name would choose one."""
+    return dict(dict.items(matplotlib.rcParams))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_readers_settings_change_no_byte_and_stay_as_they_are(name):
+    expected = catalogue.encode(DRAWN[name]())
+    with matplotlib.rc_context(HOSTILE):
+        before = settings()
+        figure = DRAWN[name]()
+        assert settings() == before
+        assert catalogue.encode(figure) == expected
+        assert settings() == before
+
+
+def test_a_failed_drawing_leaves_the_readers_settings():
+    with matplotlib.rc_context(HOSTILE):
+        before = settings()
+        with pytest.raises(TypeError):
+            figures_sheets.samples({"real": None})
+        assert settings() == before
+
+
+def test_importing_changes_no_setting_and_the_readers_file_changes_no_byte(tmp_path):
+    lines = {**HOSTILE, "path.sketch": "9, 9, 9"}
+    (tmp_path / "matplotlibrc").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+    code = """
+import hashlib, matplotlib, torch
+before = dict(dict.items(matplotlib.rcParams))
+from labkit.figures import catalogue, sheets
+assert dict(dict.items(matplotlib.rcParams)) == before and before["image.origin"] == "lower"
+files = catalogue.encode(sheets.samples({"real": torch.linspace(-1, 1, 784).view(1, 1, 28, 28)}))
+assert dict(dict.items(matplotlib.rcParams)) == before
+print(*(hashlib.sha256(content).hexdigest() for content in files.values()))
+"""
+    hostile = project_says(paths.ROOT, code, MATPLOTLIBRC=str(tmp_path / "matplotlibrc"))
+    files = catalogue.encode(figures_sheets.samples({"real": torch.linspace(-1, 1, 784).view(1, 1, 28, 28)}))
+    assert hostile.split() == [sha256(content) for content in files.values()]
+
+
+def test_two_threads_do_not_mix_their_settings():
+    """Sliders are served in a thread of their own beside the cells."""
+    before, inside, leave, size = settings(), threading.Event(), threading.Event(), []
+
+    def other():
+        with catalogue.house_style():
+            inside.set()
+            leave.wait(20)
+
+    def own():
+        with catalogue.house_style():
+            size.append(matplotlib.rcParams["savefig.dpi"])
+
+    threads = [threading.Thread(target=run) for run in (other, own)]
+    threads[0].start()
+    assert inside.wait(20)
+    threads[1].start()
+    threads[1].join(0.2)
+    assert threads[1].is_alive() and not size  # it waits its turn
+    leave.set()
+    for thread in threads:
+        thread.join(20)
+    assert size == [180] and settings() == before
+
+
+# ----- what another processor draws
+
+
+def png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(content, "PNG")
+    return content.getvalue()
+
+
+def drawn(figure):
+    return catalogue.encode(figure)["png"]
+
+
+def ramp(steps, cmap):
+    """All 256 levels of a colour map, each ``steps`` further than it should be."""
+    figure = Figure(figsize=(4, 1))
+    level = (torch.arange(256) + steps).clamp(0, 255)
+    figures_sheets.show_images(figure.subplots(), ((level + 0.5) / 128 - 1).view(1, 1, 4, 64), cmap=cmap)
+    return figure
+
+
+@pytest.mark.parametrize("cmap", ["gray", catalogue.SIGNED])
+def test_one_step_of_a_grey_level_or_a_colour_is_not_seen(cmap):
+    exact = drawn(ramp(0, cmap))
+    assert exact != drawn(ramp(1, cmap))
+    assert catalogue.same_to_the_eye(exact, drawn(ramp(1, cmap)))
+    assert catalogue.same_to_the_eye(exact, drawn(ramp(-1, cmap)))
+    assert not catalogue.same_to_the_eye(exact, drawn(ramp(8, cmap)))
+
+
+@pytest.mark.parametrize("channel", range(4))
+def test_the_limit_holds_for_one_channel_of_one_pixel(channel):
+    pixels = np.full((5, 7, 4), 100)
+    for steps in (catalogue.SAME, -catalogue.SAME, catalogue.SAME + 1, -catalogue.SAME - 1):
+        other = pixels.copy()
+        other[4, 6, channel] += steps
+        assert catalogue.same_to_the_eye(png(pixels), png(other)) == (abs(steps) == catalogue.SAME)
+    assert not catalogue.same_to_the_eye(png(np.zeros((5, 7, 4))), png(np.full((5, 7, 4), 255)))  # no wrap-around
+    assert not catalogue.same_to_the_eye(png(pixels), png(pixels.swapaxes(0, 1)))
+
+
+def test_a_letter_a_digit_and_a_dot_are_seen():
+    def perturbation(title="z[5] set", amount=None, label=None):
+        figure = figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])
+        figure.axes[0].set_title(title)
+        if amount:
+            figure.axes[1].texts[0].set_text(amount)
+        if label:
+            labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+            figure.axes[0].set_yticks(figure.axes[0].get_yticks(), [labels[0], label, *labels[2:]])
+        return drawn(figure)
+
+    def effects(place):
+        special = torch.zeros(100, 7, dtype=torch.bool)
+        special[place] = True
+        darkest = torch.full((100, 7), -9.0)
+        return drawn(charts.effects({"DCGAN": (darkest, special)}, list("abcdefg"), [5]))
+
+    exact = perturbation(amount="84.9")
+    assert catalogue.same_to_the_eye(exact, perturbation(amount="84.9"))
+    for other in (perturbation("z[6] set", "84.9"), perturbation("z[5] sot", "84.9"), perturbation(amount="84.8"),
+                  perturbation(amount="84,9"), perturbation(amount="84.9", label="z[5] = 3")):
+        assert not catalogue.same_to_the_eye(exact, other)
+    assert catalogue.same_to_the_eye(effects((3, 4)), effects((3, 4)))
+    assert not catalogue.same_to_the_eye(effects((3, 4)), effects((4, 4)))
+
+
+def test_a_damaged_picture_is_like_no_other():
+    with seeded("pixels"):
+        whole = png(torch.randint(0, 256, (6, 6, 4)).numpy())
+    assert catalogue.same_to_the_eye(whole, whole)
+    damaged = [whole[:n] for n in range(len(whole))]
+    for i in range(len(whole)):
+        damaged.append(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1 :])
+    assert not [content for content in damaged if catalogue.same_to_the_eye(content, whole)]
+    assert not [content for content in (b"", b"GIF89a", b"<svg/>") if catalogue.same_to_the_eye(content, content)]
+
+
+NUDGE = 0.3 / 127.5  # moves some of the grey levels, by one
+
+
+def test_save_keeps_what_looks_the_same(tmp_path):
+    def save(shift, name="name"):
+        figure = figures_sheets.samples({"real": images(8) * 0.9 + shift})
+        path = catalogue.save(figure, tmp_path, name)
+        assert path == tmp_path / f"{name}.png"
+        return {p.suffix: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.glob(f"{name}.*")}
+
+    first = save(0)
+    other = save(NUDGE, "other")
+    assert all(other[kind][0] != first[kind][0] for kind in (".png", ".svg"))  # it does have other bytes
+    assert save(NUDGE) == first
+    changed = save(0.1)
+    assert all(changed[kind][0] != first[kind][0] for kind in (".png", ".svg")) and len(changed) == 2
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+@pytest.mark.parametrize(
+    "damage",
+    [None, lambda c: c[:-20], lambda c: b"", lambda c: c[:2000] + b"<<<" + c[2003:]],
+    ids=["missing", "cut", "empty", "overwritten"],
+)
+def test_save_replaces_a_damaged_pair(tmp_path, kind, damage):
+    path = catalogue.save(OTHERS["edit"](), tmp_path, "name").with_suffix(f".{kind}")
+    if damage:
+        path.write_bytes(damage(path.read_bytes()))
+    else:
+        path.unlink()
+    catalogue.save(OTHERS["edit"](), tmp_path, "name")
+    assert {p.suffix[1:]: p.read_bytes() for p in tmp_path.iterdir()} == catalogue.encode(OTHERS["edit"]())
+
+
+def test_a_notebook_run_by_hand_keeps_what_looks_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "COLLECT", None)
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    pictures = []
+    for shift in (0, NUDGE):
+        figure = figures_sheets.samples({"real": images(8) * 0.9 + shift})
+        pictures.append(catalogue.publish(figure, 12, "full").png.read_bytes())
+    assert pictures[0] == pictures[1]
 
 
 def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
@@ -220,6 +521,26 @@ def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
             labels.append((sheet[:24] < 128).tobytes())
             assert (sheet[:24] < 128).any()
     assert len(set(labels)) == 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.uint8, torch.bool], ids=str)
+def test_show_images_takes_any_tensor(dtype):
+    tiles = (images(2, 3)[:, :, 0, :5, :9] * 200).to(dtype)
+    if dtype.is_floating_point:
+        tiles.requires_grad_()
+    ax = Figure().subplots()
+    rows, top = ["first", "second"], ["a", "b", "c"]
+    shown = figures_sheets.show_images(ax, tiles, rows, "title", top, limit=200, cmap="viridis")
+    sheet = shown.get_array().filled(np.nan)
+    for i in range(2):
+        for j in range(3):
+            np.testing.assert_array_equal(sheet[i * 7 : i * 7 + 5, j * 11 : j * 11 + 9], tiles[i, j].detach().float())
+    assert shown.get_clim() == (-200, 200) and shown.get_cmap().name == "viridis" and ax.get_title() == "title"
+    assert [label.get_text() for label in ax.get_yticklabels()] == rows and list(ax.get_yticks()) == [2.0, 9.0]
+    assert [label.get_text() for label in ax.get_xticklabels()] == top and list(ax.get_xticks()) == [4.0, 15.0, 26.0]
+    bare = Figure().subplots()
+    figures_sheets.show_images(bare, tiles)
+    assert not len(bare.get_xticks()) and not len(bare.get_yticks())
 
 
 def test_samples_and_cards_show_the_images_they_were_given():
@@ -351,6 +672,18 @@ def test_latency_draws_every_move_with_its_median():
         assert [list(line.get_xdata()) for line in lines] == [times[key], [times[key][1]] * 2, [times[key][2]] * 2]
     assert ax.yaxis_inverted() and ax.get_xlim()[0] == 0
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["median", "95 %"]
+
+
+def test_benchmarks_draw_the_networks_that_were_measured():
+    left, right = benchmarks.benchmark(speed("vanilla", "wgan", "dcgan")).axes
+    labels = [label.get_text() for label in left.get_yticklabels()]
+    parts = ("training", "training, float32", "sampling")
+    assert labels == [f"{m}, {part}" for m in ("dcgan", "vanilla", "wgan") for part in parts]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["dcgan", "vanilla", "wgan"]
+    row = {"times_ms": [1.0, 2.0], "median_ms": 1.5, "p95_ms": 2.0}
+    results = {"machine": {"cpu": "x"}, "moves": 2, "first_use_s": 1.0, "wgan": {"quiet": row}, "dcgan": {"busy": row}}
+    (ax,) = benchmarks.latency(results).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["dcgan, busy", "wgan, quiet"]
 
 
 # ----- figures 2 and 11
