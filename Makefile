@@ -35,10 +35,10 @@ help:
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
 
 data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@$(PYTHON) -m labkit.data.loading
+	@$(PYTHON) -m labkit data
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
-	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then $(PYTHON) -B -m labkit.doctor; else python3 -B -m labkit.doctor; fi
+	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then $(PYTHON) -B -m labkit doctor; else python3 -B -m labkit doctor; fi
 
 lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
 	@$(JUPYTER) notebooks/01_vanilla_gan.ipynb $(ARGS)
@@ -47,19 +47,19 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@set -f; $(PYTHON) -m labkit.report.make --profile "$$PROFILE" --device "$$DEVICE" $(if $(RETRAIN),--retrain) $$SET
+	@set -f; $(PYTHON) -m labkit report --profile "$$PROFILE" --device "$$DEVICE" $(if $(filter-out 0,$(RETRAIN)),--retrain) $$SET
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@set -f; $(PYTHON) -m labkit.report.make --profile smoke --device "$$DEVICE" $$SET
+	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
-	@$(PYTHON) -m labkit.evaluation.scoring --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
+	@$(PYTHON) -m labkit score --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@$(PYTHON) -m labkit.evaluation.classifier
+	@$(PYTHON) -m labkit classifier
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@$(PYTHON) -m labkit.report.make --pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@$(PYTHON) -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
 
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
@@ -81,7 +81,8 @@ lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 clean: ## remove build/ and all that smoke made; trained runs, figures and data stay
-	rm -rf build data/runs/smoke figures/smoke
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi
+	rm -rf data/runs/smoke build/retrained/smoke figures/smoke
 
 distclean: clean ## remove the .venv too
 	rm -rf .venv *.egg-info

@@ -1,4 +1,4 @@
-"""What may be wrong on this machine, one line each, and what mends it: `make doctor` runs this module.
+"""What may be wrong on this machine, one line each, and what mends it: `make doctor`.
 
 It trains, fetches, installs and changes nothing. A line begins with ok, note (it can be lived with) or FAIL (something
 will not work). Each check is a function; one that cannot be made is a FAIL of its own, and the others go on.
@@ -23,7 +23,6 @@ import io
 import os
 import re
 import shutil
-import signal
 import tempfile
 import tomllib
 import warnings
@@ -44,12 +43,14 @@ def python():
     if paths.ROOT not in (Path.cwd(), *Path.cwd().parents):
         yield (
             "FAIL",
-            f"labkit comes from {paths.ROOT}, not from {Path.cwd()}: take it out of PYTHONPATH, or run 'make doctor' there",
+            f"labkit comes from {paths.ROOT}, not from {Path.cwd()}:"
+            " take it out of PYTHONPATH, or run 'make doctor' there",
         )
     if not (VENV / "ready").exists():
         yield (
             "note",
-            f"'make setup' was not run, or not to its end, in {paths.ROOT}: run it, unless you name an interpreter with PYTHON=",
+            f"'make setup' was not run, or not to its end, in {paths.ROOT}:"
+            " run it, unless you name an interpreter with PYTHON=",
         )
 
 
@@ -104,7 +105,8 @@ def data():
     if len(here) < len(places):
         yield (
             "note",
-            f"{len(places) - len(here)} of {len(places)} files are not in {paths.DATA}: 'make data' fetches them (30 MB)",
+            f"{len(places) - len(here)} of {len(places)} files are not in {paths.DATA}:"
+            " 'make data' fetches them (30 MB)",
         )
     if here:
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
@@ -223,10 +225,3 @@ def main() -> int:
             print(f"{state:<4}  {check.__name__}: {' '.join(text.splitlines())}", flush=True)
             failed |= state == "FAIL"
     return int(failed)
-
-
-if __name__ == "__main__":
-    for number in (signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)  # Ctrl-C and `make doctor | head` end it without a traceback
-    sys.stdout.reconfigure(errors="replace")  # for a terminal without "…"
-    raise SystemExit(main())

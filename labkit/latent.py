@@ -41,7 +41,7 @@ def sample(g: nn.Module, z: Tensor, chunk: int = 100) -> Tensor:
 
 
 def check_edits(dims: list[int], values: list[float], latent_dim: int, count: int | None = None) -> None:
-    """Accept ``dims`` that are columns of z, counted from 0 (``count`` of them), and ``values`` that are finite numbers.
+    """Accept ``dims`` that are columns of z, counted from 0, ``count`` of them, and ``values`` that are finite numbers.
 
     Raises:
         LabError: the first that is not, by name and value.
@@ -103,7 +103,10 @@ def interpolate(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 
 def change_along(g: nn.Module, z: Tensor, directions: Tensor) -> Tensor:
-    """How far one unit along each of ``directions`` (k, latent_dim) moves the image, (k,): mean over ``z`` of |G(z + u) - G(z - u)| / 2, in grey levels."""
+    """How far one unit along each of ``directions`` (k, latent_dim) moves the image, (k,), in grey levels.
+
+    That is the mean over ``z``, (n, latent_dim), of |G(z + u) - G(z - u)| / 2.
+    """
     steps = directions.unsqueeze(1)  # (k, 1, latent_dim)
     up, down = (sample(g, (z + sign * steps).flatten(0, 1)) for sign in (1, -1))
     return mean_change(up, down).view(len(directions), len(z)).mean(1) / 2

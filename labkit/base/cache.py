@@ -1,4 +1,4 @@
-"""Measurements that need not be made twice: tensors in a file whose name vouches for what they are of, and for its content."""
+"""Measurements that need not be made twice: tensors in a file whose name says what they are of, and vouches for them."""
 
 from pathlib import Path
 
@@ -9,7 +9,10 @@ from .files import sha256, write_atomic
 
 
 def save(folder: Path, kind: str, identity: tuple, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` into ``folder``. ``identity`` is all that they depend on: digests, numbers, version of the method."""
+    """Write ``tensors`` into ``folder``.
+
+    ``identity`` is all that they depend on: digests, numbers, version of the method.
+    """
     content = safetensors.torch.save({key: value.contiguous() for key, value in tensors.items()})
     write_atomic(folder / f"{_stem(kind, identity)}-{sha256(content)[:16]}.safetensors", content)
 

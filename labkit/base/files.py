@@ -73,7 +73,7 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
 
 @contextlib.contextmanager
 def exclusive(folder: Path):
-    """One process at a time in ``folder``, made if need be; the system frees the lock when its holder ends, however it ends.
+    """One process at a time in ``folder``, made if need be; the system frees the lock however its holder ends.
 
     Raises:
         LabError: another process is there; the line names it.

@@ -134,8 +134,9 @@ def _fetch(folder: Path, dataset: Dataset) -> Path:
                 part.unlink()
     if missing := _missing(folder, dataset):
         raise LabError(
-            f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}): without a network, put"
-            f" the {len(dataset.digests)} .gz files of {dataset.title} there, or name their folder in the environment variable LABKIT_DATA"
+            f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}):"
+            f" without a network, put the {len(dataset.digests)} .gz files of {dataset.title} there,"
+            " or name their folder in the environment variable LABKIT_DATA"
         )
     return folder
 

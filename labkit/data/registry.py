@@ -1,4 +1,4 @@
-"""The data sets that there are, by name. A data set is one file of this folder with its record; nothing else names it."""
+"""The data sets that there are, by name. Each is one file of this folder with its record; nothing else names it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

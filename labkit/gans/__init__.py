@@ -8,8 +8,8 @@ from ..base.rooms import import_all
 from .description import describe
 from .layers import plain
 from .losses import LOSSES, loss_of
-from .registry import GANS, build
+from .registry import GANS, build, reported
 
 import_all(__name__, __path__)
 
-__all__ = ["GANS", "LOSSES", "build", "describe", "loss_of", "plain"]
+__all__ = ["GANS", "LOSSES", "build", "describe", "loss_of", "plain", "reported"]

@@ -70,6 +70,7 @@ register(
         source="Radford et al. 2016, with the layers of the lab report",
         generator=DCGANGenerator,
         discriminator=DCGANDiscriminator,
+        chapter=2,
         initialise=initialise,
         recipes={
             "smoke": dict(epochs=2, examples=512),

@@ -1,7 +1,7 @@
 """The same mathematics, computed faster. Without this file every result would be the same up to rounding.
 
-`fuse` puts a `FusedSequential` in the place of each Sequential of a network. Its layers stay torch's own, under the same
-names: called alone, or watched by a hook, each does what it is called. Called together, they are computed as follows.
+`fuse` puts a `FusedSequential` in the place of each Sequential of a network. Its layers stay torch's own, under the
+same names: called alone, or watched by a hook, each does what it is called. Together they are computed as follows.
 
 Folded upsampling  A nearest x2 upsampling and the 3x3 convolution after it are one transposed convolution of stride 2
                    with a 4x4 kernel: every output pixel sees only 2x2 input pixels. 2.25 times fewer multiplications,
@@ -78,12 +78,12 @@ class FusedSequential(nn.Sequential):
 
 
 def fuse(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
-    """``network`` with every Sequential in it, or itself, as a `FusedSequential`; its weights are shared. Returns it."""
+    """``network``, its weights kept, with every Sequential in it, or itself, as a `FusedSequential`."""
     return _with_sequentials(network, lambda layers: FusedSequential(layers, dtype=dtype))
 
 
 def plain(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` in which every layer is torch's own and computed alone: to look into, or to compare with."""
+    """A copy of ``network`` whose layers are computed one by one: to look into, or to compare with."""
     return _with_sequentials(copy.deepcopy(network), nn.Sequential)
 
 
@@ -150,9 +150,10 @@ def _upsample_and_convolve(conv: nn.Conv2d, dtype: torch.dtype | None, x: Tensor
 class _UpsampleAndConvolve(torch.autograd.Function):
     """Nearest x2 and a 3x3 convolution, (n, in, h, w) to (n, out, 2h, 2w).
 
-    The output's dot product with any g is that of x with a convolution of stride 2 of the sums over all 2x2 windows of g, so
-    both gradients are that convolution's: nine multiplications for an input pixel and a pair of channels, where the folded
-    kernel takes sixteen. Forward, the same would do (a transposed convolution, then sums), but the libraries are slow at it.
+    The output's dot product with any g is that of x with a convolution of stride 2 of the sums over all 2x2 windows of
+    g, so both gradients are that convolution's: nine multiplications for an input pixel and a pair of channels, where
+    the folded kernel takes sixteen. Forward, the same would do (a transposed convolution, then sums), but the libraries
+    are slow at it.
     """
 
     @staticmethod

@@ -12,8 +12,8 @@ from ..base.errors import LabError
 class GAN:
     """What is particular to one GAN. Generators map z, (n, latent_dim), to images in [-1, 1], (n, 1, 28, 28).
 
-    Discriminators map such images to the probability of being real, (n, 1), and have two methods more: ``embed(x)``, the
-    features (n, f) that the answer is read from, and ``logits(x)``, the answer before the Sigmoid, (n, 1).
+    Discriminators map such images to the probability of being real, (n, 1), and have two methods more: ``embed(x)``,
+    the features (n, f) that the answer is read from, and ``logits(x)``, the answer before the Sigmoid, (n, 1).
     """
 
     name: str  # as in `TrainConfig.model` and in the folders of its runs
@@ -22,6 +22,7 @@ class GAN:
     source: str
     generator: Callable[[int], nn.Module]  # of latent_dim
     discriminator: Callable[[], nn.Module]
+    chapter: int = 0  # of the report that trains it; 0: none
     recipes: dict[str, dict] = field(default_factory=dict)  # profile: what it changes in the defaults of TrainConfig
     initialise: Callable[[nn.Module], None] = lambda network: (
         None
@@ -39,6 +40,11 @@ def register(gan: GAN) -> GAN:
     GANS.clear()
     GANS.update({gan.name: gan for gan in ordered})
     return gan
+
+
+def reported() -> list[str]:
+    """The names of the GANs that the report is about, in the order of its chapters."""
+    return sorted((name for name in GANS if GANS[name].chapter), key=lambda name: GANS[name].chapter)
 
 
 def build(config) -> tuple[nn.Module, nn.Module]:

@@ -52,8 +52,8 @@ class VanillaDiscriminator(nn.Module):
         return self.classifier(self.embed(x))  # (n, 1)
 
 
-# The discriminator is held so tight by spectral normalisation that it hardly tells real from fake: a step size five times
-# G's, and no momentum, let it follow.
+# The discriminator is held so tight by spectral normalisation that it hardly tells real from fake: a step size five
+# times G's, and no momentum, let it follow.
 FOLLOWS = dict(lr_d=1e-3, beta1=0.0, ema=0.999)
 register(
     GAN(
@@ -63,6 +63,7 @@ register(
         source="Goodfellow et al. 2014, with the layers of the lab report",
         generator=VanillaGenerator,
         discriminator=VanillaDiscriminator,
+        chapter=1,
         recipes={
             "smoke": dict(epochs=2, examples=1024),
             "quick": dict(epochs=10, **FOLLOWS),

@@ -36,6 +36,7 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
         "JUPYTER_PATH": str(stage / "jupyter"),
         "LABKIT_HEADLESS": "1",
         "LABKIT_FIGURES": str(stage / "figures"),
+        "LABKIT_RUNS": str(paths.RUNS),
         "PYTHONPATH": str(paths.ROOT),
     }
     wanted, start = declared_parameters(notebook), time.perf_counter()

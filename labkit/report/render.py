@@ -10,9 +10,11 @@ from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..config import MODELS, config_for
+from ..config import config_for
 from ..figures.catalogue import FIGURES
-from ..training.runs import load_run, run_folder
+from ..gans import reported
+from ..gans.losses import NonSaturating
+from ..training.runs import Run, load_run, run_folder
 
 TITLE = "What a GAN learns from sixty thousand garments"
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
@@ -30,7 +32,8 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
     declared = {f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()}
     if strangers := sorted(path.name for path in (stage / "figures").iterdir() if path.stem not in declared):
         raise LabError(
-            f"{', '.join(strangers)}: no figure of the report (see FIGURES in labkit/figures/catalogue.py): the report is not published"
+            f"{', '.join(strangers)}: no figure of the report (they are declared in labkit/figures, with"
+            " @report_figure): the report is not published"
         )
     exporter, chapters = _exporter(), []
     for name in names:
@@ -86,27 +89,33 @@ def _exporter():
 
 def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
     """How the report was made: name and value, for the head of the page."""
-    rows = [
-        (
-            "made",
-            f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs",
-        )
-    ]
-    for model in MODELS:
-        seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
-        run = load_run(run_folder(config_for(model, parameters["profile"], **seed, **parameters["changes"])))
-        c, m = run.config, run.manifest
-        rows.append(
-            (
-                model,
-                f"{run.length} of {c.examples:,} images, batch {c.batch}, Adam {c.lr:g}{f' (D {c.lr_d:g})' if c.lr_d else ''}, {f'{c.d_steps} steps of D to one of G, ' if c.d_steps > 1 else ''}EMA {c.ema:g}, seed {c.seed}; trained in {m['seconds']:.0f} s on"
-                f" {m['machine']['device']} with {m['machine']['threads']} thread{'s' * (m['machine']['threads'] > 1)}, torch {m['machine']['torch']}, {m['machine'].get('precision', 'float32')};"
-                f" generator sha256 {m['files']['generator.safetensors'][:12]}",
-            )
-        )
+    made = f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs"
+    seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
     dataset = data.FASHION_MNIST
     digest = dataset.digests[dataset.splits["train"].images]
+    rows = [("made", made)]
+    for model in reported():
+        config = config_for(model, parameters["profile"], **seed, **parameters["changes"])
+        rows.append((model, _training(load_run(run_folder(config)))))
     rows.append(("data", f"{dataset.title}, training images sha256 {digest[:12]}"))
     git = ["git", "-C", str(paths.ROOT), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
     return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])
+
+
+def _training(run: Run) -> str:
+    """How ``run`` was trained, in a line."""
+    config, machine = run.config, run.manifest["machine"]
+    recipe = [f"{run.length} of {config.examples:,} images", f"batch {config.batch}"]
+    recipe.append(f"Adam {config.lr:g}" + (f" (D {config.lr_d:g})" if config.lr_d else ""))
+    if config.d_steps > 1:
+        recipe.append(f"{config.d_steps} steps of D to one of G")
+    if config.loss != NonSaturating.name:
+        recipe.append(f"loss {config.loss}")
+    recipe += [f"EMA {config.ema:g}", f"seed {config.seed}"]
+    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
+    return (
+        f"{', '.join(recipe)}; trained in {run.manifest['seconds']:.0f} s on {machine['device']} with {threads},"
+        f" torch {machine['torch']}, {machine.get('precision', 'float32')};"
+        f" generator sha256 {run.manifest['files']['generator.safetensors'][:12]}"
+    )

@@ -6,38 +6,40 @@ from pathlib import Path
 
 from ..base.errors import LabError
 from ..base.machine import pick_device
-from ..config import MODELS, TrainConfig, config_for
+from ..config import ALIASES, SETTINGS, config_for
+from ..gans import reported
 from ..latent import check_edits
+
+
+def training_settings(settings: dict) -> dict:
+    """Those of ``settings`` that are fields of TrainConfig, under their own names."""
+    return {name: value for name, value in settings.items() if name in SETTINGS or name in ALIASES}
 
 
 def check_settings(profile: str, device: str, settings: dict, notebooks: list[Path]) -> dict:
     """All notebook parameters for ``settings``, or a LabError before anything is run or written."""
     declared = {name: value for notebook in notebooks for name, value in declared_parameters(notebook).items()}
     free = {name: value for name, value in declared.items() if name not in ("profile", "device", "changes")}
-    fields = [name for name in TrainConfig.__dataclass_fields__ if name not in ("model", "profile", "seed")]
+    known = [*free, *(name for name in SETTINGS if name not in free), *ALIASES]
     for name, value in settings.items():
-        if name not in free and name not in fields:
-            known = ", ".join([*free, *fields])
+        if name not in known:
             raise LabError(
-                f"{name} = {value!r}: there is no such setting (profile and device are options); the settings are {known}"
+                f"{name} = {value!r}: there is no such setting (profile and device are options);"
+                f" the settings are {', '.join(known)}"
             )
         if name in free and type(value) is not type(free[name]):
             raise LabError(
-                f"{name} = {value!r} has the wrong type: it takes {type(free[name]).__name__}, for instance {free[name]!r}"
+                f"{name} = {value!r} has the wrong type:"
+                f" it takes {type(free[name]).__name__}, for instance {free[name]!r}"
             )
-    changes = {name: settings.pop(name) for name in fields if name in settings}
-    configs = [
-        config_for(model, profile, **({"seed": settings["seed"]} if "seed" in settings else {}), **changes)
-        for model in MODELS
-    ]
+    own = {name: value for name, value in settings.items() if name in free}
+    changes = {name: value for name, value in settings.items() if name not in free}
+    seed = {"seed": own["seed"]} if "seed" in own else {}
+    configs = [config_for(model, profile, **seed, **changes) for model in reported()]
     if "dims" in free:
-        check_edits(
-            settings.get("dims", free["dims"]),
-            settings.get("values", free["values"]),
-            configs[0].latent_dim,
-            len(free["dims"]),
-        )
-    return {"profile": profile, "device": pick_device(device), "changes": changes, **settings}
+        dims, values = (own.get(name, free[name]) for name in ("dims", "values"))
+        check_edits(dims, values, configs[0].latent_dim, len(free["dims"]))
+    return {"profile": profile, "device": pick_device(device), "changes": changes, **own}
 
 
 def declared_parameters(notebook: Path) -> dict[str, object]:

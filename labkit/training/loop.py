@@ -108,7 +108,8 @@ def _report(bar, log: Tensor, epoch: int, step: int, config: TrainConfig) -> Non
         bad = int((~losses.isfinite()).any(1).nonzero()[0])
         raise LabError(
             f"{config.model}: loss of D = {losses[bad, 0]:g}, of G = {losses[bad, 1]:g} at epoch {epoch + 1},"
-            f" step {begin + bad + 1} (lr = {config.lr}): training has diverged and stopped, earlier epochs are kept; try a smaller lr"
+            f" step {begin + bad + 1} (lr = {config.lr}): training has diverged and stopped, earlier epochs are kept;"
+            " try a smaller lr"
         )
     bar.set_postfix_str("D {:.3f}, G {:.3f}".format(*losses.mean(0)), refresh=False)
     bar.update(len(losses))

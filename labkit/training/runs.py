@@ -26,8 +26,8 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.machine import pick_device
-from ..config import MODELS, PROFILES, TrainConfig, config_for
-from ..gans import build
+from ..config import PROFILES, TrainConfig, config_for
+from ..gans import build, reported
 from ..gans.layers import fuse
 from .checkpoints import check_finite, checkpoint, checkpoints_in, machines_of, progress_of, resume
 from .loop import train
@@ -83,7 +83,8 @@ class Run:
             network.load_state_dict(tensors, assign=True)
         except RuntimeError as error:
             raise LabError(
-                f"{self.folder / FILES[index]} does not fit a {self.config.model} ({str(error).splitlines()[-1].strip()}): delete its folder to train again"
+                f"{self.folder / FILES[index]} does not fit a {self.config.model}"
+                f" ({str(error).splitlines()[-1].strip()}): delete its folder to train again"
             ) from None
         return fuse(network.to(device).eval())
 
@@ -103,14 +104,14 @@ def finished(root: Path | None = None) -> list[Path]:
 
 
 def choose_profile(profile: str, device: str, **changes) -> str:
-    """What ``auto`` means: ``full`` on a GPU or where both its runs are at hand, as they are in the repository; else ``quick``.
+    """What ``auto`` means: ``full`` on a GPU or where its runs are at hand, as they are in the repository; else ``quick``.
 
     Raises:
         LabError: no such profile or setting.
     """
     if profile not in ("auto", *PROFILES):
         raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
-    full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in MODELS]
+    full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in reported()]
     return (
         profile if profile != "auto" else "full" if device != "cpu" or all(path.exists() for path in full) else "quick"
     )
@@ -190,7 +191,7 @@ def _faults_in_a_line(config: TrainConfig, folder: Path):
 
 
 def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
-    """Make the whole epochs that an interrupted training of ``config`` has done a finished run, to be loaded from now on.
+    """Make the whole epochs that an interrupted training of ``config`` has done a finished run, loaded from now on.
 
     Raises:
         LabError: there is no checkpoint, or the training is still running.

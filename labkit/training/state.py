@@ -81,7 +81,7 @@ class TrainState:
 
 @deterministic()
 def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
-    """The generator to sample from: averaged if the config asks for it, BatchNorm statistics re-estimated, eval mode."""
+    """The generator to sample from: averaged if the config says so, BatchNorm statistics re-estimated, eval mode."""
     g = fuse(copy.deepcopy(state.average.module if state.average else state.g))  # in the weights' own precision
     return reestimate_batchnorm(g, state.config.latent_dim, state.config.seed, n)
 

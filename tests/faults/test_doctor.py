@@ -61,7 +61,7 @@ def read(output):
 def consult(root, *before, **environment):
     """What the doctor says in ``root``, as `read` returns it; ``before`` comes before the command."""
     was = tree(root)
-    command = [*before, sys.executable, "-B", "-m", "labkit.doctor"]
+    command = [*before, sys.executable, "-B", "-m", "labkit", "doctor"]
     done = subprocess.run(command, cwd=root, env=clean_environment(**environment), capture_output=True, text=True, timeout=60)
     rows = read(done.stdout)
     assert done.stderr == "" and {row[1] for row in rows} == set(NAMES)
@@ -173,9 +173,9 @@ def test_disks_that_take_nothing(project, own_mounts):
 
 def test_an_old_interpreter_is_one_line(healthy):
     """It can read as far as the line that refuses it, whatever comes later."""
-    for name in ("__init__", "doctor"):
+    for name in ("__init__", "__main__", "cli", "doctor"):
         ast.parse((ROOT / f"labkit/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 7))
-    code = "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None; runpy.run_module('labkit.doctor', run_name='__main__')"
+    code = "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None; sys.argv = ['labkit', 'doctor']; runpy.run_module('labkit', run_name='__main__')"
     done = subprocess.run([sys.executable, "-B", "-c", code], cwd=healthy, env=clean_environment(), capture_output=True, text=True)
     ((state, name, text),) = read(done.stdout)
     assert done.returncode == 1 and done.stderr == "" and (state, name) == ("FAIL", "python") and "3.11" in text and sys.prefix in text
@@ -183,7 +183,7 @@ def test_an_old_interpreter_is_one_line(healthy):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGPIPE])
 def test_it_ends_quietly_when_it_is_stopped(healthy, end):
-    command = [sys.executable, "-B", "-m", "labkit.doctor"]
+    command = [sys.executable, "-B", "-m", "labkit", "doctor"]
     with subprocess.Popen(command, cwd=healthy, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout.readline()
         if end == signal.SIGINT:
@@ -210,14 +210,14 @@ def test_make_takes_the_interpreter_that_is_there_and_installs_nothing(healthy, 
     shutil.copy(healthy / "Makefile", root)
     fake(tmp_path / "python3", "three")
     fake(tmp_path / "mine", "mine")
-    assert spoken() == "three -B -m labkit.doctor\n" and not (root / ".venv").exists()
-    assert spoken("PYTHON=mine") == "mine -B -m labkit.doctor\n"
+    assert spoken() == "three -B -m labkit doctor\n" and not (root / ".venv").exists()
+    assert spoken("PYTHON=mine") == "mine -B -m labkit doctor\n"
     fake(root / ".venv/bin/python", "venv")
-    assert spoken() == "venv -B -m labkit.doctor\n"
-    assert spoken("PYTHON=mine") == "mine -B -m labkit.doctor\n"
+    assert spoken() == "venv -B -m labkit doctor\n"
+    assert spoken("PYTHON=mine") == "mine -B -m labkit doctor\n"
     (root / ".venv/bin/python").unlink()
     (root / ".venv/bin/python").symlink_to("/nowhere/python")
-    assert spoken() == "three -B -m labkit.doctor\n"
+    assert spoken() == "three -B -m labkit doctor\n"
 
 
 # ----- packages

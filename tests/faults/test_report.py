@@ -567,7 +567,7 @@ def test_a_kernel_that_an_interruption_ended_is_no_news(lab, tmp_path, caplog):
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
-    command = [sys.executable, "-m", "labkit.report.make", "--profile", "smoke", "--device", "cpu"]
+    command = [sys.executable, "-m", "labkit", "report", "--profile", "smoke", "--device", "cpu"]
     command += ["epochs=500", "examples=12800"]  # 200 steps an epoch: seconds
 
     def checkpoints():

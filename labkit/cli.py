@@ -1,0 +1,132 @@
+"""The command line: what can be done, each with its options. `make` calls it."""
+
+import sys
+
+if sys.version_info < (3, 11):
+    from . import doctor  # noqa: F401  which says so, and ends: nothing below is written for it
+
+import argparse
+import asyncio
+import signal
+import subprocess
+from pathlib import Path
+
+from .base import paths
+from .base.errors import LabError
+from .base.files import write_fault
+
+PROFILES = "smoke, quick or full; auto is full on a GPU or if its runs are at hand, else quick"
+
+
+def data(options) -> None:
+    """Find or fetch Fashion-MNIST, verify it, and say where it is."""
+    from .data.loading import verify
+
+    verify()
+
+
+def train(options) -> None:
+    """Train a GAN, go on with an interrupted training, or say where the finished run is."""
+    from .base.machine import pick_device
+    from .config import config_for
+    from .evaluation.monitor import Monitor
+    from .report.settings import parse_setting
+    from .training.runs import choose_profile, fit_or_load
+
+    settings = dict(map(parse_setting, options.settings))
+    device = pick_device(options.device)
+    profile = choose_profile(options.profile, device, **settings)
+    run = fit_or_load(config_for(options.model, profile, **settings), device, monitor=Monitor(profile, device))
+    print(f"{options.model}: {run.length}, in {run.folder}")
+
+
+def score(options) -> None:
+    """Measure every finished run, print the table, and write build/scores.json."""
+    from .evaluation.scoring import score_all
+
+    score_all(options.images, options.device, options.features)
+
+
+def classifier(options) -> None:
+    """Train the classifier anew that scores are measured with; all scores begin anew."""
+    from .evaluation.classifier import retrain
+
+    retrain()
+
+
+def report(options) -> None:
+    """Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/."""
+    from .report.make import make_report
+    from .report.settings import parse_setting
+
+    settings = dict(map(parse_setting, options.settings))
+    print(f"report: {make_report(options.profile, options.device, settings, retrain=options.retrain)}")
+
+
+def pdf(options) -> None:
+    """Print the report that was made to PDF, with a Chromium."""
+    from .base.machine import pick_device
+    from .report.pdf import make_pdf
+    from .training.runs import choose_profile
+
+    print(f"report: {make_pdf(choose_profile(options.profile, pick_device(options.device)))}")
+
+
+def doctor(options) -> int:
+    """Say what is wrong on this machine, and what mends it; changes nothing."""
+    from .doctor import main
+
+    for number in (signal.SIGINT, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)  # Ctrl-C and `make doctor | head` end it without a traceback
+    sys.stdout.reconfigure(errors="replace")  # for a terminal without "…"
+    return main()
+
+
+COMMANDS = (data, train, score, classifier, report, pdf, doctor)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    top = argparse.ArgumentParser(prog="labkit", description="The GAN lab on Fashion-MNIST.")
+    commands = top.add_subparsers(metavar="command", required=True)
+    of = {}
+    for command in COMMANDS:
+        text = command.__doc__
+        of[command] = commands.add_parser(command.__name__, help=text, description=text)
+        of[command].set_defaults(run=command)
+    of[train].add_argument("model", help="which GAN, for instance dcgan")
+    for command, what in ((train, "fields of TrainConfig"), (report, "parameters of the notebooks or of TrainConfig")):
+        of[command].add_argument("settings", nargs="*", metavar="name=value", help=f"{what}, for instance epochs=3")
+    for command in (train, report, pdf):
+        of[command].add_argument("--profile", default="auto", help=PROFILES)
+    for command in (train, score, report, pdf):
+        of[command].add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    of[report].add_argument(
+        "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
+    )
+    of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
+    of[score].add_argument(
+        "--features",
+        default="classifier",
+        choices=("classifier", "inception"),
+        help="the space of the scores; inception gives the usual FID alone",
+    )
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what ``arguments``, or else the command line, say; the exit status. A fault is one line."""
+    options = parser().parse_args(arguments)
+    if options.run in (train, report):  # as Ctrl-C: the step is ended and what is done is kept
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return options.run(options) or 0
+    except (LabError, subprocess.TimeoutExpired) as error:
+        fault = str(error)
+    except OSError as error:
+        fault = write_fault(Path(error.filename or paths.BUILD), 0, error)
+    except (KeyboardInterrupt, asyncio.CancelledError):  # the second, if Ctrl-C came while a kernel was waited for
+        print("\nlabkit: interrupted: what is done is kept; run the same command to go on from there", file=sys.stderr)
+        return 130
+    print(f"labkit: {fault}", file=sys.stderr)
+    return 1
