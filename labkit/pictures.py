@@ -84,7 +84,10 @@ def outline_sharpness(images: Tensor) -> Tensor:
 
 
 def completeness(images: Tensor) -> Tensor:
-    """Share of garment among the pixels that have garment on both sides of them, in their row or their column: 1 is a body without holes."""
+    """Share of garment among the pixels that have garment on both sides of them, in their row or their column.
+
+    1 is a body without holes.
+    """
     mask = _mask(images)
 
     def spanned(dim):

@@ -1,10 +1,12 @@
 """Directions in the latent space that may do better than its axes, all as unit vectors, (k, latent_dim).
 
 Each method asks another question: which way does the first layer stretch (`sefa`), the picture change fastest
-(`steepest`), do pictures vary most (`principal`), does an attribute grow (`regression`)?
+(`steepest`), do pictures vary most (`principal`), does an attribute grow (`regression`)? A method is one function of
+a generator and the length of z, registered by `method`.
 """
 
 import contextlib
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +19,30 @@ from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
 from ..training.runs import Run
 from . import effects
-from . import effects as analysis_effects
 from .effects import Effects, EffectTable
 
 VERSION = 1  # of the methods below
+METHODS: dict[str, str] = {}  # what each method finds, by its name: the first line of its docstring
+_FINDERS: dict[str, Callable[[nn.Module, int], Tensor | dict[str, Tensor]]] = {}  # by the label of what they find
 
 
+def method(label: str):
+    """Register a method of finding directions: a function of (generator, latent_dim) that gives unit vectors.
+
+    They are either (k, latent_dim), and numbered from 1, or (latent_dim,) each, by name: in ``label`` number or name
+    take the place of {}. A zero vector says that there is no such direction. What a method draws depends on its own
+    seed alone. Directions that a run keeps know nothing of a new method: raise `VERSION`, and all are found anew.
+    """
+
+    def register(find):
+        _FINDERS[label] = find
+        METHODS[find.__name__] = (find.__doc__ or "").partition("\n")[0]
+        return find
+
+    return register
+
+
+@method("sefa {}")
 def sefa(g: nn.Module, latent_dim: int, k: int = 5) -> Tensor:
     """The ``k`` directions that the layers on z stretch most: eigenvectors of W^T W (Shen and Zhou 2021)."""
     weights = [layer.weight.detach().double().cpu() for layer in _layers_on_z(g, latent_dim)]
@@ -54,6 +74,7 @@ def _layers_on_z(g: nn.Module, latent_dim: int) -> list[nn.Linear]:
     return found
 
 
+@method("steepest {}")
 def steepest(g: nn.Module, latent_dim: int, k: int = 5, n: int = 32, step: float = 0.1, seed: int = 0) -> Tensor:
     """The ``k`` directions along which pictures change fastest: eigenvectors of the mean J^T J over ``n`` vectors.
 
@@ -68,6 +89,7 @@ def steepest(g: nn.Module, latent_dim: int, k: int = 5, n: int = 32, step: float
     return _largest(total, k)
 
 
+@method("principal {}")
 def principal(g: nn.Module, latent_dim: int, k: int = 5, n: int = 4000, seed: int = 0) -> Tensor:
     """For each of the ``k`` largest principal components of the pictures the direction in z that raises it most.
 
@@ -81,15 +103,20 @@ def principal(g: nn.Module, latent_dim: int, k: int = 5, n: int = 4000, seed: in
     return _slopes(z, pixels @ components, size)
 
 
+@method("more {}")
 def regression(g: nn.Module, latent_dim: int, n: int = 4000, seed: int = 0) -> dict[str, Tensor]:
     """For each attribute the direction in which it grows fastest, (latent_dim,), by linear regression on z."""
     z = latent.latents(n, latent_dim, seed + 800)
     measured = torch.cat([pictures.measure(latent.sample(g, part)) for part in z.split(500)])
-    return dict(zip(pictures.ATTRIBUTES, _slopes(z, measured - measured.mean(0), measured.abs().mean(0))))
+    slopes = _slopes(z, measured - measured.mean(0), measured.abs().mean(0))
+    return dict(zip(pictures.ATTRIBUTES, slopes, strict=True))
 
 
 def _slopes(z: Tensor, values: Tensor, size: Tensor) -> Tensor:
-    """Slopes of ``values`` (n, a), without their means, on z (n, d), as unit vectors (a, d); zero for values that hardly differ, beside their ``size`` (a,)."""
+    """Slopes of ``values`` (n, a), without their means, on z (n, d), as unit vectors (a, d).
+
+    Zero for values that hardly differ, beside their ``size`` (a,).
+    """
     slopes = torch.linalg.lstsq(z.double(), values.double()).solution.T
     return normalize(slopes * (values.std(0) > 1e-6 * size).unsqueeze(1), dim=1).float()
 
@@ -101,35 +128,32 @@ def _largest(matrix: Tensor, k: int) -> Tensor:
 
 
 def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
-    """Every method's, by name."""
-    found = {
-        f"{method.__name__} {i + 1}": u
-        for method in (sefa, steepest, principal)
-        for i, u in enumerate(method(g, latent_dim))
-    }
-    found |= {f"more {name.replace('_', ' ')}": u for name, u in regression(g, latent_dim).items()}
+    """Every method's, (latent_dim,) each, by name, in the order of `METHODS`."""
+    found: dict[str, Tensor] = {}
+    for label, find in _FINDERS.items():
+        vectors = find(g, latent_dim)
+        named = vectors.items() if isinstance(vectors, dict) else enumerate(vectors, 1)
+        found |= {label.format(name).replace("_", " "): u for name, u in named}
     return {name: u for name, u in found.items() if u.norm() > 0.5}  # nothing raises an attribute that never changes
 
 
 def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], EffectTable]:
-    """All directions of a run's generator, by name, and what they do, beside the null of the run's effects; kept in the run's folder."""
+    """All directions of a run's generator, by name, and what they do, beside the null of the run's effects.
+
+    Measured once and kept in the run's folder.
+    """
     with contextlib.suppress(LookupError, TypeError):
         return cached_directions(run)
-    axes, bases = analysis_effects.effects_of(run, device), analysis_effects.BASES[run.config.profile]
+    axes = effects.effects_of(run, device)
+    null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
-    effects = analysis_effects.edit_effects(
-        g, torch.stack(list(found.values())), load_reference(OF_PROFILE[run.config.profile], device), latent_dim, bases
-    )
-    null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
-    measured = analysis_effects.compare(effects, null, axes.pairs)
+    units, bases = torch.stack(list(found.values())), effects.BASES[run.config.profile]
+    reference = load_reference(OF_PROFILE[run.config.profile], device)
+    measured = effects.compare(effects.edit_effects(g, units, reference, latent_dim, bases), null, axes.pairs)
     vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
-    cache.save(
-        run.folder,
-        "directions",
-        _identity(run),
-        {key: value.float() for key, value in (vars(measured) | vectors).items()},
-    )
+    tensors = {key: value.float() for key, value in (vars(measured) | vectors).items()}
+    cache.save(run.folder, "directions", _identity(run), tensors)
     return found, measured
 
 
@@ -137,9 +161,8 @@ def cached_directions(run: Run) -> tuple[dict[str, Tensor], EffectTable]:
     """What `directions_of` found, if it is kept; else a LookupError or TypeError."""
     kept = cache.load(run.folder, "directions", _identity(run))
     names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
-    return {key: kept[f"u:{key}"] for key in names}, EffectTable(
-        **{key: value for key, value in kept.items() if ":" not in key}
-    )
+    measured = EffectTable(**{key: value for key, value in kept.items() if ":" not in key})
+    return {key: kept[f"u:{key}"] for key in names}, measured
 
 
 def _identity(run: Run) -> tuple:
@@ -153,6 +176,9 @@ def _identity(run: Run) -> tuple:
 
 
 def purity(score: Tensor) -> Tensor:
-    """For each direction, (k,): the share that its largest effect on an attribute has in the sum of squares of all (1: nothing else changes)."""
+    """For each direction, (k,): how much of the sum of squares of its effects on all attributes is the largest one's.
+
+    ``score`` is (k, a), of an `EffectTable`. 1: nothing else changes.
+    """
     squares = score[:, : len(pictures.ATTRIBUTES)].square()
     return squares.amax(1) / squares.sum(1).clamp(min=1e-12)

@@ -16,11 +16,11 @@ from ..base.errors import LabError
 from ..base.machine import progress
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
+from ..latent import LAB_VALUES
 from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
 
 VERSION = 1  # of the definitions below
-VALUES = (-3.0, 0.0, 3.0)  # the lab's edits
 BASES = {"smoke": 10, "quick": 100, "full": 1000}  # base vectors of the edits, by profile
 STEPS = 13  # of a sweep from the first value to the last
 NULL = 50  # random directions; even, for `t_two_sided`
@@ -40,11 +40,11 @@ class Effects:
 def edit_effects(
     g: nn.Module, directions: Tensor, reference: Reference, latent_dim: int, bases: int = 1000, seed: int = 0
 ) -> Effects:
-    """Edit base vectors along every row of ``directions`` (k, latent_dim), to each of `VALUES`, and measure.
+    """Edit base vectors along every row of ``directions`` (k, latent_dim), to each of `LAB_VALUES`, and measure.
 
-    Attributes: difference between the ends, per vector. image change: mean |difference| between the ends in grey levels.
-    class flips: 1 where the ends are of different classes. breakage: how much rarer the ends lie in the ball of a
-    real test image than the vector's own picture does (0.5 per end). A sweep walks from end to end in `STEPS`:
+    Attributes: difference between the ends, per vector. image change: mean |difference| between the ends, in grey
+    levels. class flips: 1 where the ends are of different classes. breakage: how much rarer the ends lie in the ball
+    of a real test image than the vector's own picture does (0.5 per end). A sweep walks from end to end in `STEPS`:
     straightness is the distance of the ends over the length of the way, in features; monotonicity the share of steps
     that go towards the end; largest step its share of the way; crossings how often the class changes. One vector in
     twenty walks.
@@ -56,8 +56,8 @@ def edit_effects(
     change, at_values, sweeps = [], [], []
     with progress(total=len(directions), unit="direction", desc="effects") as bar:
         for direction in directions:
-            edited = torch.cat([latent.perturb_along(z, direction, value) for value in VALUES])
-            looks = list(zip(*(part.split(bases) for part in _look(g, edited, reference))))
+            edited = torch.cat([latent.perturb_along(z, direction, value) for value in LAB_VALUES])
+            looks = list(zip(*(part.split(bases) for part in _look(g, edited, reference)), strict=True))
             (first, p_first, in_first, x_first), (last, p_last, in_last, x_last) = looks[0], looks[-1]
             moved = pictures.mean_change(x_first, x_last)
             flipped = (p_first.argmax(1) != p_last.argmax(1)).float()
@@ -81,7 +81,7 @@ def _look(g: nn.Module, z: Tensor, reference: Reference):
 
 def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> Tensor:
     """(len(SWEEPS),): means over ``z`` (n, latent_dim)."""
-    values = torch.linspace(VALUES[0], VALUES[-1], STEPS).tolist()
+    values = torch.linspace(LAB_VALUES[0], LAB_VALUES[-1], STEPS).tolist()
     way = torch.stack([latent.perturb_along(z, direction, value) for value in values], 1).flatten(0, 1)
     features, probabilities = reference.classifier.measure(latent.sample(g, way))
     features, classes = features.view(len(z), STEPS, -1), probabilities.argmax(1).view(len(z), STEPS)
@@ -110,13 +110,12 @@ class EffectTable:
     def caption(self, dim: int) -> str:
         """The largest effect of ``dim`` in a sentence, for the caption of a grid."""
         strongest = int(self.score[dim].abs().argmax())
-        chance = (
-            "more than a random direction does"
-            if self.special[dim, strongest]
-            else "no more than a random direction does"
+        name, mean, q = NAMES[strongest].replace("_", " "), self.mean[dim, strongest], self.q[dim, strongest]
+        chance = "more" if self.special[dim, strongest] else "no more"
+        return (
+            f"z[{dim}] changes {name} most, by {mean:+.3g} from {LAB_VALUES[0]:g} to {LAB_VALUES[-1]:g}: "
+            f"{chance} than a random direction does (q = {q:.2g})."
         )
-        name, mean = NAMES[strongest].replace("_", " "), self.mean[dim, strongest]
-        return f"z[{dim}] changes {name} most, by {mean:+.3g} from {VALUES[0]:g} to {VALUES[-1]:g}: {chance} (q = {self.q[dim, strongest]:.2g})."
 
     @property
     def special(self) -> Tensor:
@@ -140,7 +139,7 @@ def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
 
 
 def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1000) -> Tensor:
-    """(2,): mean image change in grey levels between two vectors drawn at random, and how often their classes differ."""
+    """(2,): mean image change, in grey levels, between two random vectors, and how often their classes differ."""
     _, probabilities, _, images = _look(g, latent.latents(2 * n, latent_dim, 900), reference)
     classes = probabilities.argmax(1)
     return torch.stack(
@@ -154,11 +153,8 @@ def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     identity = (VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
         return EffectTable(**cache.load(run.folder, "atlas", identity))
-    d, g, reference = (
-        run.config.latent_dim,
-        run.generator(device),
-        load_reference(OF_PROFILE[run.config.profile], device),
-    )
+    d, g = run.config.latent_dim, run.generator(device)
+    reference = load_reference(OF_PROFILE[run.config.profile], device)
     effects, null = (
         edit_effects(g, directions, reference, d, bases)
         for directions in (torch.eye(d), latent.random_directions(NULL, d, 77))

@@ -12,7 +12,11 @@ RESAMPLES = 1000  # of the bootstrap
 
 
 def t_two_sided(t: Tensor, freedom: int) -> Tensor:
-    """P(|T| > |t|) of Student's distribution with an even number of degrees of ``freedom`` (Abramowitz and Stegun 26.7.4)."""
+    """P(|T| > |t|), of the shape of ``t``, of Student's distribution (Abramowitz and Stegun 26.7.4).
+
+    Raises:
+        LabError: the degrees of ``freedom`` are not an even number of at least 2.
+    """
     if freedom < 2 or freedom % 2:
         raise LabError(f"freedom = {freedom} is not an even number of at least 2")
     angle = (t.double().abs() / math.sqrt(freedom)).atan()
@@ -24,7 +28,10 @@ def t_two_sided(t: Tensor, freedom: int) -> Tensor:
 
 
 def false_discovery(p: Tensor) -> Tensor:
-    """Adjusted p-values, of the shape of ``p``: those below q hold at most a share q of false finds (Benjamini and Hochberg 1995)."""
+    """Adjusted p-values, of the shape of ``p`` (Benjamini and Hochberg 1995).
+
+    Those below q hold at most a share q of false finds.
+    """
     flat, order = p.flatten().sort()
     adjusted = (flat * len(flat) / torch.arange(1, len(flat) + 1)).flip(0).cummin(0).values.flip(0).clamp(max=1)
     return torch.empty_like(flat).scatter_(0, order, adjusted).view(p.shape)

@@ -2,7 +2,7 @@
 
 It ships with the package (ruler.safetensors, with its digest and accuracy in ruler.json), so that every score anywhere
 is measured with the same one. Scores in other feature spaces, the usual Inception FID among them, are other
-quantities. `python -m labkit.evaluation.classifier` (make classifier) trains it again; then all scores begin anew.
+quantities. `retrain` (make classifier) trains it again; then all scores begin anew.
 """
 
 import json
@@ -27,7 +27,10 @@ EPOCHS, BATCH, PEAK_LR, SMOOTHING = 8, 128, 4e-3, 0.05
 
 
 class Classifier(nn.Module):
-    """Images in [-1, 1], (n, 1, 28, 28), to the logits of `data.CLASSES`, (n, 10); `features` are what they are read from."""
+    """Images in [-1, 1], (n, 1, 28, 28), to the logits of `data.CLASSES`, (n, 10).
+
+    The logits are read from `features`, (n, 128).
+    """
 
     def __init__(self):
         super().__init__()
@@ -56,7 +59,9 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def measure(self, images: Tensor, chunk: int = 500) -> tuple[Tensor, Tensor]:
-        """Features (n, 128) and probabilities of the classes (n, 10) of ``images``, uint8 (n, 28, 28) or (n, 1, 28, 28) in [-1, 1].
+        """Features (n, 128) and probabilities of the classes (n, 10), both on the CPU.
+
+        ``images`` are uint8 (n, 28, 28) or float32 (n, 1, 28, 28) in [-1, 1].
 
         Raises:
             LabError: another shape or range, or a pixel that is not finite.
@@ -67,11 +72,13 @@ class Classifier(nn.Module):
             convert = torch.clone
             if not images.abs().max() <= 1:  # also refuses nan
                 raise LabError(
-                    f"images from {images.min():.3g} to {images.max():.3g}: the classifier takes finite values in [-1, 1]"
+                    f"images from {images.min():.3g} to {images.max():.3g}: "
+                    "the classifier takes finite values in [-1, 1]"
                 )
         else:
             raise LabError(
-                f"images of shape {tuple(images.shape)} and type {images.dtype}: the classifier takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
+                f"images of shape {tuple(images.shape)} and type {images.dtype}: "
+                "the classifier takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
             )
         features, probabilities = [], []
         for part in images.split(chunk):
@@ -96,13 +103,17 @@ def load_classifier(folder: Path = FOLDER) -> tuple[Classifier, dict]:
         classifier.load_state_dict(safetensors.torch.load(content), assign=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise LabError(
-            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({str(error).splitlines()[0]}): get the file back from git, or 'make classifier'"
+            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({str(error).splitlines()[0]}): "
+            "get the file back from git, or 'make classifier'"
         ) from None
     return classifier.eval(), card
 
 
 def train_classifier(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int = 0) -> Classifier:
-    """A classifier trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,): mirrored at random, one cycle of AdamW."""
+    """A classifier trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,), in eval mode.
+
+    Batches are mirrored at random; one cycle of AdamW.
+    """
     with seeded(seed, "ruler"):
         classifier, steps = Classifier(), len(images) // BATCH
         optimiser = torch.optim.AdamW(classifier.parameters(), lr=PEAK_LR, weight_decay=0.05)
@@ -125,8 +136,8 @@ def train_classifier(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed:
     return classifier.eval()
 
 
-def main() -> None:
-    """Train the classifier and put it in the place of the one that ships."""
+def retrain() -> None:
+    """Train the classifier and put it in the place of the one that ships: 5 minutes; all scores begin anew."""
     start = time.perf_counter()
     classifier = train_classifier(*data.load("train"))
     images, labels = data.load("test")
@@ -142,12 +153,6 @@ def main() -> None:
     write_atomic(FOLDER / "ruler.safetensors", content)
     write_atomic(FOLDER / "ruler.json", (json.dumps(card, indent=2) + "\n").encode())
     print(
-        f"classifier: test accuracy {accuracy:.2%}, {len(content) / 1e6:.2f} MB, sha256 {card['sha256'][:12]}, in {card['seconds']} s"
+        f"classifier: test accuracy {accuracy:.2%}, {len(content) / 1e6:.2f} MB, "
+        f"sha256 {card['sha256'][:12]}, in {card['seconds']} s"
     )
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except LabError as error:
-        raise SystemExit(f"labkit: {error}") from None

@@ -58,7 +58,8 @@ def _checked(*sets: Tensor, least: int) -> int:
     for features in sets:
         if features.dim() != 2 or features.shape[1] != sets[0].shape[1] or len(features) < least:
             raise LabError(
-                f"features of shape {tuple(features.shape)}: a score takes (n, {sets[0].shape[-1]}) with n of at least {least}"
+                f"features of shape {tuple(features.shape)}: "
+                f"a score takes (n, {sets[0].shape[-1]}) with n of at least {least}"
             )
         if not features.isfinite().all():
             raise LabError("a feature is not finite: no score")
@@ -92,7 +93,7 @@ def manifold_scores(
     fake_radii = radii(fake, (k,))[0]
     inside = torch.zeros(len(fake), dtype=torch.bool)
     balls, holds, recalled = torch.zeros(len(fake)), [], []
-    for start, rows in zip(range(0, len(real), 500), _distances(real, fake)):  # (chunk, n_fake)
+    for start, rows in zip(range(0, len(real), 500), _distances(real, fake), strict=True):  # (chunk, n_fake)
         here = slice(start, start + len(rows))
         inside |= (rows <= real_radii[0, here, None]).any(0)
         balls += (rows <= real_radii[1, here, None]).sum(0)
@@ -107,7 +108,7 @@ def manifold_scores(
 
 
 def class_scores(probabilities: Tensor, reference: Tensor) -> dict[str, float]:
-    """From probabilities (n, 10): the histogram of classes against ``reference`` (10,), and the classes that are missing.
+    """From probabilities (n, 10): the histogram of classes against ``reference`` (10,), and how many are missing.
 
     The divergence is Jensen and Shannon's, in bits: 0 for equal histograms, 1 for disjoint ones.
     """

@@ -35,10 +35,8 @@ class Monitor:
         found = check(state, self.reference)
         curve = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch] + [found]
         write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
-        reasons, alarms = (
-            alarm(found, state.epoch * state.config.steps),
-            [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch],
-        )
+        reasons = alarm(found, state.epoch * state.config.steps)
+        alarms = [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
         if reasons:
             alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
             print(f"\nalarm after epoch {state.epoch}: {'; '.join(reasons)}", flush=True)
@@ -52,9 +50,8 @@ def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
     features, _ = reference.classifier.measure(images)
     crowding = metrics.radii(features, (3,)).median() / reference.radii[0].median()
-    ratio = metrics.neighbour_ratio(
-        images, *scoring.neighbours()
-    )  # among few training images few copies would be found
+    # Among few training images few copies would be found.
+    ratio = metrics.neighbour_ratio(images, *scoring.neighbours())
     scores = {**scoring.score(images, reference), "neighbour_ratio": ratio, "crowding": crowding.item()}
     return {"epoch": state.epoch, **{name: scores[name] for name in RECORDED}}
 
@@ -64,11 +61,13 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
     reasons = []
     if steps >= SETTLED and found["crowding"] < CROWDED:
         reasons.append(
-            f"collapse: the pictures are {1 / max(found['crowding'], 1e-3):.0f} times as close to one another as real ones (alarm above {1 / CROWDED:.0f})"
+            f"collapse: the pictures are {1 / max(found['crowding'], 1e-3):.0f} times as close to one another "
+            f"as real ones (alarm above {1 / CROWDED:.0f})"
         )
     if found["neighbour_ratio"] < COPIED:
         reasons.append(
-            f"memorisation: pictures are {found['neighbour_ratio']:.2f} times as far from training pictures as from unseen ones (alarm below {COPIED})"
+            f"memorisation: pictures are {found['neighbour_ratio']:.2f} times as far from training pictures "
+            f"as from unseen ones (alarm below {COPIED})"
         )
     return reasons
 

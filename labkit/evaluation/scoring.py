@@ -3,12 +3,16 @@
 Frechet and kernel distance come from torchmetrics; the others, which no library offers for features of one's own
 without running its own loaders, are written out here from their papers. Each stands beside its floor (real training
 images in the place of generated ones) and its ceiling (noise). `make score` measures every finished run.
+
+A score is one function of a `Sample`, registered by `gives` under the names of what it returns.
 """
 
-import argparse
+import contextlib
 import functools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -28,24 +32,15 @@ IMAGES = 10_000  # generated, and as many real ones on either side
 OF_PROFILE = {"smoke": 200, "quick": 2000, "full": IMAGES}  # how many a report of that profile takes
 SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
 VERSION = 2  # of the definitions below; kept scores of another version are measured anew
-SCORES = (
-    "frechet",
-    "kernel",
-    "kernel_sd",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "class_js",
-    "dropped_classes",
-    "sharpness",
-    "neighbour_ratio",
-)
+FEATURES = ("classifier", "inception")  # spaces of `score_all`
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What generated images are compared with: test images, and as many training images for memorisation and the floor."""
+    """What generated images are compared with: test images, and as many training images on either side.
+
+    `seen` is where copies are looked for, `floor` takes the place of generated images.
+    """
 
     classifier: Classifier
     card: dict
@@ -74,11 +69,80 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
 
 @functools.cache
 def neighbours() -> tuple[Tensor, Tensor]:
-    """10,000 training images, those of `Reference.seen` among them and none of its floor, and all test images: sets to look for copies in."""
+    """10,000 training images and all 10,000 test images, (10000, 1, 28, 28) each: sets to look for copies in.
+
+    Those of `Reference.seen` are among the training images, and none of its floor.
+    """
     with seeded("reference"):
         torch.randperm(IMAGES)
         train = torch.randperm(60_000)[:IMAGES]
     return to_unit(data.load("train")[0][train]), to_unit(data.load("test")[0])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All that a score may look at: n images, what the classifier sees in them, and what they are compared with."""
+
+    images: Tensor  # (n, 1, 28, 28) in [-1, 1], on the CPU
+    features: Tensor  # (n, 128)
+    probabilities: Tensor  # (n, 10) of the classes
+    reference: Reference  # of as many images
+    seed: int  # of the evaluation, for a score that draws
+
+
+MEASURES: dict[tuple[str, ...], Callable[[Sample], float | tuple[float, ...]]] = {}  # by the names of what they give
+
+
+def gives(*names: str):
+    """Register a function of a `Sample` that gives a number, or for several ``names`` a tuple, in their order.
+
+    Nothing else names a score: tables show it, and runs whose kept scores lack it are measured anew.
+    """
+
+    def register(measure):
+        MEASURES[names] = measure
+        return measure
+
+    return register
+
+
+@gives("frechet")
+def _frechet(sample: Sample) -> float:
+    return frechet_distance(sample.reference.features, sample.features)
+
+
+@gives("kernel", "kernel_sd")
+def _kernel(sample: Sample) -> tuple[float, ...]:
+    return kernel_distance(sample.reference.features, sample.features, sample.seed)
+
+
+@gives("precision", "recall", "density", "coverage")
+def _manifold(sample: Sample) -> tuple[float, ...]:
+    real, radii_of_real = sample.reference.features, sample.reference.radii
+    return tuple(manifold_scores(real, sample.features, real_radii=radii_of_real).values())
+
+
+@gives("class_js", "dropped_classes")
+def _classes(sample: Sample) -> tuple[float, ...]:
+    return tuple(class_scores(sample.probabilities, sample.reference.histogram).values())
+
+
+@gives("sharpness")
+def _sharpness(sample: Sample) -> float:
+    return pictures.roughness(sample.images).mean().item()
+
+
+@gives("neighbour_ratio")
+def _neighbour_ratio(sample: Sample) -> float:
+    return neighbour_ratio(sample.images, sample.reference.seen, sample.reference.real)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all registered scores, in order."""
+    return tuple(name for group in MEASURES for name in group)
+
+
+SCORES = names()  # those of this module
 
 
 def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
@@ -86,16 +150,12 @@ def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, floa
     if len(images) != len(reference.real):
         raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
     features, probabilities = reference.classifier.measure(images)
-    kernel, kernel_sd = kernel_distance(reference.features, features, seed)
-    return {
-        "frechet": frechet_distance(reference.features, features),
-        "kernel": kernel,
-        "kernel_sd": kernel_sd,
-        **manifold_scores(reference.features, features, real_radii=reference.radii),
-        **class_scores(probabilities, reference.histogram),
-        "sharpness": pictures.roughness(images).mean().item(),
-        "neighbour_ratio": neighbour_ratio(images, reference.seen, reference.real),
-    }
+    sample = Sample(images, features, probabilities, reference, seed)
+    found: dict[str, float] = {}
+    for group, measure in MEASURES.items():
+        values = measure(sample)
+        found |= zip(group, values if isinstance(values, tuple) else (values,), strict=True)
+    return found
 
 
 def score_generator(
@@ -110,13 +170,14 @@ def score_generator(
 
 
 def _columns(rows: list[dict[str, float]]) -> dict[str, Tensor]:
-    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in SCORES}
+    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in names()}
 
 
 def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
-    """Mean, low and high of every score over the evaluation seeds, for "floor", "ceiling" and every run by its path below data/runs.
+    """Mean, low and high of every score over the evaluation seeds.
 
-    Measured once for a classifier, a generator and ``n``, and kept: a run's in its folder, floor and ceiling in build/measured/.
+    For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
+    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/.
     """
     wanted = [("floor", paths.MEASURED, "training images", None), ("ceiling", paths.MEASURED, "noise", None)]
     wanted += [
@@ -125,7 +186,7 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     ]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
-        identity = (VERSION, load_classifier()[1]["sha256"], n, SEEDS, of)
+        identity = _identity(folder, (VERSION, load_classifier()[1]["sha256"], n, SEEDS, of))
         try:
             rows[name] = _spread(cache.load(folder, "scores", identity))
             continue
@@ -144,30 +205,39 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     return rows
 
 
+def _identity(folder: Path, identity: tuple) -> tuple:
+    """``identity``; with the names of all scores added if what is kept under it in ``folder`` lacks one of them."""
+    with contextlib.suppress(LookupError):
+        if not set(names()) <= set(cache.load(folder, "scores", identity)):
+            return (*identity, names())
+    return identity
+
+
 def _spread(scores: dict[str, Tensor]) -> dict[str, dict]:
     return {
         name: {"mean": scores[name].mean().item(), "low": scores[name].min().item(), "high": scores[name].max().item()}
-        for name in SCORES
+        for name in names()
     }
 
 
 def table(rows: dict[str, dict[str, dict]]) -> str:
-    """``rows`` of `score_runs` as a Markdown table; beside a mean, in brackets, half the range over the evaluation seeds."""
-    names = [name for name in next(iter(rows.values())) if name != "kernel_sd"]
-    lines = ["| | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
+    """``rows`` of `score_runs` as a Markdown table: means, in brackets half the range over the evaluation seeds."""
+    shown = [name for name in next(iter(rows.values())) if name != "kernel_sd"]
+    lines = ["| | " + " | ".join(name.replace("_", " ") for name in shown) + " |", "|---" * (len(shown) + 1) + "|"]
     for label, scores in rows.items():
         cells = [
             f"{s['mean']:.3g}" + (f" ({(s['high'] - s['low']) / 2:.1g})" if s["high"] > s["low"] else "")
-            for s in (scores[name] for name in names)
+            for s in (scores[name] for name in shown)
         ]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
-    """The usual FID (Heusel et al. 2017), in the features of a network trained on photographs: ``n`` samples against ``n`` test images.
+    """The usual FID (Heusel et al. 2017), in the features of a network trained on photographs.
 
-    Roughly the protocol of Lucic et al. 2018. Needs the package torch-fidelity, and once the internet for the weights.
+    ``n`` samples against ``n`` test images, at most 10,000: roughly the protocol of Lucic et al. 2018. Needs the
+    package torch-fidelity, and once the internet for the weights.
 
     Raises:
         LabError: either is not there.
@@ -178,53 +248,44 @@ def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
         metric = FrechetInceptionDistance(feature=2048)
     except (ImportError, OSError) as error:
         raise LabError(
-            f"no Inception features ({str(error).splitlines()[0]}): 'pip install torch-fidelity', and run once with internet"
+            f"no Inception features ({str(error).splitlines()[0]}): "
+            "'pip install torch-fidelity', and run once with internet"
         ) from None
-    for real, z in zip(data.load("test")[0][:n].split(100), latent.latents(n, latent_dim, 1000).split(100)):
+    for real, z in zip(
+        data.load("test")[0][:n].split(100), latent.latents(n, latent_dim, 1000).split(100), strict=False
+    ):
         fake = ((latent.sample(g, z) + 1) * 127.5).round().to(torch.uint8)
         metric.update(real.unsqueeze(1).expand(-1, 3, -1, -1), real=True)
         metric.update(fake.expand(-1, 3, -1, -1), real=False)
     return metric.compute().item()
 
 
-def main() -> None:
-    """Measure every finished run and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m labkit.evaluation.scoring", description=main.__doc__)
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--images", type=int, default=IMAGES, help=f"images of each kind, 100 to {IMAGES}")
-    parser.add_argument(
-        "--features",
-        default="classifier",
-        choices=("classifier", "inception"),
-        help="the space of the scores; inception gives the usual FID alone",
-    )
-    options = parser.parse_args()
+def score_all(images: int = IMAGES, device: str = "auto", features: str = "classifier") -> None:
+    """Measure every finished run with ``images`` images of each kind, print the table and write build/scores.json.
+
+    ``device`` is auto, cpu or cuda, ``features`` one of `FEATURES`: inception gives the usual FID alone.
+
+    Raises:
+        LabError: no finished run, an unknown space, device or number, or no Inception features.
+    """
+    if features not in FEATURES:
+        raise LabError(f"features = {features!r} is unknown: use one of {', '.join(FEATURES)}")
     found = [runs.load_run(folder) for folder in runs.finished()]
     if not found:
         raise LabError(f"{paths.RUNS} holds no finished run: train one first, with 'make report'")
-    if options.features == "inception":
+    if features == "inception":
         for run in found:
-            distance = inception_distance(run.generator(), run.config.latent_dim, options.images)
-            print(
-                f"{run.folder.relative_to(paths.RUNS)}: Inception FID {distance:.2f} ({options.images:,} samples, test set)"
-            )
-        return print(
-            "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). Not to be compared with the classifier's distances."
+            distance = inception_distance(run.generator(), run.config.latent_dim, images)
+            print(f"{run.folder.relative_to(paths.RUNS)}: Inception FID {distance:.2f} ({images:,} samples, test set)")
+        print(
+            "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). "
+            "Not to be compared with the classifier's distances."
         )
-    rows, card = score_runs(found, options.images, pick_device(options.device)), load_classifier()[1]
-    write_atomic(
-        paths.BUILD / "scores.json",
-        json.dumps(
-            {"version": VERSION, "classifier": card, "images": options.images, "seeds": SEEDS, "rows": rows}, indent=1
-        ).encode(),
-    )
+        return
+    rows, card, book = score_runs(found, images, pick_device(device)), load_classifier()[1], paths.BUILD / "scores.json"
+    kept = {"version": VERSION, "classifier": card, "images": images, "seeds": SEEDS, "rows": rows}
+    write_atomic(book, json.dumps(kept, indent=1).encode())
     print(
-        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {paths.BUILD / 'scores.json'}"
+        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; "
+        f"written to {book}"
     )
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except LabError as error:
-        raise SystemExit(f"labkit: {error}") from None

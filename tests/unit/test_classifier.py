@@ -12,7 +12,8 @@ from labkit import data
 from labkit.base.errors import LabError
 from labkit.base.files import sha256
 from labkit.data.loading import to_unit
-from labkit.evaluation.classifier import FOLDER, WIDTH, load_classifier, train_classifier
+from labkit.evaluation import classifier as classifier_module
+from labkit.evaluation.classifier import FOLDER, WIDTH, load_classifier, retrain, train_classifier
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def copied(tmp_path):
 
 def test_it_ships_with_the_package_and_is_small():
     weights = FOLDER / "ruler.safetensors"
-    assert FOLDER.name == "labkit" and weights.stat().st_size < 1_000_000
+    assert FOLDER.name == "evaluation" and weights.stat().st_size < 1_000_000
     card = json.loads((FOLDER / "ruler.json").read_bytes())
     assert sha256(weights.read_bytes()) == card["sha256"]
     assert set(card) == {"sha256", "test_accuracy", "epochs", "seconds", "torch"}
@@ -93,7 +94,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_one_line(copied, refused, damage):
     DAMAGE[damage](copied)
-    with refused(copied / "ruler.safetensors", "no scores without the classifier", "make ruler"):
+    with refused(copied / "ruler.safetensors", "no scores without the classifier", "make classifier"):
         load_classifier(copied)
 
 
@@ -201,3 +202,19 @@ def test_training_leaves_the_callers_random_numbers(sample_images, sample_labels
     before = torch.get_rng_state()
     train_classifier(sample_images[:128], sample_labels[:128], epochs=1)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_retraining_puts_a_classifier_where_the_old_one_was(trained, copied, monkeypatch, capsys):
+    """With a card that vouches for it; the training itself takes minutes, so it is another's."""
+    asked = []
+    monkeypatch.setattr(classifier_module, "FOLDER", copied)
+    monkeypatch.setattr(classifier_module, "train_classifier", lambda images, labels: asked.append((images, labels)) or trained)
+    retrain()
+    ((images, labels),) = asked
+    assert len(images) == len(labels) == 60_000
+    found, card = load_classifier(copied)
+    assert all(torch.equal(value, trained.state_dict()[name]) for name, value in found.state_dict().items())
+    images, labels = data.load("test")
+    accuracy = (found.measure(images)[1].argmax(1) == labels).double().mean().item()
+    assert set(card) == set(load_classifier()[1]) and card["test_accuracy"] == round(accuracy, 4)
+    assert capsys.readouterr().out.startswith(f"classifier: test accuracy {accuracy:.2%}, ")

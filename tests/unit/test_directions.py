@@ -257,6 +257,43 @@ def test_every_method_under_its_name(everything):
     assert all(torch.equal(u, v) for u, v in zip(found.values(), expected, strict=True))
 
 
+def test_the_methods_can_be_counted():
+    assert list(directions.METHODS) == ["sefa", "steepest", "principal", "regression"]
+    for name, line in directions.METHODS.items():
+        assert line and getattr(directions, name).__doc__.startswith(line) and "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("label", "vectors", "names"),
+    [
+        ("sign {}", -torch.eye(DIM)[:2], ["sign 1", "sign 2"]),
+        ("less {}", {"outline_sharpness": torch.eye(DIM)[3], "area": torch.zeros(DIM)}, ["less outline sharpness"]),
+    ],
+    ids=["numbered", "named"],
+)
+def test_a_method_is_one_function(everything, monkeypatch, label, vectors, names):
+    """Its vectors come last, those without length not at all; the others are as they were."""
+    for name in ("METHODS", "_FINDERS"):
+        monkeypatch.setattr(directions, name, dict(getattr(directions, name)))
+    asked, (g, others) = [], everything
+
+    @directions.method(label)
+    def mine(*given):
+        """What I look for.
+
+        And why.
+        """
+        asked.append(given)
+        return vectors
+
+    found = all_directions(g, DIM)
+    assert list(directions.METHODS.items())[4:] == [("mine", "What I look for.")] and asked == [(g, DIM)]
+    assert list(found) == [*others, *names] and all(torch.equal(u, found[name]) for name, u in others.items())
+    expected = list(vectors.values()) if isinstance(vectors, dict) else vectors
+    assert all(torch.equal(found[name], u) for name, u in zip(names, expected))
+    assert mine(g, DIM) is vectors  # and is a plain function still
+
+
 def test_all_are_unit_vectors_the_signs_are_fixed_and_no_two_of_a_method_are_the_same(everything):
     found = everything[1]
     for name, u in found.items():

@@ -11,10 +11,11 @@ from torch import nn
 
 from labkit import latent, pictures
 from labkit.analysis import effects as analysis_effects
-from labkit.analysis.effects import NAMES, SWEEPS, VALUES, Effects, EffectTable, compare, edit_effects
+from labkit.analysis.effects import NAMES, SWEEPS, Effects, EffectTable, compare, edit_effects
 from labkit.analysis.statistics import bootstrap, false_discovery, t_two_sided
 from labkit.base.rng import seeded
 from labkit.evaluation import scoring
+from labkit.latent import LAB_VALUES
 from labkit.pictures import ATTRIBUTES
 from labkit.training import runs, state
 
@@ -78,9 +79,9 @@ def test_effects_against_loops(garments, reference):
     z = latent.latents(n, DIM, 500)
     rest = [looked_at(reference, latent.sample(garments, row.unsqueeze(0)))[2] for row in z]
     for k, direction in enumerate(directions):
-        at = {value: one_at_a_time(garments, z, direction, value) for value in VALUES}
+        at = {value: one_at_a_time(garments, z, direction, value) for value in LAB_VALUES}
         numbers = {value: torch.cat([pictures.measure(image) for image in images]) for value, images in at.items()}
-        torch.testing.assert_close(found.at_values[k], torch.stack([numbers[value].mean(0) for value in VALUES]), atol=2e-2, rtol=1e-3)
+        torch.testing.assert_close(found.at_values[k], torch.stack([numbers[value].mean(0) for value in LAB_VALUES]), atol=2e-2, rtol=1e-3)
         for i in range(n):
             first, last = at[-3][i], at[3][i]
             torch.testing.assert_close(found.change[k, i, :-3], numbers[3][i] - numbers[-3][i], atol=2e-2, rtol=1e-3)
@@ -407,7 +408,7 @@ def test_the_caption_names_the_strongest_effect(q, words):
 
 def test_the_names():
     assert NAMES == (*ATTRIBUTES, "image change", "class flips", "breakage")
-    assert analysis_effects.NULL % 2 == 0 and VALUES == (-3, 0, 3)
+    assert analysis_effects.NULL % 2 == 0 and LAB_VALUES == (-3, 0, 3)
 
 
 # ----- the atlas of a run

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, one_hot
 
 from labkit import data, latent, pictures
-from labkit.base import cache, paths
+from labkit.base import paths
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
+from labkit.config import MODELS, config_for
 from labkit.data.loading import to_unit
 from labkit.evaluation import metrics, scoring
 from labkit.evaluation.classifier import load_classifier
@@ -442,6 +444,47 @@ def test_score_is_all_the_scores(reference, floor):
     assert floor["neighbour_ratio"] == pytest.approx(neighbour_ratio(reference.floor, reference.seen, reference.real))
 
 
+def test_the_names_of_the_scores():
+    """Their order is that of the tables, and of the numbers in what is kept."""
+    assert SCORES == scoring.names() == (
+        *("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage"),
+        *("class_js", "dropped_classes", "sharpness", "neighbour_ratio"),
+    )
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """What is registered here is gone afterwards."""
+    monkeypatch.setattr(scoring, "MEASURES", dict(scoring.MEASURES))
+    return scoring.MEASURES
+
+
+def test_a_score_is_one_function(reference, floor, registry):
+    """It sees everything that a score may look at; the others are as they were."""
+    seen = []
+
+    @scoring.gives("darkest", "brightest")
+    def ends(sample):
+        seen.append(sample)
+        return sample.images.min().item(), sample.images.max().item()
+
+    scoring.gives("the seed")(lambda sample: sample.seed)
+    found, (sample,) = score(reference.floor, reference, 7), seen
+    assert scoring.names() == (*SCORES, "darkest", "brightest", "the seed") == tuple(found)
+    assert (found["darkest"], found["brightest"], found["the seed"]) == (-1, 1, 7)
+    assert {name: found[name] for name in SCORES if "kernel" not in name} == {name: floor[name] for name in SCORES if "kernel" not in name}
+    features, probabilities = reference.classifier.measure(reference.floor)
+    assert torch.equal(sample.features, features) and torch.equal(sample.probabilities, probabilities)
+    assert sample.images is reference.floor and sample.reference is reference and sample.seed == 7
+    assert ends(sample) == (-1, 1)  # and is a plain function still
+
+
+def test_a_function_that_gives_too_few_numbers_is_noticed(reference, registry):
+    scoring.gives("one", "two")(lambda sample: (1.0,))
+    with pytest.raises(ValueError, match="zip"):
+        score(reference.floor, reference)
+
+
 def test_real_training_images_are_good(floor):
     assert floor["frechet"] < 0.5 and abs(floor["kernel"]) < 0.005 and floor["class_js"] < 0.02 and floor["dropped_classes"] == 0
     assert floor["precision"] > 0.8 and floor["recall"] > 0.8 and floor["coverage"] > 0.9 and 0.9 < floor["density"] < 1.2
@@ -637,6 +680,51 @@ def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     assert scoring.score_runs([], 100) == rows and len(measured) == 1
 
 
+def test_scores_kept_before_one_was_added_are_measured_anew(workplace, measured, registry):
+    """Once; and what was kept before stays where it was, for those who look for no more."""
+    found = workplace(0)
+    rows = scoring.score_runs(found, 100)
+    folders = (paths.MEASURED, found[0].folder)
+    kept = {path: path.read_bytes() for folder in folders for path in folder.glob("scores-*")}
+    measured.clear()
+
+    scoring.gives("darkest")(lambda sample: sample.images.min().item())
+    more = scoring.score_runs(found, 100)
+    assert len(kept) == 3 and len(measured) == 2 + len(scoring.SEEDS)
+    assert all(tuple(row) == (*SCORES, "darkest") for row in more.values()) and more["floor"]["darkest"]["mean"] == -1
+    assert {name: {key: more[name][key] for key in SCORES} for name in rows} == rows
+    assert {path: path.read_bytes() for path in kept} == kept
+    measured.clear()
+    assert scoring.score_runs(found, 100) == more and not measured
+    assert "| darkest |" in scoring.table(more)
+
+    del registry["darkest",]
+    assert scoring.score_runs(found, 100) == rows and not measured
+
+
+def test_a_file_with_more_scores_than_are_wanted_will_do(workplace, measured, registry):
+    scoring.gives("darkest")(lambda sample: sample.images.min().item())
+    more = scoring.score_runs([], 100)
+    measured.clear()
+    del registry["darkest",]
+    rows = scoring.score_runs([], 100)
+    assert not measured and all(tuple(row) == SCORES for row in rows.values())
+    assert rows == {label: {name: row[name] for name in SCORES} for label, row in more.items()}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
+    """Those of a shipped run, over ten thousand images: only floor and ceiling are measured, here by a stand-in."""
+    monkeypatch.setattr(paths, "MEASURED", tmp_path)
+    monkeypatch.setattr(scoring, "load_reference", lambda n, device: SimpleNamespace(floor=torch.zeros(n, 1)))
+    monkeypatch.setattr(scoring, "score", lambda images, reference: dict.fromkeys(SCORES, len(images)))
+    monkeypatch.setattr(scoring, "score_generator", lambda *given: pytest.fail("a shipped run is measured again"))
+    run = runs.load_run(runs.run_folder(config_for(model, "full")))
+    rows = scoring.score_runs([run])
+    assert rows["floor"]["recall"]["mean"] == 10_000 and tuple(rows[name_of(run)]) == SCORES
+    assert 0 < rows[name_of(run)]["frechet"]["low"] < rows[name_of(run)]["frechet"]["high"]
+
+
 def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
     torch.manual_seed(1)
     rows, before = scoring.score_runs([], 100), torch.rand(1)
@@ -659,12 +747,11 @@ def test_the_table():
     assert cells[2][0] == "a run" and found["recall"] == "0.5 (0.1)" and found["dropped classes"] == "3"
 
 
-def test_the_command(workplace, monkeypatch, capsys, refused):
-    monkeypatch.setattr("sys.argv", ["metrics", "--images", "100", "--device", "cpu"])
+def test_all_finished_runs_are_scored(workplace, capsys, refused):
     with refused("no finished run", "make report"):
-        scoring.main()
+        scoring.score_all(100, "cpu")
     (run,) = workplace(0)
-    scoring.main()
+    scoring.score_all(100, "cpu")
     printed = capsys.readouterr().out
     assert (
         scoring.table(scoring.score_runs([run], 100)) in printed
@@ -676,10 +763,15 @@ def test_the_command(workplace, monkeypatch, capsys, refused):
     assert book["classifier"] == load_classifier()[1] and book["version"] == scoring.VERSION
 
 
-def test_the_usual_fid_needs_a_package_of_its_own(workplace, monkeypatch, refused):
+def test_the_usual_fid_needs_a_package_of_its_own(workplace, refused):
     if importlib.util.find_spec("torch_fidelity"):
         pytest.skip("torch-fidelity is here: no line to see")
     workplace(0)
-    monkeypatch.setattr("sys.argv", ["metrics", "--features", "inception", "--images", "100"])
     with refused("no Inception features", "pip install torch-fidelity"):
-        scoring.main()
+        scoring.score_all(100, "cpu", features="inception")
+
+
+def test_an_unknown_space_is_refused(workplace, refused):
+    workplace(0)
+    with refused("features = 'pixels'", "classifier, inception"):
+        scoring.score_all(100, "cpu", features="pixels")
