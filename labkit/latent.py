@@ -7,6 +7,9 @@ from .base.errors import LabError
 from .base.rng import stream_seed
 from .pictures import mean_change
 
+LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
+LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
+
 
 def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
     """``n`` vectors from N(0, I), (n, latent_dim), that depend on ``seed`` alone."""
