@@ -1,9 +1,9 @@
-"""What can be done to eight latent vectors, step by step, and taken back: the editor without its sliders.
+"""What can be done to eight latent vectors, step by step, and undone: the editor without its sliders.
 
-Mathematics is in `latent`, pictures are in `figures`; this keeps the state, its history, and what the user wants to keep.
+Here: the present state and its history. Not here: operations on z (`latent`), drawing (`figures`), the file that is
+saved (`recipe`).
 """
 
-import json
 import threading
 import time
 from functools import wraps
@@ -18,19 +18,17 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_new
 from ..base.machine import pick_device
+from ..config import MODELS
 from ..figures import catalogue, sheets
 from ..training import runs
+from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
 
-DIMS = (5, 20, 40, 60, 80)  # the lab's
 RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
-SNAPS = (-3, 0, 3)  # the lab's
-GARMENTS = 8
-FORMAT = 1  # of a recipe
 MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 
 
-def _told(method):
-    """Let ``method`` of an editor end in its status line and a new picture, whether it succeeds or not."""
+def _reports(method):
+    """Let ``method`` of an editor report in the status line what it returns or raises, and draw the new state."""
 
     @wraps(method)
     def call(self, *arguments, **options):
@@ -49,20 +47,27 @@ def _told(method):
 class Editor:
     """Eight garments and the latent vectors behind them.
 
-    What an edit changes, ``dim``, is a dimension of z by its number or one of ``directions`` by its name; `find` looks for
-    these. ``run`` is the folder of a finished run (left out: the DCGAN of the longest profile there is), ``dims`` are at hand
-    from the start, ``seed`` draws the base vectors. A method takes effect at once, or says in ``status`` why not and
-    leaves everything as it was. A subclass draws in `refresh`, which is called after every method.
+    What an edit changes, ``dim``, is a dimension of z by its number or one of ``directions`` by its name; `find` looks
+    for these. ``run`` is the folder of a finished run (left out: the DCGAN of the longest profile there is), ``dims``
+    have a slider from the start, ``seed`` draws the base vectors. A method takes effect at once, or says in ``status``
+    why not and leaves everything as it was. A subclass draws in `refresh`, which is called after every method.
     """
 
-    def __init__(self, run: Path | None = None, dims: list[int] = DIMS, seed: int = 0, device: str = "auto"):
+    def __init__(
+        self,
+        run: Path | None = None,
+        dims: list[int | str] | tuple[int, ...] = latent.LAB_DIMS,
+        seed: int = 0,
+        device: str = "auto",
+    ):
         self._lock, self.run, self.g, self.device = threading.RLock(), None, None, pick_device(device)
         self.status, self.failed = "", False
-        self.seed, self.dims, self.dim = seed, list(dims), DIMS[0]  # dim: last touched
+        self.seed, self.dims, self.dim = seed, list(dims), latent.LAB_DIMS[0]  # dim: the last one edited
         self.rows, self.touched = list(range(GARMENTS)), []  # garments that an edit changes, and that the last one did
         self._undo, self._redo, self._gesture, self.effects = [], [], (None, 0.0), {}
-        self.directions, self.does = {}, {}  # unit vectors by name, and what a direction was measured to do, in words
-        best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != "dcgan")
+        self.directions, self.descriptions = {}, {}  # by name: unit vectors, and what they were measured to do
+        # The last of MODELS, the DCGAN, comes first, each in its longest profile.
+        best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != MODELS[-1])
         self.use(run or (best[0] if best else paths.RUNS))
 
     def refresh(self) -> None:
@@ -79,27 +84,23 @@ class Editor:
 
     def figure(self):
         """The present state as a matplotlib Figure."""
-        config, edits = self.run.config, (self.z != self.base).any(0).nonzero().flatten().tolist()
-        edited = (
-            "as drawn"
-            if not edits
-            else "edited: " + ", ".join(f"z[{k}]" for k in edits[:6]) + ", \u2026" * (len(edits) > 6)
-        )
+        config, dims = self.run.config, (self.z != self.base).any(0).nonzero().flatten().tolist()
+        edited = "edited: " + ", ".join(f"z[{dim}]" for dim in dims[:6]) + (", \u2026" if len(dims) > 6 else "")
         return sheets.edit(
             *self.images(),
-            f"{config.model}, {config.profile}, seed {config.seed}; vectors of seed {self.seed}, {edited}",
+            f"{config.model}, {config.profile}, seed {config.seed}; "
+            f"vectors of seed {self.seed}, {edited if dims else 'as drawn'}",
         )
 
     def effect(self, dim: int | str) -> float:
-        """How far one unit along ``dim`` moves the image, in grey levels, over 16 vectors; measured once for every run."""
+        """How far one unit along ``dim`` moves the image, in grey levels: mean over 16 vectors, measured once a run."""
         if dim not in self.effects:
-            self.effects[dim] = latent.change_along(
-                self.g, latent.latents(16, self.base.shape[1], 1), self._unit(dim)[None]
-            ).item()
+            z = latent.latents(16, self.base.shape[1], 1)
+            self.effects[dim] = latent.change_along(self.g, z, self._unit(dim)[None]).item()
         return self.effects[dim]
 
     def position(self, dim: int | str) -> Tensor:
-        """Where the garments stand along ``dim``, (8,)."""
+        """The coordinate of every garment along ``dim``, (8,)."""
         return self.z[:, dim] if type(dim) is int else self.z @ self._unit(dim)
 
     def _unit(self, dim: int | str) -> Tensor:
@@ -113,11 +114,11 @@ class Editor:
             )
         return self.directions[dim]
 
-    @_told
+    @_reports
     def use(self, folder: Path):
         """Open the run in ``folder``, trained and verified. The vectors stay if they fit."""
-        run, dims = runs.load_run(_below_runs(folder)), self.dims
-        found, does = _measured(run)
+        run, dims = runs.load_run(_listed(folder)), self.dims
+        found, descriptions = _measured_directions(run)
         if self.run is None and (unknown := [dim for dim in dims if type(dim) is str and dim not in found]):
             raise LabError(
                 f"dims = {dims}: {unknown[0]!r} is neither a dimension of z nor a direction that was measured"
@@ -126,14 +127,18 @@ class Editor:
             if self.run:
                 dims = [dim for dim in dims if type(dim) is str or dim < run.config.latent_dim]
             latent.check_edits([dim for dim in dims if type(dim) is not str] or [0], [0.0], run.config.latent_dim)
-            self._put(_vectors(run.config.latent_dim, self.seed), None, self.seed)
+            self._replace(base_vectors(run.config.latent_dim, self.seed), None, self.seed)
             self._undo, self._redo = [], []
+        self._open(run, found, descriptions)
+        self.dims = [dim for dim in dims if type(dim) is not str or dim in found]
+
+    def _open(self, run: runs.Run, found: dict[str, Tensor], descriptions: dict[str, str]) -> None:
+        """Draw with the generator of ``run`` from now on; what was known of the one before is forgotten."""
         self.run, self.g, self.effects, self._base_images = run, run.generator(self.device), {}, None
-        self.directions, self.does = found, does
-        self.dims = [dim for dim in dims if type(dim) is not str or dim in self.directions]
+        self.directions, self.descriptions = found, descriptions
         self._gesture = None, 0.0
 
-    @_told
+    @_reports
     def set(self, dim: int | str, value: float, rows: list[int] | None = None):
         """Set ``dim`` to ``value`` in ``rows``, or in those that the editor is set to."""
         self._unit(dim)
@@ -142,9 +147,9 @@ class Editor:
             raise LabError(f"{name_of(dim)} = {value:g} is out of range: -{RANGE:g} to {RANGE:g}")
         rows = _check_rows(self.rows if rows is None else rows)
         self._remember("set", dim, *rows)
-        self.z, self.dim, self.touched = self._moved(dim, float(value), rows), dim, rows
+        self.z, self.dim, self.touched = self._edited(dim, float(value), rows), dim, rows
 
-    def _moved(self, dim: int | str, value: float, rows: list[int]) -> Tensor:
+    def _edited(self, dim: int | str, value: float, rows: list[int]) -> Tensor:
         """z with ``dim`` at ``value`` in ``rows``."""
         if type(dim) is int:
             return latent.perturb(self.z, dim, value, rows)
@@ -152,7 +157,7 @@ class Editor:
         z[rows] = latent.perturb_along(z[rows], self._unit(dim), value)
         return z
 
-    @_told
+    @_reports
     def reset(self, dim: int | str | None = None):
         """Give ``dim``, or all of z, back its base value in every garment."""
         z = self.base.clone()
@@ -165,14 +170,14 @@ class Editor:
         self._remember("reset", dim)
         self.z, self.touched = z, []
 
-    @_told
+    @_reports
     def reseed(self, seed: int):
         """Draw new base vectors."""
-        base = _vectors(self.base.shape[1], seed)
+        base = base_vectors(self.base.shape[1], seed)
         self._remember("seed")
-        self._put(base, None, seed)
+        self._replace(base, None, seed)
 
-    @_told
+    @_reports
     def walk(self, start: int, end: int, t: float):
         """Put garment ``start`` on the great circle to garment ``end``'s base vector, ``t`` from 0 to 1 of the way."""
         _check_rows([start, end])
@@ -182,34 +187,35 @@ class Editor:
         self.z, self.touched = self.z.clone(), [start]
         self.z[start] = latent.interpolate(self.base[start], self.base[end], 101)[round(100 * t)]
 
-    @_told
+    @_reports
     def undo(self):
         """Take the last edit back."""
         return self._swap(self._undo, self._redo, "undo")
 
-    @_told
+    @_reports
     def redo(self):
         """Make the edit again that was taken back."""
         return self._swap(self._redo, self._undo, "redo")
 
-    @_told
+    @_reports
     def add(self, dim: int | str):
         """Give ``dim`` a slider."""
         self._unit(dim)
         self.effect(dim)
-        self.dims += [dim] * (dim not in self.dims)
+        if dim not in self.dims:
+            self.dims.append(dim)
 
-    @_told
+    @_reports
     def remove(self, dim: int | str):
         """Take the slider of ``dim`` away; its value stays."""
         self.dims = [d for d in self.dims if d != dim]
 
-    @_told
-    def aim(self, rows: list[int]):
-        """From now on, edits change the garments in ``rows``."""
+    @_reports
+    def select(self, rows: list[int]):
+        """Let the edits to come change the garments in ``rows``."""
         self.rows = _check_rows(rows)
 
-    @_told
+    @_reports
     def rank(self):
         """Measure how far each dimension moves the image."""
         for dim in range(self.base.shape[1]):
@@ -217,116 +223,81 @@ class Editor:
             self.progress((dim + 1) / self.base.shape[1])
         return f"all {self.base.shape[1]} dimensions are ranked: the list beside the button has them in order"
 
-    @_told
+    @_reports
     def find(self):
         """Look for directions that may do more than the axes; see `directions`."""
         self.directions = directions.all_directions(self.g, self.base.shape[1]) | self.directions
         self.progress(1)
         return f"{len(self.directions)} directions are found: choose from the list beside the button"
 
-    @_told
+    @_reports
     def save(self):
         """Keep the picture, as PNG and SVG, and the recipe."""
-        pictures = {f"picture.{kind}": content for kind, content in catalogue.encode(self.figure()).items()}
-        return self._keep({**pictures, "recipe.json": self._recipe()})
+        return self._write({f"picture.{kind}": content for kind, content in catalogue.encode(self.figure()).items()})
 
-    @_told
+    @_reports
     def sweep(self, dim: int | str | None = None):
-        """Keep an animation of ``dim``, or of what was last touched, from -3 to 3 and back, and the recipe."""
+        """Keep an animation of ``dim``, or of what was edited last, from -3 to 3 and back, and the recipe."""
         if dim is None:
-            here = self.dim in self.directions if type(self.dim) is str else self.dim < self.base.shape[1]
-            dim = self.dim if here else next(iter(self.dims), 0)  # touched in a network that was open before
+            known = self.dim in self.directions if type(self.dim) is str else self.dim < self.base.shape[1]
+            dim = self.dim if known else next(iter(self.dims), 0)  # it may be one of a network that was open before
         self._unit(dim)
-        values = torch.linspace(SNAPS[0], SNAPS[-1], 25).tolist()
+        values = torch.linspace(latent.LAB_VALUES[0], latent.LAB_VALUES[-1], 25).tolist()
         frames = []
         for value in values + values[-2:0:-1]:
-            frames.append((f"{name_of(dim)} = {value:+.2f}", latent.sample(self.g, self._moved(dim, value, self.rows))))
+            frames.append(
+                (f"{name_of(dim)} = {value:+.2f}", latent.sample(self.g, self._edited(dim, value, self.rows)))
+            )
             self.progress(len(frames) / (2 * len(values) - 2))
-        return self._keep({"sweep.gif": sheets.animation(frames), "recipe.json": self._recipe()})
+        return self._write({"sweep.gif": sheets.animation(frames)})
 
-    @_told
+    @_reports
     def load(self, name: str):
         """Bring back what was kept as ``name``: the same network, the same vectors, the same pixels."""
         if name not in self.kept():
             raise LabError(f"recipe {name!r} is not in {paths.KEPT}: there are {', '.join(self.kept()) or 'none'}")
-        path = paths.KEPT / name / "recipe.json"
-        try:
-            recipe = json.loads(path.read_text(encoding="utf-8"))
-            base, z = (torch.tensor(recipe[key], dtype=torch.float32) for key in ("base", "z"))
-            if (
-                recipe["format"] != FORMAT
-                or base.shape != z.shape
-                or z.dim() != 2
-                or len(z) != GARMENTS
-                or not (base + z).isfinite().all()
-            ):
-                raise ValueError("its vectors are not two sets of eight")
-            seed, dims, wanted, digest = (recipe[key] for key in ("seed", "dims", "run", "generator_sha256"))
-            own = {
-                str(name): torch.tensor(unit, dtype=torch.float32)
-                for name, unit in recipe.get("directions", {}).items()
-            }
-            if not all(unit.shape == z.shape[1:] and abs(unit.norm() - 1) < 1e-3 for unit in own.values()):
-                raise ValueError("a direction is no unit vector")
-            latent.check_edits([0, *(dim for dim in dims if dim not in own)], [0.0], z.shape[1])
-            _vectors(z.shape[1], seed)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, LabError) as error:
-            raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
-        folder = next((f for f in runs.finished() if f.relative_to(paths.RUNS).as_posix() == wanted), None)
-        run = runs.load_run(folder) if folder else None
-        if (
-            run is None
-            or run.manifest["files"]["generator.safetensors"] != digest
-            or run.config.latent_dim != z.shape[1]
-        ):
-            raise LabError(
-                f"{path} was made with run {wanted}, generator {str(digest)[:8]}, which is not here: train it first"
-            )
-        if self.run and run.config.latent_dim == self.run.config.latent_dim:
+        saved = read_recipe(paths.KEPT / name / "recipe.json")
+        found, descriptions = _measured_directions(saved.run)
+        if self.run and saved.run.config.latent_dim == self.run.config.latent_dim:
             self._remember("load")
         else:
             self._undo, self._redo = [], []
-        self.run, self.g, self.effects, self.dims = run, run.generator(self.device), {}, list(dims)
-        found, self.does = _measured(run)
-        self.directions = found | own
-        self._put(base, z, seed)
-        self._gesture = None, 0.0
+        self._open(saved.run, found | saved.directions, descriptions)
+        self._replace(saved.base, saved.z, saved.seed)
+        self.dims = saved.dims
         return f"{name} is back"
 
     def kept(self) -> list[str]:
         """Names of what can be loaded."""
         return sorted(path.parent.name for path in paths.KEPT.glob("*/recipe.json"))
 
-    def _recipe(self) -> bytes:
-        digest, folder = (
-            self.run.manifest["files"]["generator.safetensors"],
-            self.run.folder.relative_to(paths.RUNS).as_posix(),
-        )
-        recipe = {"format": FORMAT, "run": folder, "generator_sha256": digest, "seed": self.seed, "dims": self.dims}
-        recipe["directions"] = {dim: self.directions[dim].tolist() for dim in self.dims if type(dim) is str}
-        return json.dumps({**recipe, "base": self.base.tolist(), "z": self.z.tolist()}).encode()
-
-    def _keep(self, files: dict[str, bytes]) -> str:
+    def _write(self, files: dict[str, bytes]) -> str:
+        """Write ``files`` and the recipe to a new folder; which one, in words."""
+        named = {dim: self.directions[dim] for dim in self.dims if type(dim) is str}
+        saved = Recipe(self.run, self.seed, self.dims, named, self.base, self.z)
+        files = {**files, "recipe.json": encode_recipe(saved)}
         folder = write_new(paths.KEPT, self.run.config.model, files)
         return f"kept in {folder.relative_to(paths.KEPT.parent.parent)}: {', '.join(files)}"
 
-    def _put(self, base, z, seed):
+    def _replace(self, base: Tensor, z: Tensor | None, seed: int) -> None:
+        """Take other base vectors, drawn by ``seed``, edited to ``z`` or not yet."""
         self.base, self.z, self.seed = base, base.clone() if z is None else z, seed
         self._base_images, self.touched = None, []
 
-    def _remember(self, *gesture):
-        """Keep the present state for undo; the moves of one drag count as one."""
+    def _remember(self, *gesture) -> None:
+        """Keep the present state for undo; equal gestures within a second of each other, as in a drag, are one step."""
         last, when = self._gesture
         self._gesture = gesture, time.monotonic()
         if gesture != last or time.monotonic() - when > 1:
             self._undo.append((self.base, self.z, self.seed))
             self._redo.clear()
 
-    def _swap(self, source, target, name):
+    def _swap(self, source: list, target: list, name: str) -> None:
+        """Go to the newest state in ``source`` and keep the present one in ``target``: undo or redo, by ``name``."""
         if not source:
             raise LabError(f"there is nothing to {name}")
         target.append((self.base, self.z, self.seed))
-        self._put(*source.pop())
+        self._replace(*source.pop())
         self._gesture = None, 0.0
 
 
@@ -335,8 +306,8 @@ def name_of(dim: int | str) -> str:
     return dim if type(dim) is str else f"z[{dim}]"
 
 
-def _measured(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Directions of ``run`` that were found and measured before, and of each in words what it does most; else none."""
+def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Directions of ``run`` that were measured before, and what each does most, in words; both by name, or empty."""
     try:
         found, measured = directions.cached_directions(run)
     except (LookupError, TypeError, LabError):
@@ -344,12 +315,17 @@ def _measured(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
     strongest = measured.score[:, : len(pictures.ATTRIBUTES)].abs().argmax(1).tolist()
     names = [list(pictures.ATTRIBUTES)[i].replace("_", " ") for i in strongest]
     return found, {
-        key: f"{name} {measured.mean[k, i]:+.3g}" for k, (key, name, i) in enumerate(zip(found, names, strongest))
+        key: f"{name} {measured.mean[k, i]:+.3g}"
+        for k, (key, name, i) in enumerate(zip(found, names, strongest, strict=True))
     }
 
 
-def _below_runs(folder: Path) -> Path:
-    """``folder`` as the list of finished runs spells it; another one as it is, if it is a path at all."""
+def _listed(folder: Path) -> Path:
+    """``folder`` as the list of finished runs spells it, or as it is if it holds no run.
+
+    Raises:
+        LabError: it is no path, or it holds a run that is not in the list.
+    """
     if not isinstance(folder, str | Path):
         raise LabError(f"run = {folder!r} is not the folder of a run")
     found = next((known for known in runs.finished() if known.resolve() == Path(folder).resolve()), None)
@@ -359,12 +335,7 @@ def _below_runs(folder: Path) -> Path:
 
 
 def _check_rows(rows: list[int]) -> list[int]:
+    """``rows``, if they are numbers of garments."""
     if type(rows) is not list or not rows or not all(type(row) is int and 0 <= row < GARMENTS for row in rows):
         raise LabError(f"rows = {rows!r}: give a list of garments, numbered 0 to {GARMENTS - 1}")
     return rows
-
-
-def _vectors(latent_dim: int, seed: int) -> Tensor:
-    if type(seed) is not int or not 0 <= seed < 2**31:
-        raise LabError(f"seed = {seed!r} is not a whole number from 0 to {2**31 - 1}")
-    return latent.latents(GARMENTS, latent_dim, seed)

@@ -784,7 +784,7 @@ def test_hostile_calls_are_answered_on_the_page(page):
 def test_hostile_messages_from_the_page_change_nothing(page):
     press(page, "z[5] = 3")
     before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
-    model = ask(page, "LatentExplorer._live.rows_of[5][1].model_id")
+    model = ask(page, "LatentExplorer._live.slider_rows[5][1].model_id")
     hostile = [({"value": bad}, repr(bad)) for bad in (None, "abc", "NaN", 10**9, -4.5, True, [1], "<b>1</b>")]
     hostile += [({"min": -100}, "min"), ({"value": 1, "max": 9}, "max"), ({"description": "x"}, "description")]
     for message, word in hostile:

@@ -17,8 +17,9 @@ from labkit.analysis import directions, effects
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
 from labkit.editor import session
-from labkit.editor.session import DIMS, Editor
+from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
+from labkit.latent import LAB_DIMS
 from labkit.training import runs
 from labkit.training import state as training_state
 
@@ -119,7 +120,7 @@ def flip(path):
 def test_a_new_editor_shows_what_the_seed_drew(home, model):
     e = Editor(home[model], seed=3, device="cpu")
     assert shows(e, generator(home[model]), latent.latents(8, 100, 3), latent.latents(8, 100, 3))
-    assert (e.seed, e.dims, e.failed, e.status) == (3, list(DIMS), False, "")
+    assert (e.seed, e.dims, e.failed, e.status) == (3, list(LAB_DIMS), False, "")
     assert e.images()[0].std(0).mean() > 0.05  # eight different pictures
 
 
@@ -138,7 +139,7 @@ def test_set_is_perturb_and_the_picture_is_sample(home, model, rows):
 
 def test_edits_go_where_the_editor_is_aimed(home, editor):
     base = editor.base.clone()
-    editor.aim([1, 6])
+    editor.select([1, 6])
     editor.set(5, 3.0)
     once = latent.perturb(base, 5, 3.0, [1, 6])
     assert torch.equal(editor.z, once) and editor.touched == [1, 6]
@@ -156,7 +157,7 @@ BAD = {
     "walk t": [("walk", 0, 1, t) for t in (NAN, INF, -0.01, 1.01, None, "0", True)],
     "walk ends": [("walk", *ends, 0.5) for ends in ((8, 0), (0, -1), (None, 0), (0, "1"), (0, 1.0))],
     "add": [("add", dim) for dim in (-1, 100, "3", 1.5, None)],
-    "aim": [("aim", rows) for rows in ([], [8], "all", None, 3)],
+    "select": [("select", rows) for rows in ([], [8], "all", None, 3)],
     "sweep": [("sweep", dim) for dim in (-1, 100, "3", 1.5)],
     "load": [("load", name) for name in (None, "", ".", "..", "nothing", 5, [])],
 }
@@ -204,7 +205,7 @@ def test_every_method_ends_in_a_new_picture(home):
 
     e = Counting(home["vanilla"], device="cpu")
     assert e.drawn == 1
-    calls = [("set", 5, 1.0), ("set", 5, NAN), ("undo",), ("undo",), ("aim", [0]), ("load", "x")]
+    calls = [("set", 5, 1.0), ("set", 5, NAN), ("undo",), ("undo",), ("select", [0]), ("load", "x")]
     for count, (method, *arguments) in enumerate(calls, 2):
         getattr(e, method)(*arguments)
         assert e.drawn == count
@@ -397,15 +398,15 @@ def test_many_steps_are_all_kept(editor):
 def test_add_and_remove(editor):
     editor.add(7)
     editor.add(7)
-    assert editor.dims == [*DIMS, 7]
+    assert editor.dims == [*LAB_DIMS, 7]
     editor.set(7, 2.0)
     editor.remove(7)
-    assert editor.dims == list(DIMS) and (editor.z[:, 7] == 2.0).all()
-    for dim in DIMS:
+    assert editor.dims == list(LAB_DIMS) and (editor.z[:, 7] == 2.0).all()
+    for dim in LAB_DIMS:
         editor.remove(dim)
     assert editor.dims == [] and not editor.failed
     editor.add(0)
-    assert editor.dims == [0] and DIMS == (5, 20, 40, 60, 80)
+    assert editor.dims == [0] and LAB_DIMS == (5, 20, 40, 60, 80)
 
 
 @each_model
@@ -498,10 +499,10 @@ def test_a_direction_is_kept_with_the_recipe(home, finder):
     (name,) = finder.kept()
     fresh = Editor(home["vanilla"], device="cpu")
     fresh.load(name)
-    assert not fresh.failed and fresh.dims == [*DIMS, "sefa 1"] and torch.equal(fresh.z, z) and torch.equal(fresh.images()[1], pictures)
+    assert not fresh.failed and fresh.dims == [*LAB_DIMS, "sefa 1"] and torch.equal(fresh.z, z) and torch.equal(fresh.images()[1], pictures)
     assert torch.equal(fresh.directions["sefa 1"], unit)
     fresh.use(home["vanilla"])  # where nobody has looked for directions
-    assert fresh.dims == list(DIMS) and fresh.directions == {}
+    assert fresh.dims == list(LAB_DIMS) and fresh.directions == {}
 
 
 def test_a_recipe_with_a_bad_direction_is_refused(finder):
@@ -532,7 +533,7 @@ def test_directions_that_were_measured_are_there_from_the_start(own_runs):
     one, two = latent.random_directions(2, 100)
     measure(runs.load_run(own_runs["dcgan"]), one=one, two=two)
     e = Editor(own_runs["dcgan"], device="cpu")
-    assert list(e.directions) == ["one", "two"] and e.does == {"one": "contrast -4.25", "two": "brightness +17"}
+    assert list(e.directions) == ["one", "two"] and e.descriptions == {"one": "contrast -4.25", "two": "brightness +17"}
     e.set("two", 1.0)
     assert not e.failed
 
@@ -556,7 +557,7 @@ def test_a_recipe_keeps_its_own_direction_beside_those_that_were_measured_since(
     fresh = Editor(own_runs["vanilla"], device="cpu")
     fresh.load(e.kept()[0])
     assert not fresh.failed and torch.equal(fresh.directions["one"], one) and torch.equal(fresh.directions["two"], two)
-    assert fresh.does["two"] == "brightness +17"
+    assert fresh.descriptions["two"] == "brightness +17"
 
 
 # ----- what is measured on the pictures
@@ -704,7 +705,7 @@ def test_undo_after_loading_vectors_of_another_length_does_no_harm(home, clock):
 def test_a_sweep_goes_through_the_values_and_back(home, editor, rows):
     editor.set(40, 1.0)
     if rows:
-        editor.aim(rows)
+        editor.select(rows)
     before = state(editor)
     editor.sweep(5)
     assert same(state(editor), before)  # the vectors stay where they were
@@ -744,7 +745,7 @@ def test_a_sweep_after_another_network_was_opened(home, finder):
     finder.use(home["vanilla"])
     finder.sweep()
     assert not finder.failed
-    finder.sweep(DIMS[0])
+    finder.sweep(LAB_DIMS[0])
     a, b = ((paths.KEPT / f"vanilla-00{i}" / "sweep.gif").read_bytes() for i in (1, 2))
     assert a == b
 
@@ -816,6 +817,8 @@ DAMAGE = {
     "other network's run": lambda path: recipe_with(run=runs.finished()[0].relative_to(paths.RUNS).as_posix())(path),
     "other generator": recipe_with(generator_sha256="0" * 64),
     "no generator": recipe_with(generator_sha256=None),
+    "directions as a list": recipe_with(directions=[]),
+    "directions null": recipe_with(directions=None),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 
@@ -912,7 +915,7 @@ def test_another_network_shows_the_same_vectors(home, clock):
     e.set(20, -1.0, [2])
     base, z = e.base.clone(), e.z.clone()
     e.use(home["dcgan"])
-    assert shows(e, generator(home["dcgan"]), base, z) and e.run.config.model == "dcgan" and e.dims == list(DIMS)
+    assert shows(e, generator(home["dcgan"]), base, z) and e.run.config.model == "dcgan" and e.dims == list(LAB_DIMS)
     e.undo()
     assert torch.equal(e.z, latent.perturb(base, 5, 3.0))
     e.use(str(home["vanilla"]))
@@ -981,13 +984,13 @@ def idle(home, tmp_path, monkeypatch):
 
 CALLS = [
     ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",), ("add", 5), ("remove", 5),
-    ("aim", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
+    ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
 ]  # fmt: skip
 
 
 def test_the_list_of_calls_is_complete():
-    told = {name for name, method in inspect.getmembers(Editor, inspect.isfunction) if hasattr(method, "__wrapped__")}
-    assert {call[0] for call in CALLS} | {"use"} == told
+    reporting = {name for name, method in inspect.getmembers(Editor, inspect.isfunction) if hasattr(method, "__wrapped__")}
+    assert {call[0] for call in CALLS} | {"use"} == reporting
 
 
 @pytest.mark.parametrize("call", CALLS, ids="{0[0]}".format)

@@ -7,6 +7,8 @@ import io
 import math
 import re
 import shutil
+import tomllib
+from pathlib import Path
 
 import ipywidgets as w
 import numpy as np
@@ -56,14 +58,14 @@ def inside(widget):
 
 def button(lab, text, dim=None):
     """The one button of that description: in the row of z[dim], or beside the rows."""
-    rows = [inside(row) for row, *_ in lab.rows_of.values()]
-    found = inside(lab.rows_of[dim][0]) if dim is not None else [x for x in inside(lab.view) if not any(x in row for row in rows)]
+    rows = [inside(row) for row, *_ in lab.slider_rows.values()]
+    found = inside(lab.slider_rows[dim][0]) if dim is not None else [x for x in inside(lab.view) if not any(x in row for row in rows)]
     (button,) = (x for x in found if isinstance(x, w.Button) and x.description == text)
     return button
 
 
 def slider(lab, dim):
-    (slider,) = (x for x in inside(lab.rows_of[dim][0]) if isinstance(x, w.FloatSlider))
+    (slider,) = (x for x in inside(lab.slider_rows[dim][0]) if isinstance(x, w.FloatSlider))
     assert slider.description == f"z[{dim}]"
     return slider
 
@@ -75,7 +77,7 @@ def stands_at(lab, dim, value):
 
 def note(lab, dim):
     """Text beside a slider."""
-    (note,) = (x for x in inside(lab.rows_of[dim][0]) if isinstance(x, w.HTML))
+    (note,) = (x for x in inside(lab.slider_rows[dim][0]) if isinstance(x, w.HTML))
     return html.unescape(re.sub("<[^>]*>", "", note.value))
 
 
@@ -97,13 +99,13 @@ def shows(lab, base, z):
 
 def told(lab):
     """Status line of the page as text, and whether it is marked as a failure."""
-    line = re.fullmatch(r'<div role="status"( class="labkit-failed")?>([^<]*)</div>', lab.told.value)
+    line = re.fullmatch(r'<div role="status"( class="labkit-failed")?>([^<]*)</div>', lab.status_line.value)
     return html.unescape(line[2]).replace("\xa0", ""), bool(line[1])
 
 
 def measures(lab):
     """Rows of the table under the picture: {name: [(text, classes) for each garment]}."""
-    cells = [(text, classes.split()) for classes, text in re.findall(r'<span class="([^"]*)">([^<]*)</span>', lab.measured.value)]
+    cells = [(text, classes.split()) for classes, text in re.findall(r'<span class="([^"]*)">([^<]*)</span>', lab.measurements.value)]
     rows = [cells[i : i + 9] for i in range(0, len(cells), 9)]
     assert all(row[0][1] == ["name"] for row in rows)
     return {row[0][0]: row[1:] for row in rows}
@@ -117,8 +119,8 @@ def norms_of(lab):
 
 def control_values(lab):
     """What every control on the page shows."""
-    named = ("network", "folder", "change", "target", "base_seed", "start", "end", "way", "number", "by_effect", "recipe")
-    controls = [getattr(lab, name) for name in named] + [slider(lab, dim) for dim in lab.rows_of]
+    named = ("network", "folder", "change", "target", "base_seed", "start", "end", "fraction", "dimension", "by_effect", "recipe")
+    controls = [getattr(lab, name) for name in named] + [slider(lab, dim) for dim in lab.slider_rows]
     return [c.value for c in controls] + [(c.min, c.max) for c in controls if hasattr(c, "max")]
 
 
@@ -189,7 +191,7 @@ def test_a_bad_message_to_a_slider_is_refused(lab):
     assert torch.equal(lab.z, lab.base)  # what was refused is nothing to undo
 
 
-@pytest.mark.parametrize("name", ["way", "base_seed", "number"])
+@pytest.mark.parametrize("name", ["fraction", "base_seed", "dimension"])
 def test_a_bad_message_to_another_number_is_refused(lab, name):
     before = control_values(lab), lab.stage.value, lab.z.clone()
     for state in NO_NUMBERS + NO_STATES:
@@ -258,8 +260,8 @@ def test_a_move_sends_what_changed_and_no_more(lab, mail):
     lab.set(5, 1.0)
     before = len(mail())
     slider(lab, 5).set_state({"value": 1.5})
-    assert len(mail()) == before + 2 and mail(lab.stage)[-1] in mail()[-2:] and mail(lab.measured)[-1] in mail()[-2:]
-    assert mail(lab.stage)[-1]["buffer_paths"] == [["value"]] and mail(lab.measured)[-1]["state"].keys() == {"value"}
+    assert len(mail()) == before + 2 and mail(lab.stage)[-1] in mail()[-2:] and mail(lab.measurements)[-1] in mail()[-2:]
+    assert mail(lab.stage)[-1]["buffer_paths"] == [["value"]] and mail(lab.measurements)[-1]["state"].keys() == {"value"}
 
 
 def test_a_flood_of_moves_ends_at_the_last(lab):
@@ -327,15 +329,15 @@ def test_undo_redo_and_reset(lab):
 
 
 def test_add_and_remove(lab):
-    lab.number.set_state({"value": 33})
+    lab.dimension.set_state({"value": 33})
     button(lab, "add").click()
-    assert list(lab.rows_of) == lab.dims == [5, 20, 33] and len(lab.sliders.children) == 3
+    assert list(lab.slider_rows) == lab.dims == [5, 20, 33] and len(lab.sliders.children) == 3
     slider(lab, 33).set_state({"value": 2.5})
     z = latent.perturb(lab.base, 33, 2.5)
     assert shows(lab, lab.base, z)
-    row = inside(lab.rows_of[33][0])
+    row = inside(lab.slider_rows[33][0])
     button(lab, "\u00d7", 33).click()
-    assert lab.dims == [5, 20] == list(lab.rows_of) and len(lab.sliders.children) == 2 and shows(lab, lab.base, z)
+    assert lab.dims == [5, 20] == list(lab.slider_rows) and len(lab.sliders.children) == 2 and shows(lab, lab.base, z)
     assert all(x.comm is None for x in row)
     button(lab, "add").click()  # the slider comes back where the value still is
     assert slider(lab, 33).value == 2.5
@@ -362,12 +364,12 @@ def test_find_offers_directions_and_adds_the_one_chosen(lab, monkeypatch):
     """With what it is known to do; it has no place among the dimensions that are ranked."""
     found = dict(zip(("sefa 1", "sefa 2"), latent.random_directions(2, 100)))
     monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found)
-    assert lab.along.options == (("not looked for", None),)
-    lab.does = {"sefa 2": "width +3"}
+    assert lab.direction.options == (("not looked for", None),)
+    lab.descriptions = {"sefa 2": "width +3"}
     button(lab, "find").click()
-    assert lab.along.options == (("choose", None), ("sefa 1", "sefa 1"), ("sefa 2: width +3", "sefa 2"))
-    lab.along.set_state({"index": 2})
-    assert lab.dims == [5, 20, "sefa 2"] and lab.along.value is None
+    assert lab.direction.options == (("choose", None), ("sefa 1", "sefa 1"), ("sefa 2: width +3", "sefa 2"))
+    lab.direction.set_state({"index": 2})
+    assert lab.dims == [5, 20, "sefa 2"] and lab.direction.value is None
     for dim in range(99):
         lab.effect(dim)
     lab.refresh()
@@ -428,13 +430,13 @@ def test_an_edit_of_one_garment(lab):
 def test_a_walk_by_slider(lab):
     lab.start.set_state({"index": 2})
     lab.end.set_state({"index": 5})
-    lab.way.set_state({"value": 0.25})
+    lab.fraction.set_state({"value": 0.25})
     z = lab.base.clone()
     z[2] = latent.interpolate(lab.base[2], lab.base[5], 5)[1]
     torch.testing.assert_close(lab.z, z, atol=1e-5, rtol=0)
     assert shows(lab, lab.base, lab.z)
     button(lab, "undo").click()
-    assert lab.way.value == 0 and torch.equal(lab.z, lab.base)
+    assert lab.fraction.value == 0 and torch.equal(lab.z, lab.base)
 
 
 def test_new_base_vectors(lab):
@@ -482,13 +484,13 @@ def test_a_vector_off_the_shell_is_called_far(lab, offset, far):
 
 
 def test_many_dimensions_at_the_end_of_their_range_lead_far_away(lab):
-    lab.aim([6])
+    lab.select([6])
     for dim in range(20):
         lab.set(dim, 4.0)
     norms = norms_of(lab)
     assert norms[6][0].endswith(" far") and sum("far" in classes for _, classes in norms) == 1
     lab.reset()
-    assert "far" not in lab.measured.value
+    assert "far" not in lab.measurements.value
 
 
 def test_the_status_line_is_text_not_markup(lab):
@@ -499,7 +501,7 @@ def test_the_status_line_is_text_not_markup(lab):
     assert lab.recipe.options == (name,)
     lab.recipe.set_state({"index": 0})
     button(lab, "load").click()
-    assert "<b>" not in lab.told.value and html.escape(name) in lab.told.value
+    assert "<b>" not in lab.status_line.value and html.escape(name) in lab.status_line.value
     assert told(lab)[1] and name in told(lab)[0] and "damaged" in told(lab)[0]
 
 
@@ -522,8 +524,8 @@ def test_a_narrow_network_has_fewer_dimensions(home, lab):
     lab.add(60)
     index = [folder for _, folder in lab.folder.options].index(home["narrow"])
     lab.folder.set_state({"index": index})
-    assert lab.run.folder == home["narrow"] and lab.z.shape == (8, 50) and lab.number.max == 49
-    assert list(lab.rows_of) == lab.dims == [5, 20] and shows(lab, lab.base, lab.base)
+    assert lab.run.folder == home["narrow"] and lab.z.shape == (8, 50) and lab.dimension.max == 49
+    assert list(lab.slider_rows) == lab.dims == [5, 20] and shows(lab, lab.base, lab.base)
 
 
 @pytest.mark.parametrize("damage", ["missing", "flipped byte"])
@@ -558,16 +560,16 @@ def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(ho
     messages = [("network", 1), ("target", 3), ("start", 4), ("by_effect", 0)]
     for name, index in messages:
         getattr(lab, name).set_state({"index": index})
-    for name, value in (("change", True), ("base_seed", 5), ("way", 0.5), ("number", 7)):
+    for name, value in (("change", True), ("base_seed", 5), ("fraction", 0.5), ("dimension", 7)):
         getattr(lab, name).set_state({"value": value})
     for text in ("undo", "redo", "reset all", "add", "rank", "load", "save", "sweep"):
         button(lab, text).click()
         assert told(lab)[1] and told(lab)[0]
-    assert lab.run is None and lab.rows_of == {} and lab.stage.value == b""
+    assert lab.run is None and lab.slider_rows == {} and lab.stage.value == b""
 
     monkeypatch.setattr(paths, "RUNS", root)
     lab.use(home["dcgan"])
-    assert told(lab) == ("", False) and list(lab.rows_of) == [5, 20]
+    assert told(lab) == ("", False) and list(lab.slider_rows) == [5, 20]
     base = latent.latents(8, 100, 4)
     assert shows(lab, base, base) and (lab.network.value, lab.base_seed.value, lab.target.value) == ("dcgan", 4, "all")
     slider(lab, 5).set_state({"value": 1.0})
@@ -651,6 +653,13 @@ def test_the_page_can_name_every_picture_and_control(lab):
     assert len(controls) > 20 and all(x.description for x in controls)
     assert all(x.tooltip for x in controls if isinstance(x, (w.Button, w.ToggleButton)))
     assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in editor_widgets.LABELS
+
+
+def test_styles_and_scripts_go_with_the_package():
+    patterns = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]["*"]
+    beside = [path for path in Path(editor_widgets.__file__).parent.iterdir() if path.is_file() and path.suffix != ".py"]
+    assert {path.name for path in beside} == {"style.css", "labels.js"}
+    assert all(any(path.match(pattern) for pattern in patterns) for path in beside)
 
 
 # ----- the connection of the page
