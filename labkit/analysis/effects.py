@@ -14,6 +14,7 @@ from .. import latent, pictures
 from ..base import cache
 from ..base.errors import LabError
 from ..base.machine import progress
+from ..config import BUDGETS
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..latent import LAB_VALUES
@@ -21,7 +22,7 @@ from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
 
 VERSION = 1  # of the definitions below
-BASES = {"smoke": 10, "quick": 100, "full": 1000}  # base vectors of the edits, by profile
+BASES = {name: budget.bases for name, budget in BUDGETS.items()}  # base vectors of the edits, by profile
 STEPS = 13  # of a sweep from the first value to the last
 NULL = 50  # random directions; even, for `t_two_sided`
 NAMES = (*pictures.ATTRIBUTES, "image change", "class flips", "breakage")

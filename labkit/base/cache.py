@@ -1,5 +1,6 @@
 """Measurements that need not be made twice: tensors in a file whose name says what they are of, and vouches for them."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import safetensors.torch
@@ -17,12 +18,14 @@ def save(folder: Path, kind: str, identity: tuple, tensors: dict[str, Tensor]) -
     write_atomic(folder / f"{_stem(kind, identity)}-{sha256(content)[:16]}.safetensors", content)
 
 
-def load(folder: Path, kind: str, identity: tuple) -> dict[str, Tensor]:
-    """What `save` wrote; a LookupError if it is not there, or damaged."""
+def load(folder: Path, kind: str, identity: tuple, needed: Collection[str] = ()) -> dict[str, Tensor]:
+    """What `save` wrote; a LookupError if it is not there, or damaged, or lacks a key that is ``needed``."""
     for path in folder.glob(f"{_stem(kind, identity)}-*.safetensors"):
         content = path.read_bytes()
         if path.stem.endswith(sha256(content)[:16]):
-            return safetensors.torch.load(content)
+            tensors = safetensors.torch.load(content)
+            if tensors.keys() >= set(needed):
+                return tensors
     raise LookupError(kind)
 
 

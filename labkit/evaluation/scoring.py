@@ -7,12 +7,10 @@ images in the place of generated ones) and its ceiling (noise). `make score` mea
 A score is one function of a `Sample`, registered by `gives` under the names of what it returns.
 """
 
-import contextlib
 import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +21,14 @@ from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import pick_device
 from ..base.rng import seeded
+from ..config import BUDGETS
 from ..data.loading import to_unit
 from ..training import runs
 from .classifier import Classifier, load_classifier
 from .metrics import class_scores, frechet_distance, kernel_distance, manifold_scores, neighbour_ratio, radii
 
 IMAGES = 10_000  # generated, and as many real ones on either side
-OF_PROFILE = {"smoke": 200, "quick": 2000, "full": IMAGES}  # how many a report of that profile takes
+OF_PROFILE = {name: budget.scored for name, budget in BUDGETS.items()}  # how many a report of that profile takes
 SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
 VERSION = 2  # of the definitions below; kept scores of another version are measured anew
 FEATURES = ("classifier", "inception")  # spaces of `score_all`
@@ -186,9 +185,9 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     ]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
-        identity = _identity(folder, (VERSION, load_classifier()[1]["sha256"], n, SEEDS, of))
+        identity = VERSION, load_classifier()[1]["sha256"], n, SEEDS, of
         try:
-            rows[name] = _spread(cache.load(folder, "scores", identity))
+            rows[name] = _spread(cache.load(folder, "scores", identity, names()))
             continue
         except LookupError:
             reference = reference or load_reference(n, device)
@@ -203,14 +202,6 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
         cache.save(folder, "scores", identity, scores)
         rows[name] = _spread(scores)
     return rows
-
-
-def _identity(folder: Path, identity: tuple) -> tuple:
-    """``identity``; with the names of all scores added if what is kept under it in ``folder`` lacks one of them."""
-    with contextlib.suppress(LookupError):
-        if not set(names()) <= set(cache.load(folder, "scores", identity)):
-            return (*identity, names())
-    return identity
 
 
 def _spread(scores: dict[str, Tensor]) -> dict[str, dict]:

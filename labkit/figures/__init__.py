@@ -4,8 +4,6 @@ Here: the catalogue of the report's figures, one file for each kind of drawing. 
 Not here: measuring; a figure is given its numbers.
 """
 
-import pkgutil
-from importlib import import_module
+from ..base.rooms import import_all
 
-for _module in pkgutil.iter_modules(__path__):  # every file of the folder: so the catalogue is complete
-    import_module(f"{__name__}.{_module.name}")
+import_all(__name__, __path__)
