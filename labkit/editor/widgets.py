@@ -16,7 +16,7 @@ from .. import latent
 from ..base import paths
 from ..base.errors import LabError
 from ..config import MODELS
-from ..data.loading import CLASSES
+from ..data import CLASSES
 from ..evaluation.classifier import load_classifier
 from ..figures import catalogue, sheets
 from ..training import runs

@@ -24,7 +24,7 @@ from labkit import latent
 from labkit.analysis import directions
 from labkit.base import paths
 from labkit.base.errors import LabError
-from labkit.data.loading import CLASSES
+from labkit.data import CLASSES
 from labkit.editor import server, session
 from labkit.editor import widgets as editor_widgets
 from labkit.editor.widgets import LatentExplorer
