@@ -24,6 +24,7 @@ class Loss:
     title: ClassVar[str]  # in sentences
     source: ClassVar[str]
     marks: ClassVar[tuple[Mark, ...]] = ()
+    in_view: ClassVar[float] = 1.0  # a figure's axis of losses reaches at least so far
     answers: ClassVar[str]  # what `answer` gives, for the axis of a figure
     answer_range: ClassVar[tuple[float | None, float | None]] = (None, None)
 
@@ -40,9 +41,9 @@ class Loss:
         return logits
 
     @classmethod
-    def mark(cls, column: str) -> float | None:
-        """The level of ``column`` of the history when neither player is ahead, if there is one."""
-        return next((mark.level for mark in cls.marks if mark.column == column), None)
+    def of(cls, column: str) -> Mark | None:
+        """The mark of a ``column`` of the history, if it has one."""
+        return next((mark for mark in cls.marks if mark.column == column), None)
 
 
 LOSSES: dict[str, type[Loss]] = {}
@@ -79,6 +80,7 @@ class NonSaturating(Loss):
         Mark("loss_g", math.log(2), "G at\nequilibrium:\nln 2 = 0.693"),
         Mark("d_real", 0.5, "D cannot\ntell: 0.5"),
     )
+    in_view = 1.45
     answers = "mean probability of being real"
     answer_range = (0, 1)
 

@@ -125,8 +125,8 @@ def test_at_a_draw_the_losses_stand_on_their_marks(name, images):
     value_g = g_step(d, torch.optim.SGD(d.parameters(), lr=0.0), *images, loss).item()
     without_penalty = value_d - (10.0 if name == "wgan-gp" else 0.0)  # of a critic without a slope: (0 - 1)^2
     for column, found in zip(COLUMNS, (without_penalty, value_g, d_real, d_fake), strict=True):
-        if (mark := loss.mark(column)) is not None:
-            assert found == pytest.approx(mark, abs=1e-4), column
+        if (mark := loss.of(column)) is not None:
+            assert found == pytest.approx(mark.level, abs=1e-4), column
 
 
 @pytest.mark.parametrize("name", LOSSES)
