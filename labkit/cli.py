@@ -78,7 +78,7 @@ def doctor(options) -> int:
 
     for number in (signal.SIGINT, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)  # Ctrl-C and `make doctor | head` end it without a traceback
-    sys.stdout.reconfigure(errors="replace")  # for a terminal without "…"
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # for a terminal without "…"
     return main()
 
 

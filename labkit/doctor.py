@@ -11,9 +11,8 @@ from .base import paths
 
 if sys.version_info < (3, 11):  # what is imported below is not written for it; this file can be read by any Python 3.6
     print(
-        "FAIL  python: {} in {} is too old: install 3.11 or later, or name one with PYTHON=".format(
-            platform.python_version(), sys.prefix
-        )
+        f"FAIL  python: {platform.python_version()} in {sys.prefix} is too old:"
+        " install 3.11 or later, or name one with PYTHON="
     )
     raise SystemExit(1)
 
@@ -63,7 +62,7 @@ def packages():
         here = [_version(r.name) for r in wanted]
         unmet = [
             f"{r.name}{r.specifier} (here {v or 'none'})"
-            for r, v in zip(wanted, here)
+            for r, v in zip(wanted, here, strict=True)
             if not (v and r.specifier.contains(v, prereleases=True))
         ]
         return len(wanted), len(unmet), ", ".join(unmet[:4]) + (f" and {len(unmet) - 4} more" if unmet[4:] else "")
@@ -83,6 +82,7 @@ def _version(name: str) -> str | None:
     """That of the installed package ``name``, if it is."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(name)
+    return None
 
 
 def _setup() -> str:

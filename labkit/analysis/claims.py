@@ -20,6 +20,7 @@ from .evidence import (
     DIVISOR,
     Estimate,
     Evidence,
+    RealEvidence,
     at_lab,
     balance,
     calmer,
@@ -159,18 +160,22 @@ class Verdict:
 
 def judge(vanilla: Evidence, dcgan: Evidence, floor: dict[str, dict], real: Tensor) -> list[Verdict]:
     """All verdicts. ``floor`` is the row of real training images, ``real`` (n, a) the attributes of test images."""
-    evidence = {"vanilla": vanilla, "dcgan": dcgan, "real": Evidence(None, floor, None, real)}
+    evidence: dict[str, Evidence | RealEvidence] = {
+        "vanilla": vanilla,
+        "dcgan": dcgan,
+        "real": RealEvidence(floor, real),
+    }
     return [_judged(claim, [evidence[name] for name in claim.about]) for claim in CLAIMS]
 
 
-def _judged(claim: Claim, evidences: list[Evidence]) -> Verdict:
+def _judged(claim: Claim, evidences: list[Evidence | RealEvidence]) -> Verdict:
     """The row of one claim, judged by the evidence for each of ``claim.about``."""
     value, low, high = claim.measure(claim.id, *evidences)
     verdict = decide(low, high, claim.above, claim.below)
-    trained = min(evidence.run.epochs for evidence in evidences if evidence.run)
-    losses = {evidence.run.config.loss for evidence in evidences if evidence.run} - {NonSaturating.name}
-    if claim.kind == "steps" and losses:  # its thresholds are made for the original's loss
-        verdict = f"not tested: another loss, {', '.join(sorted(losses))}"
+    trained_on = [evidence.run for evidence in evidences if isinstance(evidence, Evidence)]
+    trained, losses = min(run.epochs for run in trained_on), {run.config.loss for run in trained_on}
+    if claim.kind == "steps" and losses != {NonSaturating.name}:  # thresholds are made for the original's loss
+        verdict = f"not tested: another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
     elif trained < claim.epochs:
         verdict = f"not tested: {trained} of {claim.epochs} epochs"
     elif claim.again and verdict == "holds":
@@ -178,11 +183,11 @@ def _judged(claim: Claim, evidences: list[Evidence]) -> Verdict:
     return Verdict(claim.id, claim.sentence, claim.statistic, claim.threshold, value, (low, high), verdict)
 
 
-def _again(claim: Claim, evidences: list[Evidence]) -> str:
+def _again(claim: Claim, evidences: list[Evidence | RealEvidence]) -> str:
     """What becomes of a claim that holds, once the networks of another seed are asked."""
-    if any(evidence.second is None for evidence in evidences):
+    others = [replace(e, effects=e.second) for e in evidences if isinstance(e, Evidence) and e.second]
+    if len(others) < len(evidences):
         return "undecided"
-    others = [replace(evidence, effects=evidence.second) for evidence in evidences]
     _, low, high = claim.measure(claim.id, *others)
     return "holds" if decide(low, high, claim.above, claim.below) == "holds" else "true of this run only"
 

@@ -26,13 +26,21 @@ Estimate = tuple[float, float, float]  # a value, and the ends of its 95 % inter
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the claims are judged by, for one network; of real images there is no run and no effect."""
+    """What the claims are judged by, for one network."""
 
-    run: Run | None
+    run: Run
     scores: dict[str, dict]  # a row of scoring.score_runs
-    effects: EffectTable | None
+    effects: EffectTable
     attributes: Tensor  # (n, a): of its images
     second: EffectTable | None = None  # of a run with another seed
+
+
+@dataclass(frozen=True)
+class RealEvidence:
+    """What it is compared with: real images, which have neither run nor effects."""
+
+    scores: dict[str, dict]  # as in `Evidence`, of training images
+    attributes: Tensor  # (n, a): of test images
 
 
 def resample(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, ordered: bool = False) -> Estimate:
@@ -51,6 +59,12 @@ def resample(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, 
 def interval(samples: Tensor) -> tuple[float, float]:
     """The ends that leave out a fortieth of ``samples`` (n,) each."""
     return torch.quantile(samples.double(), 0.025).item(), torch.quantile(samples.double(), 0.975).item()
+
+
+def each(pick: Callable[..., float], *estimates: Estimate) -> Estimate:
+    """What ``pick``, min or max, takes of the values, of the lower and of the upper ends of ``estimates``."""
+    value, low, high = map(pick, zip(*estimates, strict=True))
+    return value, low, high
 
 
 # ----- losses: blocks of steps are what is drawn, since neighbouring steps are alike
@@ -113,7 +127,7 @@ def inside(loss: Tensor, low: float, high: float) -> Tensor:
 
 def movement(d: Tensor, g: Tensor) -> Tensor:
     """Swing over level, mean of both losses."""
-    return sum(swing(loss).mean() / loss.mean() for loss in (d, g)) / 2
+    return (swing(d).mean() / d.mean() + swing(g).mean() / g.mean()) / 2
 
 
 def calmer(id: str, vanilla: Evidence, dcgan: Evidence) -> Estimate:
@@ -139,7 +153,7 @@ def balance(id: str, evidence: Evidence) -> Estimate:
 # ----- pictures
 
 
-def closer(id: str, vanilla: Evidence, dcgan: Evidence, real: Evidence) -> Estimate:
+def closer(id: str, vanilla: Evidence, dcgan: Evidence, real: RealEvidence) -> Estimate:
     """Distance from real images, vanilla over DCGAN: the smallest of outline sharpness, texture and Frechet distance.
 
     The interval of the first two is over pictures, that of the Frechet distance over sets of latent vectors.
@@ -150,15 +164,13 @@ def closer(id: str, vanilla: Evidence, dcgan: Evidence, real: Evidence) -> Estim
         gaps = [(attributes.mean(0) - r.mean(0)).abs()[columns] for attributes in (v, d)]
         return (gaps[0] / gaps[1].clamp(min=1e-9)).min()
 
-    frechet = [
-        vanilla.scores["frechet"][a] / dcgan.scores["frechet"][b]
-        for a, b in (("mean", "mean"), ("low", "high"), ("high", "low"))
-    ]
-    estimate = resample(ratio, [[evidence.attributes] for evidence in (vanilla, dcgan, real)], id)
-    return tuple(map(min, estimate, frechet))
+    of_vanilla, of_dcgan = vanilla.scores["frechet"], dcgan.scores["frechet"]
+    frechet = tuple(of_vanilla[a] / of_dcgan[b] for a, b in (("mean", "mean"), ("low", "high"), ("high", "low")))
+    estimate = resample(ratio, [[vanilla.attributes], [dcgan.attributes], [real.attributes]], id)
+    return each(min, estimate, frechet)
 
 
-def deformed(id: str, network: Evidence, real: Evidence) -> Estimate:
+def deformed(id: str, network: Evidence, real: RealEvidence) -> Estimate:
     """Share of images outside the real manifold, beyond that of real images; interval over sets of latent vectors."""
     best, found = real.scores["precision"]["mean"], network.scores["precision"]
     return best - found["mean"], best - found["high"], best - found["low"]
@@ -178,7 +190,7 @@ def over_dimensions(
         resample(partial(measure, e.effects), [[torch.arange(len(e.effects.mean))]], id, e.run.config.model)
         for e in evidences
     ]
-    return tuple(map(worse, zip(*found, strict=True)))
+    return each(worse, *found)
 
 
 def column(effects: EffectTable, name: str) -> Tensor:
@@ -224,8 +236,8 @@ def inequality(effects: EffectTable, dims: Tensor) -> Tensor:
 
 def at_lab(name: str, id: str, evidence: Evidence) -> Estimate:
     """Mean effect on ``name``, of `effects.NAMES`, over the lab's five dimensions."""
-    parts = (evidence.effects.mean, evidence.effects.low, evidence.effects.high)
-    return tuple(part[list(LAB_DIMS), NAMES.index(name)].mean().item() for part in parts)
+    effects, at = evidence.effects, (list(LAB_DIMS), NAMES.index(name))
+    return effects.mean[at].mean().item(), effects.low[at].mean().item(), effects.high[at].mean().item()
 
 
 def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Estimate:
@@ -241,4 +253,4 @@ def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Es
         if name.startswith("-") or (name.startswith("|") and mean < 0):
             low, mean, high = -high, -mean, -low
         ends.append((mean, low, high))
-    return tuple(map(min, zip(*ends, strict=True)))
+    return each(min, *ends)

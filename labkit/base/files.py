@@ -126,6 +126,6 @@ def write_fault(path: Path, size: int, error: OSError) -> str:
         errno.EROFS: "the disk is read-only: work in a copy of the project on a disk that can be written",
         errno.EACCES: "permission denied: work in a copy of the project that you own",
         errno.EPERM: "permission denied: work in a copy of the project that you own",
-    }.get(error.errno, error.strerror or str(error))
+    }.get(error.errno or 0, error.strerror or str(error))
     much = f" ({size / 1e6:.1f} MB)" if size else ""
     return f"cannot write {path}{much}: {remedy}; what was there before is untouched"

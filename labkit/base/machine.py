@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import threading
+from typing import Any
 
 from . import paths
 from .errors import LabError
@@ -31,7 +32,8 @@ def postponed_interrupt():
     Gives a function that tells whether one came; the work asks it where it can stop, and raises KeyboardInterrupt. A
     second one stops it at once. In a thread other than the main one, which hears no signal, nothing changes.
     """
-    came, before = [], {}
+    came: list[int] = []
+    before: dict[int, Any] = {}  # handlers, by signal
 
     def restore():
         for number, handler in before.items():
@@ -80,7 +82,9 @@ def keeping_memory():
     kept = {mmap_threshold: 1 << 30, trim_threshold: 2**31 - 1, top_pad: 1 << 28, arena_max: 1}
     usual = {mmap_threshold: 1 << 17, trim_threshold: 1 << 17, top_pad: 1 << 17, arena_max: 0}
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if _keeping or not hasattr(libc, "mallopt"):  # what sampled during a training must not end it for the training
+    if (
+        _keeping or libc is None or not hasattr(libc, "mallopt")
+    ):  # what sampled during a training must not end it for the training
         yield
         return
     for option, value in kept.items():

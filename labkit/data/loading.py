@@ -12,6 +12,7 @@ import struct
 import subprocess
 import tempfile
 import urllib.request
+import zlib
 from http.client import HTTPException
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def read_verified(path: Path, digest: str, largest: int = FASHION_MNIST.largest)
         if content.startswith(b"\x1f\x8b"):
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1)
         fault = "" if sha256(content) == digest else f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
-    except (OSError, EOFError, gzip.zlib.error) as error:
+    except (OSError, EOFError, zlib.error) as error:
         fault = str(error)
     if fault:
         raise LabError(f"{path} is damaged ({fault}): delete it and run 'make data'")

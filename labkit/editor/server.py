@@ -10,7 +10,7 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 class PromptConnection(ZMQChannelsWebsocketConnection):
     """Jupyter's own connection of a page to its kernel, with TCP_NODELAY."""
 
-    async def connect(self):
+    async def connect(self):  # type: ignore[override]  # annotated as a Future, and a coroutine in fact
         """Called when the page has opened its websocket."""
         self.websocket_handler.set_nodelay(True)
-        return await super().connect()
+        return await super().connect()  # type: ignore[misc]

@@ -23,6 +23,7 @@ from ..figures import catalogue, sheets
 from ..training import runs
 from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
 
+State = tuple[Tensor, Tensor, int]  # base vectors, z, and the seed that drew the base vectors
 RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
 MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 
@@ -34,8 +35,8 @@ def _reports(method):
     def call(self, *arguments, **options):
         with self._lock:  # JupyterLab runs callbacks in more than one thread
             try:
-                if self.run is None and method.__name__ not in ("use", "load"):
-                    raise LabError("no network is open: choose a run, or train one with 'make report'")
+                if method.__name__ not in ("use", "load"):
+                    self.opened()
                 self.status, self.failed = method(self, *arguments, **options) or "", False
             except LabError as error:
                 self.status, self.failed = str(error), True
@@ -60,15 +61,28 @@ class Editor:
         seed: int = 0,
         device: str = "auto",
     ):
-        self._lock, self.run, self.g, self.device = threading.RLock(), None, None, pick_device(device)
-        self.status, self.failed = "", False
-        self.seed, self.dims, self.dim = seed, list(dims), latent.LAB_DIMS[0]  # dim: the last one edited
-        self.rows, self.touched = list(range(GARMENTS)), []  # garments that an edit changes, and that the last one did
-        self._undo, self._redo, self._gesture, self.effects = [], [], (None, 0.0), {}
-        self.directions, self.descriptions = {}, {}  # by name: unit vectors, and what they were measured to do
+        self._lock, self.device, self.status, self.failed = threading.RLock(), pick_device(device), "", False
+        self.run: runs.Run | None = None
+        self.seed, self.dims = seed, list(dims)
+        self.dim: int | str = latent.LAB_DIMS[0]  # the last one edited
+        self.rows: list[int] = list(range(GARMENTS))  # garments that an edit changes
+        self.touched: list[int] = []  # and those that the last edit did change
+        self._base_images: Tensor | None = None
+        self._gesture: tuple[tuple, float] = (), 0.0  # the last one, and when it was
+        self._undo: list[State] = []
+        self._redo: list[State] = []
+        self.effects: dict[int | str, float] = {}  # by dimension or direction
+        self.directions: dict[str, Tensor] = {}  # unit vectors by name
+        self.descriptions: dict[str, str] = {}  # what these were measured to do
         # The last of MODELS, the DCGAN, comes first, each in its longest profile.
         best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != MODELS[-1])
         self.use(run or (best[0] if best else paths.RUNS))
+
+    def opened(self) -> runs.Run:
+        """The run that is open, or a LabError."""
+        if self.run is None:
+            raise LabError("no network is open: choose a run, or train one with 'make report'")
+        return self.run
 
     def refresh(self) -> None:
         """Show the present state."""
@@ -84,7 +98,7 @@ class Editor:
 
     def figure(self):
         """The present state as a matplotlib Figure."""
-        config, dims = self.run.config, (self.z != self.base).any(0).nonzero().flatten().tolist()
+        config, dims = self.opened().config, (self.z != self.base).any(0).nonzero().flatten().tolist()
         edited = "edited: " + ", ".join(f"z[{dim}]" for dim in dims[:6]) + (", \u2026" if len(dims) > 6 else "")
         return sheets.edit(
             *self.images(),
@@ -105,7 +119,7 @@ class Editor:
 
     def _unit(self, dim: int | str) -> Tensor:
         """The unit vector that ``dim`` means, (latent_dim,)."""
-        if type(dim) is not str:
+        if not isinstance(dim, str):
             latent.check_edits([dim], [0.0], self.base.shape[1])
             return torch.eye(self.base.shape[1])[dim]
         if dim not in self.directions:
@@ -119,24 +133,24 @@ class Editor:
         """Open the run in ``folder``, trained and verified. The vectors stay if they fit."""
         run, dims = runs.load_run(_listed(folder)), self.dims
         found, descriptions = _measured_directions(run)
-        if self.run is None and (unknown := [dim for dim in dims if type(dim) is str and dim not in found]):
+        if self.run is None and (unknown := [dim for dim in dims if isinstance(dim, str) and dim not in found]):
             raise LabError(
                 f"dims = {dims}: {unknown[0]!r} is neither a dimension of z nor a direction that was measured"
             )
         if self.run is None or run.config.latent_dim != self.run.config.latent_dim:
             if self.run:
-                dims = [dim for dim in dims if type(dim) is str or dim < run.config.latent_dim]
-            latent.check_edits([dim for dim in dims if type(dim) is not str] or [0], [0.0], run.config.latent_dim)
+                dims = [dim for dim in dims if isinstance(dim, str) or dim < run.config.latent_dim]
+            latent.check_edits([dim for dim in dims if not isinstance(dim, str)] or [0], [0.0], run.config.latent_dim)
             self._replace(base_vectors(run.config.latent_dim, self.seed), None, self.seed)
             self._undo, self._redo = [], []
         self._open(run, found, descriptions)
-        self.dims = [dim for dim in dims if type(dim) is not str or dim in found]
+        self.dims = [dim for dim in dims if not isinstance(dim, str) or dim in found]
 
     def _open(self, run: runs.Run, found: dict[str, Tensor], descriptions: dict[str, str]) -> None:
         """Draw with the generator of ``run`` from now on; what was known of the one before is forgotten."""
-        self.run, self.g, self.effects, self._base_images = run, run.generator(self.device), {}, None
+        self.run, self.g, self.effects = run, run.generator(self.device), {}
         self.directions, self.descriptions = found, descriptions
-        self._gesture = None, 0.0
+        self._base_images, self._gesture = None, ((), 0.0)
 
     @_reports
     def set(self, dim: int | str, value: float, rows: list[int] | None = None):
@@ -161,7 +175,7 @@ class Editor:
     def reset(self, dim: int | str | None = None):
         """Give ``dim``, or all of z, back its base value in every garment."""
         z = self.base.clone()
-        if type(dim) is str:
+        if isinstance(dim, str):
             unit = self._unit(dim)
             z = self.z + ((self.base - self.z) @ unit).unsqueeze(1) * unit
         elif dim is not None:
@@ -239,7 +253,7 @@ class Editor:
     def sweep(self, dim: int | str | None = None):
         """Keep an animation of ``dim``, or of what was edited last, from -3 to 3 and back, and the recipe."""
         if dim is None:
-            known = self.dim in self.directions if type(self.dim) is str else self.dim < self.base.shape[1]
+            known = self.dim in self.directions if isinstance(self.dim, str) else self.dim < self.base.shape[1]
             dim = self.dim if known else next(iter(self.dims), 0)  # it may be one of a network that was open before
         self._unit(dim)
         values = torch.linspace(latent.LAB_VALUES[0], latent.LAB_VALUES[-1], 25).tolist()
@@ -273,10 +287,10 @@ class Editor:
 
     def _write(self, files: dict[str, bytes]) -> str:
         """Write ``files`` and the recipe to a new folder; which one, in words."""
-        named = {dim: self.directions[dim] for dim in self.dims if type(dim) is str}
-        saved = Recipe(self.run, self.seed, self.dims, named, self.base, self.z)
+        named = {dim: self.directions[dim] for dim in self.dims if isinstance(dim, str)}
+        saved = Recipe(self.opened(), self.seed, self.dims, named, self.base, self.z)
         files = {**files, "recipe.json": encode_recipe(saved)}
-        folder = write_new(paths.KEPT, self.run.config.model, files)
+        folder = write_new(paths.KEPT, saved.run.config.model, files)
         return f"kept in {folder.relative_to(paths.KEPT.parent.parent)}: {', '.join(files)}"
 
     def _replace(self, base: Tensor, z: Tensor | None, seed: int) -> None:
@@ -292,18 +306,18 @@ class Editor:
             self._undo.append((self.base, self.z, self.seed))
             self._redo.clear()
 
-    def _swap(self, source: list, target: list, name: str) -> None:
+    def _swap(self, source: list[State], target: list[State], name: str) -> None:
         """Go to the newest state in ``source`` and keep the present one in ``target``: undo or redo, by ``name``."""
         if not source:
             raise LabError(f"there is nothing to {name}")
         target.append((self.base, self.z, self.seed))
         self._replace(*source.pop())
-        self._gesture = None, 0.0
+        self._gesture = (), 0.0
 
 
 def name_of(dim: int | str) -> str:
     """What a slider is called."""
-    return dim if type(dim) is str else f"z[{dim}]"
+    return dim if isinstance(dim, str) else f"z[{dim}]"
 
 
 def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -17,7 +17,7 @@ from ..base import paths
 from ..base.errors import LabError
 from ..config import MODELS
 from ..data import CLASSES
-from ..evaluation.classifier import load_classifier
+from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
 from ..training import runs
 from .recipe import GARMENTS
@@ -52,7 +52,7 @@ class LatentExplorer(Editor):
     ):
         self.view, self._syncing = None, False
         try:
-            self.classifier = load_classifier()[0]
+            self.classifier: Classifier | None = load_classifier()[0]
         except LabError:  # the editor does without the classes
             self.classifier = None
         super().__init__(run, dims, seed, device)
@@ -101,7 +101,8 @@ class LatentExplorer(Editor):
         self.change = self._bind(difference, lambda _: self.refresh(), "100px")
         self.stage, self.names = w.Image(format="png"), w.HTML()
         self.measurements, self.status_line = w.HTML().add_class("labkit-measures"), w.HTML()
-        self.sliders, self.slider_rows = w.VBox().add_class("labkit-rows"), {}
+        self.sliders = w.VBox().add_class("labkit-rows")
+        self.slider_rows: dict[int | str, tuple[w.HBox, w.FloatSlider, w.HTML]] = {}
         labels = w.Output(layout={"display": "none"})
         labels.append_display_data(Javascript(LABELS))
         tools = w.VBox([*self._edit_tools(), *self._slider_tools(), self._recipe_tools()])
@@ -251,7 +252,9 @@ class LatentExplorer(Editor):
     def _sync_lists(self) -> None:
         """Offer the dimensions by effect, once all are measured, and the directions; none is chosen."""
         known = [dim for dim in self.effects if type(dim) is int]
-        ranked = sorted(known, key=self.effects.get, reverse=True) if len(known) == self.base.shape[1] else []
+        ranked = (
+            sorted(known, key=lambda dim: self.effects[dim], reverse=True) if len(known) == self.base.shape[1] else []
+        )
         dims = [(f"z[{dim}]: {self.effects[dim]:.1f}", dim) for dim in ranked]
         _set_options(self.by_effect, [("choose" if dims else "not ranked", None), *dims])
         texts = self.descriptions

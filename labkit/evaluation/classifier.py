@@ -7,6 +7,7 @@ quantities. `retrain` (make classifier) trains it again; then all scores begin a
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -67,7 +68,7 @@ class Classifier(nn.Module):
             LabError: another shape or range, or a pixel that is not finite.
         """
         if images.dtype == torch.uint8 and images.dim() == 3 and images.shape[1:] == (28, 28):
-            convert = to_unit
+            convert: Callable[[Tensor], Tensor] = to_unit
         elif images.dim() == 4 and images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
             convert = torch.clone
             if not images.abs().max() <= 1:  # also refuses nan
@@ -143,7 +144,7 @@ def retrain() -> None:
     images, labels = data.load("test")
     accuracy = (classifier.measure(images)[1].argmax(1) == labels).float().mean().item()
     content = safetensors.torch.save({k: v.contiguous() for k, v in classifier.state_dict().items()})
-    card = {
+    card: dict = {
         "sha256": sha256(content),
         "test_accuracy": round(accuracy, 4),
         "epochs": EPOCHS,

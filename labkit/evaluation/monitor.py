@@ -25,7 +25,8 @@ class Monitor:
     """To be given to `runs.fit_or_load`; called with the state and the run's folder after every epoch."""
 
     def __init__(self, profile: str, device: str = "cpu"):
-        self.device, self.images, self.reference = device, min(IMAGES, scoring.OF_PROFILE[profile]), None
+        self.device, self.images = device, min(IMAGES, scoring.OF_PROFILE[profile])
+        self.reference: scoring.Reference | None = None  # loaded when it is first needed
 
     def __call__(self, state: TrainState, folder: Path) -> None:
         """Score the state, if it is its turn, and sound the alarm if need be."""

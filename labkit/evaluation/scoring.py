@@ -11,6 +11,7 @@ import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -178,7 +179,10 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
     generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/.
     """
-    wanted = [("floor", paths.MEASURED, "training images", None), ("ceiling", paths.MEASURED, "noise", None)]
+    wanted: list[tuple[str, Path, str, runs.Run | None]] = [
+        ("floor", paths.MEASURED, "training images", None),
+        ("ceiling", paths.MEASURED, "noise", None),
+    ]
     wanted += [
         (run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.manifest["files"]["generator.safetensors"], run)
         for run in found

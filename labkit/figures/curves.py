@@ -44,7 +44,7 @@ def loss_curves(
     _show_marks(right, {"0.2": loss.of("d_real")})
     for ax in (left, right):
         ax.set(xlabel="epoch", xlim=(0, epochs))
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
     for ax in rest:
         _score_curves(ax, scores, alarms, epochs)
@@ -95,7 +95,7 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
     ax.plot(epoch, distances, "k.-", label="Frechet distance")
     ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
     ax.set(title="scores", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     plain_log_ticks(ax)
     shares = ax.twinx()
     for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):

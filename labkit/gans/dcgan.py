@@ -38,7 +38,7 @@ class DCGANDiscriminator(nn.Module):
 
         def block(n_in, n_out, norm=True):
             layers = [nn.Conv2d(n_in, n_out, 3, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Dropout2d(0.25)]
-            return layers + [nn.BatchNorm2d(n_out, eps=0.8)] * norm
+            return [*layers, nn.BatchNorm2d(n_out, eps=0.8)] if norm else layers
 
         self.model = nn.Sequential(*block(1, 16, norm=False), *block(16, 32), *block(32, 64), *block(64, 128))
         self.adv_layer = nn.Sequential(nn.Linear(128 * 2 * 2, 1), nn.Sigmoid())

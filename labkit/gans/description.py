@@ -21,7 +21,7 @@ def describe(model: nn.Module, x: Tensor) -> list[Layer]:
             continue
 
         def record(module, _, out, name=name, parametrized=parametrized):
-            label = _label(module) + ", spectral norm" * parametrized
+            label = _label(module) + (", spectral norm" if parametrized else "")
             count = sum(p.numel() for p in module.parameters())
             layers.append(Layer(name, name.split(".")[0], label, tuple(out.shape[1:]), count))
 

@@ -20,6 +20,7 @@ for. Gradients of gradients, which a gradient penalty needs, are right through a
 import copy
 from collections import OrderedDict
 from functools import cache
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,7 @@ class FusedSequential(nn.Sequential):
         """What the layers make of ``x``, one after the other."""
         before, waiting = None, None  # the layer before, and an upsampling that waits for its convolution
         for layer in self:
-            if waiting is not None and _can_fold(waiting, layer):
+            if waiting is not None and _can_fold(layer, waiting):
                 x, waiting = _upsample_and_convolve(layer, self.dtype, x), None
             else:
                 if waiting is not None:
@@ -100,12 +101,12 @@ def _is_watched(layer: nn.Module) -> bool:
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks)
 
 
-def _can_fold(upsample: nn.Upsample, conv: nn.Module) -> bool:
+def _can_fold(conv: nn.Module, upsample: nn.Upsample) -> TypeGuard[nn.Conv2d]:
     doubles = upsample.mode == "nearest" and upsample.size is None and upsample.scale_factor == 2
     return doubles and _is_3x3(conv) and not _is_watched(upsample) and not _is_watched(conv)
 
 
-def _is_3x3(conv: nn.Module) -> bool:
+def _is_3x3(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
     """A convolution with a bias and a kernel of 3x3 that keeps the size of the picture."""
     return (
         isinstance(conv, nn.Conv2d)
@@ -118,12 +119,13 @@ def _is_3x3(conv: nn.Module) -> bool:
 
 def _compute(layer: nn.Module, before: nn.Module | None, dtype: torch.dtype | None, x: Tensor) -> Tensor:
     """What ``layer`` makes of ``x``, which comes from the layer ``before``."""
-    weight = next(layer.parameters(recurse=False), None)
+    weight: Tensor | None = next(layer.parameters(recurse=False), None)
     if _is_watched(layer):
         return layer(x if weight is None or isinstance(layer, _BatchNorm) else x.to(weight.dtype))
     match layer:
         case nn.Conv2d() if layer.out_channels == 1 and _is_3x3(layer):
-            return _ToOne.apply(x.to(dtype or weight.dtype), layer.weight, layer.bias)
+            weight = layer.weight
+            return _ToOne.apply(x.to(dtype or weight.dtype), weight, layer.bias)
         case nn.Conv2d() if layer.padding_mode == "zeros" and layer.weight.dtype == (dtype or layer.weight.dtype):
             x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, layer.weight))
             return conv2d(x, weight, layer.bias, layer.stride, layer.padding, layer.dilation, layer.groups)

@@ -18,6 +18,7 @@ class Mark(NamedTuple):
     text: str  # beside its line in a figure
 
 
+@dataclass(frozen=True)
 class Loss:
     """What D and G minimise, as means over the batch. Its fields are fields of `TrainConfig`."""
 
@@ -108,7 +109,7 @@ def squared_slopes(d: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     the gradient of an image holds what it changes in the answers to the others.
     """
     x = x.detach().requires_grad_()
-    logits = d.logits(x)
+    logits = d.logits(x)  # type: ignore[operator]  # to torch's stubs, what a module has is a tensor
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return logits, gradient.square().sum((1, 2, 3))
 

@@ -24,9 +24,7 @@ class GAN:
     discriminator: Callable[[], nn.Module]
     chapter: int = 0  # of the report that trains it; 0: none
     recipes: dict[str, dict] = field(default_factory=dict)  # profile: what it changes in the defaults of TrainConfig
-    initialise: Callable[[nn.Module], None] = lambda network: (
-        None
-    )  # sets a network's initial weights, if not as torch does
+    initialise: Callable[[nn.Module], None] = lambda network: None  # initial weights, if not torch's own
 
 
 GANS: dict[str, GAN] = {}

@@ -73,4 +73,4 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """False for the traceback of a task that still waited for the kernel when an interruption ended it."""
-    return not (record.exc_info and record.exc_info[0].__name__ == "DeadKernelError")
+    return not (record.exc_info and record.exc_info[0] and record.exc_info[0].__name__ == "DeadKernelError")

@@ -28,17 +28,14 @@ def make_pdf(profile: str) -> Path:
             "--no-first-run",
             "--disable-background-networking",
             "--disable-component-update",
-        ]
-        command += [
             "--disable-sync",
             f"--user-data-dir={scratch}",
             "--no-pdf-header-footer",
             f"--print-to-pdf={scratch}/out.pdf",
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # it has none for root
             source.as_uri(),
         ]
-        done = subprocess.run(
-            command + ["--no-sandbox"] * (os.geteuid() == 0), capture_output=True, text=True, timeout=120
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if not Path(scratch, "out.pdf").exists():
             raise LabError(
                 f"{browser} made no PDF of {source}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"

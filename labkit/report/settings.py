@@ -3,6 +3,7 @@
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 from ..base.errors import LabError
 from ..base.machine import pick_device
@@ -42,13 +43,13 @@ def check_settings(profile: str, device: str, settings: dict, notebooks: list[Pa
     return {"profile": profile, "device": pick_device(device), "changes": changes, **own}
 
 
-def declared_parameters(notebook: Path) -> dict[str, object]:
+def declared_parameters(notebook: Path) -> dict[str, Any]:
     """The names that the cell tagged `parameters` assigns, with their values."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
         source = next("".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", []))
         return {
-            node.targets[0].id: ast.literal_eval(node.value)
+            node.targets[0].id: ast.literal_eval(node.value)  # type: ignore[attr-defined]  # no plain name: see below
             for node in ast.parse(source).body
             if isinstance(node, ast.Assign)
         }

@@ -73,9 +73,11 @@ def resume(state: TrainState, folder: Path, whole_epochs: bool = False) -> None:
             ) from None
         machines = machines_of(state)
         if len(machines) > 1:
-            changed = sorted({key for other in machines for key in other if other[key] != machines[-1].get(key)})
-            changed = ", ".join(changed)
-            print(f"{folder.name} was begun with another {changed}: it goes on, but not bit for bit as it would there")
+            changed = {key for other in machines for key in other if other[key] != machines[-1].get(key)}
+            print(
+                f"{folder.name} was begun with another {', '.join(sorted(changed))}:"
+                " it goes on, but not bit for bit as it would there"
+            )
         return
 
 

@@ -38,7 +38,10 @@ def captured(
         finally:
             with torch.no_grad():
                 for tensor in _live(state):  # what the optimisers only made now starts from zero
-                    tensor.copy_(before[tensor]) if tensor in before else tensor.zero_()
+                    if tensor in before:
+                        tensor.copy_(before[tensor])
+                    else:
+                        tensor.zero_()
 
     def replay(x_real: Tensor, noise: Tensor) -> Tensor:
         x.copy_(x_real)

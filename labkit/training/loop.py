@@ -34,8 +34,7 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
     config = state.config
     state.g.train()
     state.d.train()
-    if state.step_fn is None:
-        state.step_fn = _recorded_step(state)
+    state.step_fn = step = state.step_fn or _recorded_step(state)
     total, done = config.epochs * config.steps, state.epoch * config.steps
     done += len(state.paused.get("log", ())) // REPORT_EVERY * REPORT_EVERY
     with postponed_interrupt() as interrupted, progress(total=total, initial=done, unit="step") as bar:
@@ -44,7 +43,7 @@ def train(state: TrainState, images: Tensor, on_epoch: Callable[[TrainState], No
             start = time.perf_counter()
             try:
                 with seeded(config.seed, "epoch", epoch):
-                    state.history[epoch] = _epoch(state, images, epoch, interrupted, bar).cpu()
+                    state.history[epoch] = _epoch(state, step, images, epoch, interrupted, bar).cpu()
             finally:
                 state.seconds += time.perf_counter() - start
             state.epoch = epoch + 1
@@ -74,7 +73,14 @@ def _recorded_step(state: TrainState) -> Callable[[Tensor, Tensor], Tensor]:
         return captured(partial(both_moves, state, loss_of(config)), state, x, z)
 
 
-def _epoch(state: TrainState, images: Tensor, epoch: int, interrupted: Callable[[], bool], bar) -> Tensor:
+def _epoch(
+    state: TrainState,
+    step: Callable[[Tensor, Tensor], Tensor],
+    images: Tensor,
+    epoch: int,
+    interrupted: Callable[[], bool],
+    bar,
+) -> Tensor:
     """Train for one epoch, or for what is left of it: its rows of the history, (steps, 4)."""
     config, device = state.config, state.device
     images_a_step = config.d_steps * config.batch
@@ -92,7 +98,7 @@ def _epoch(state: TrainState, images: Tensor, epoch: int, interrupted: Callable[
                 state.paused = {"log": log[:i].clone(), "random": torch.get_rng_state()}
             raise KeyboardInterrupt
         z = torch.randn(images_a_step, config.latent_dim, device=device)
-        log[i] = state.step_fn(to_unit(images[order[i]]), z)
+        log[i] = step(to_unit(images[order[i]]), z)
         if state.average:
             state.average.update_parameters(state.g)
         if (i + 1) % REPORT_EVERY == 0 or i + 1 == config.steps:

@@ -104,7 +104,7 @@ def finished(root: Path | None = None) -> list[Path]:
 
 
 def choose_profile(profile: str, device: str, **changes) -> str:
-    """What ``auto`` means: ``full`` on a GPU or where its runs are at hand, as they are in the repository; else ``quick``.
+    """What ``auto`` means: ``full`` on a GPU or where its runs are at hand, as in the repository; else ``quick``.
 
     Raises:
         LabError: no such profile or setting.

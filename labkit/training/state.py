@@ -1,6 +1,8 @@
 """What a training run is between two epochs, and the generator that comes out of it."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +39,16 @@ class TrainState:
         self.epoch, self.seconds = 0, 0.0
         self.machines: list[dict] = []  # where earlier epochs were trained; see `runs.machine`
         self.paused: dict[str, Tensor] = {}
-        self.step_fn = None  # what `train` makes of a step: on a GPU a recorded graph, of these very tensors
+        # What `train` makes of a step: on a GPU a recorded graph, of these very tensors.
+        self.step_fn: Callable[[Tensor, Tensor], Tensor] | None = None
         with seeded(config.seed, "init"):
             g, d = build(config)
         self.precision = precision(config.precision, device)  # what "auto" is here
         half = torch.bfloat16 if self.precision == "bfloat16" else None
         self.g, self.d = fuse(g.to(device), half), fuse(d.to(device))
-        adam = dict(betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
-        self.opt_g = Adam(self.g.parameters(), config.lr, **adam)
-        self.opt_d = Adam(self.d.parameters(), config.lr_d or config.lr, **adam)
+        adam = partial(Adam, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
+        self.opt_g = adam(self.g.parameters(), config.lr)
+        self.opt_d = adam(self.d.parameters(), config.lr_d or config.lr)
         self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
         self.history = torch.zeros(config.epochs, config.steps, len(COLUMNS))
 
@@ -102,6 +105,6 @@ def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_0
     with seeded(seed, "batchnorm"):
         for z in torch.randn(n, latent_dim).split(batch):
             g(z.to(next(g.parameters()).device))
-    for norm, momentum in zip(norms, momenta):
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return g.eval()

@@ -32,7 +32,8 @@ def g_step(
     """
     value = loss.of_g(d, x_real, x_fake)
     if matching:
-        value = value + matching * (d.embed(x_real).mean(0).detach() - d.embed(x_fake).mean(0)).square().mean()
+        apart = d.embed(x_real).mean(0).detach() - d.embed(x_fake).mean(0)  # type: ignore[operator]  # as in `losses`
+        value = value + matching * apart.square().mean()
     opt.zero_grad()
     value.backward(inputs=[p for group in opt.param_groups for p in group["params"]])  # no gradients for D
     opt.step()
