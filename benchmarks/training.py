@@ -135,7 +135,9 @@ def lab_turns(model: str, device: str, precision: str = "auto"):
     from labkit.training import state as training_state
 
     steps = STEPS[model]
-    state = training_state.TrainState(config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device)
+    state = training_state.TrainState(
+        config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device
+    )
     pictures, z = images(steps * BATCH).to(device), latent.latents(SAMPLES)
 
     def train():
@@ -152,7 +154,10 @@ def sampling_memory(model: str, device: str):
     from labkit.config import config_for
     from labkit.training import state as training_state
 
-    g, z = training_state.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
+    g, z = (
+        training_state.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g,
+        latent.latents(10_000),
+    )
     g(z[:2].to(device))
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = memory_mb("VmRSS")
@@ -175,12 +180,21 @@ def turns(train, sample, device: str, steps: int):
         for work in (train, sample):
             work()
             times.append(clock(device))
-        yield {"step_s": (times[1] - times[0]) / steps, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": memory_mb("VmHWM")}
+        yield {
+            "step_s": (times[1] - times[0]) / steps,
+            "image_s": (times[2] - times[1]) / SAMPLES,
+            "memory_mb": memory_mb("VmHWM"),
+        }
 
 
 def worker(way: str, model: str, device: str) -> None:
     """Take a turn for every line on stdin, and answer with a line of JSON."""
-    ways = {"plain": plain_turns, "lab": lab_turns, "float32": partial(lab_turns, precision="float32"), "memory": sampling_memory}
+    ways = {
+        "plain": plain_turns,
+        "lab": lab_turns,
+        "float32": partial(lab_turns, precision="float32"),
+        "memory": sampling_memory,
+    }
     for answer in ways[way](model, device):
         print(json.dumps(answer), flush=True)
         if not sys.stdin.readline():
@@ -189,11 +203,17 @@ def worker(way: str, model: str, device: str) -> None:
 
 def start(way: str, model: str, device: str, script: str = __file__) -> subprocess.Popen:
     """A worker process of ``script``."""
-    own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
+    own = (
+        "OMP_WAIT_POLICY",
+        "GOMP_SPINCOUNT",
+        "THP_MEM_ALLOC_ENABLE",
+    )  # the lab's settings are not for the plain script
     environment = {k: v for k, v in os.environ.items() if way != "plain" or k not in own}
     command = [sys.executable, script, "--worker", way, model, "--device", device]
     log = (ROOT / "build/bench/workers.log").open("a")
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+    )
 
 
 def take(process: subprocess.Popen) -> dict:
@@ -210,9 +230,15 @@ def peak_gflops(device: str) -> float:
 
     n, channels, side = 2048, 512, 14
     a, b = torch.randn(2, n, n, device=device)
-    x, weight = torch.randn(16, channels, side, side, device=device), torch.randn(channels, channels, 3, 3, device=device)
+    x, weight = (
+        torch.randn(16, channels, side, side, device=device),
+        torch.randn(channels, channels, 3, 3, device=device),
+    )
     x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
-    works = ((lambda: a @ b, 2 * n**3), (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2))
+    works = (
+        (lambda: a @ b, 2 * n**3),
+        (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2),
+    )
     rates = []
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for work, operations in works:
@@ -239,7 +265,9 @@ def step_gflop(model: str) -> dict[str, float]:
 
     counted = {}
     for name, layer in (("gflop_per_step", folded), ("gflop_done_per_step", layers._UpsampleAndConvolve.apply)):
-        state = training_state.TrainState(config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu")
+        state = training_state.TrainState(
+            config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu"
+        )
         with mock.patch.object(layers._UpsampleAndConvolve, "apply", layer), FlopCounterMode(display=False) as counter:
             loop.train(state, images(BATCH))
         counted[name] = counter.get_total_flops() / 1e9
@@ -247,7 +275,16 @@ def step_gflop(model: str) -> dict[str, float]:
 
 
 KINDS = {
-    "convolution": ("conv", "fprop", "dgrad", "wgrad", "avg_pool", "im2col", "col2im", "bmm"),  # bmm: that to one channel
+    "convolution": (
+        "conv",
+        "fprop",
+        "dgrad",
+        "wgrad",
+        "avg_pool",
+        "im2col",
+        "col2im",
+        "bmm",
+    ),  # bmm: that to one channel
     "batch norm": ("batch_norm",),
     "linear": ("mm",),
     "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
@@ -297,7 +334,9 @@ def growth(device: str) -> dict:
 
     def seconds(batch: int, epochs: int) -> float:
         pictures = images(batch * steps).to(device)
-        state = training_state.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device)
+        state = training_state.TrainState(
+            config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device
+        )
         loop.train(state, pictures)  # warm up, and record the graph on a GPU
         state.epoch = 0
         begin = clock(device)
@@ -368,7 +407,10 @@ def main() -> None:
             "time_by_kind": profile(model, device),
         }
         if "float32" in taken:
-            results[model]["float32"] = {**against_plain(taken, "float32", "step_s"), "images_per_s": BATCH / step["float32"]["median"]}
+            results[model]["float32"] = {
+                **against_plain(taken, "float32", "step_s"),
+                "images_per_s": BATCH / step["float32"]["median"],
+            }
         results.setdefault("sample", {})[model] = {
             **against_plain(taken, "lab", "image_s"),
             "seconds_10000": 1e4 * statistics.median(turn["image_s"] for turn in taken["lab"]),
@@ -378,7 +420,9 @@ def main() -> None:
     for r in (results[model] for model in MODELS):
         for row in (r, r.get("float32")):
             if row:
-                possible = BATCH / row["images_per_s"] * results["peak_gflops"]["median"]  # GFLOP that the peak does in a step's time
+                possible = (
+                    BATCH / row["images_per_s"] * results["peak_gflops"]["median"]
+                )  # GFLOP that the peak does in a step's time
                 row["peak_fraction"] = r["gflop_per_step"] / possible
                 row["peak_fraction_done"] = r["gflop_done_per_step"] / possible
     results["growth"] = growth(device)

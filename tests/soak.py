@@ -58,7 +58,13 @@ def digests(root: Path) -> dict[str, str]:
 
 def strays(root: Path) -> list[str]:
     """Files that a finished run should not have."""
-    return [path.name for path in root.rglob("*") if path.is_file() and path.name not in (*FILES, "run.json") and not path.name.startswith(f"checkpoint-{EPOCHS:05d}")]
+    return [
+        path.name
+        for path in root.rglob("*")
+        if path.is_file()
+        and path.name not in (*FILES, "run.json")
+        and not path.name.startswith(f"checkpoint-{EPOCHS:05d}")
+    ]
 
 
 def soak(kills: int, seed: int, scratch: Path, threads: int = 1) -> str:

@@ -82,7 +82,10 @@ def project(tmp_path_factory):
 def lab(project, tmp_path_factory):
     """The page with chapter 03, all cells run. The kernel computes on the CPU, as the tests do."""
     scratch = tmp_path_factory.mktemp("jupyter")
-    with jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server, chromium() as browser:
+    with (
+        jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server,
+        chromium() as browser,
+    ):
         page = open_notebook(browser, server, "notebooks/03_latent_perturbation.ipynb")
         page.set_default_timeout(15_000)
         run_all(page, ".labkit-stage img", 240)
@@ -177,7 +180,10 @@ def quiet(page, seconds=30):
 
 def run_in_the_kernel(page, code):
     """Begin to run ``code``, as a cell is run."""
-    page.evaluate("code => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.requestExecute({code, store_history: false}) }", code)
+    page.evaluate(
+        "code => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.requestExecute({code, store_history: false}) }",
+        code,
+    )
 
 
 def cells(page):
@@ -186,20 +192,28 @@ def cells(page):
     sheet = np.asarray(lab_page.picture(page))
     assert sheet.shape[0] % 29 == 0 and sheet.shape[1:] == (8 * 29, 4), sheet.shape
     sheet = sheet.reshape(-1, 29, 8, 29, 4).transpose(0, 2, 1, 3, 4)
-    assert (sheet[:, :, :28, :28, 3] == 255).all() and (sheet[:, :, 28, :, 3] == 0).all() and (sheet[:, :, :, 28, 3] == 0).all()
+    assert (
+        (sheet[:, :, :28, :28, 3] == 255).all()
+        and (sheet[:, :, 28, :, 3] == 0).all()
+        and (sheet[:, :, :, 28, 3] == 0).all()
+    )
     return sheet[:, :, :28, :28, :3]
 
 
 def library(network, *rows):
     """What the library makes of each row's vectors (8, 100), as `cells` gives it."""
-    return np.stack([np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows])
+    return np.stack(
+        [np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows]
+    )
 
 
 def assert_same(shown, expected):
     """Equal to the grey level; only where a sum was rounded the other way, half a level becomes one, hardly anywhere."""
     assert shown.shape == expected.shape
     apart = np.abs(shown.astype(int) - expected)
-    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
+    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, (
+        f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
+    )
 
 
 def handle(page, name):
@@ -231,7 +245,11 @@ def press(page, text):
 
 def control(page, label, kind):
     """The input or select behind a visible label."""
-    return page.locator(".labkit-editor .widget-inline-hbox").filter(has=page.locator(f'.widget-label:text-is("{label}")')).locator(kind)
+    return (
+        page.locator(".labkit-editor .widget-inline-hbox")
+        .filter(has=page.locator(f'.widget-label:text-is("{label}")'))
+        .locator(kind)
+    )
 
 
 CHOSEN = "select => select.selectedOptions[0]?.label.replaceAll('\\xa0', ' ')"
@@ -250,8 +268,12 @@ def status(page):
 def sliders(page):
     """The names of the sliders, from top to bottom."""
     quiet(page)
-    page.wait_for_function("() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)")  # named when the page is idle
-    return page.eval_on_selector_all(".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)"
+    )  # named when the page is idle
+    return page.eval_on_selector_all(
+        ".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))"
+    )
 
 
 def centre(locator):
@@ -427,7 +449,9 @@ def test_a_target_alone_is_edited_and_marked(page, networks, z):
     assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
     differ = [column for column in range(8) if (shown[0, column] != shown[1, column]).any()]
     assert differ == [2]
-    marks = page.eval_on_selector_all(".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))")
+    marks = page.eval_on_selector_all(
+        ".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))"
+    )
     assert [i for i, marked in enumerate(marks) if marked] == [2]  # the first line, third garment
     press(page, "all")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
@@ -451,7 +475,10 @@ def test_what_the_page_is_told_it_does_not_send_back(page, networks, z):
     assert status(page) == "there is nothing to undo"
 
 
-@pytest.mark.xfail(reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs, and they overtake the others", strict=False)
+@pytest.mark.xfail(
+    reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs, and they overtake the others",
+    strict=False,
+)
 def test_clicks_take_effect_in_their_order(page, networks, z):
     """Also those that wait for a cell: of all that is clicked meanwhile, nothing overtakes."""
     press(page, "3"), press(page, "all")
@@ -537,7 +564,9 @@ def test_everything_has_a_name_for_a_screen_reader(page):
     press(page, "add")  # a slider that came later is named like the first ones
     assert sliders(page)[-1] == "z[7]"
     client = page.context.new_cdp_session(page)
-    root = client.send("DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"})
+    root = client.send(
+        "DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"}
+    )
     nodes = client.send("Accessibility.queryAXTree", {"nodeId": root["nodeId"]})["nodes"]
     client.detach()
     named = {}
@@ -549,7 +578,12 @@ def test_everything_has_a_name_for_a_screen_reader(page):
     assert set(named["combobox"]) == {"run", "walk", "to", "direction", "by effect", "kept"}
     assert set(named["spinbutton"]) == {"base seed", "dimension"}
     assert len(named["button"]) > 40 and all(named["button"]) and len(set(named["button"])) == len(named["button"])
-    pressed = {node["name"]["value"] for node in nodes for entry in node.get("properties", ()) if entry["name"] == "pressed" and entry["value"]["value"] == "true"}
+    pressed = {
+        node["name"]["value"]
+        for node in nodes
+        for entry in node.get("properties", ())
+        if entry["name"] == "pressed" and entry["value"]["value"] == "true"
+    }
     assert pressed == {"dcgan", "all"}
     assert len(named["status"]) == 1
 
@@ -565,7 +599,9 @@ def test_the_difference_is_a_third_row_in_colour(page, networks, z):
     colours = matplotlib.colormaps["PuOr_r"](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3]
     assert len(shown) == 3
     assert_same(shown[:2], library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
-    assert np.abs(shown[2].astype(int) - colours).max() <= 4  # a neighbouring colour, where a sum was rounded the other way
+    assert (
+        np.abs(shown[2].astype(int) - colours).max() <= 4
+    )  # a neighbouring colour, where a sum was rounded the other way
     whole = np.asarray(Image.open(io.BytesIO(sheets.stage(base, edited, True))).convert("RGBA"))
     assert whole.shape == np.asarray(lab_page.picture(page)).shape
     assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited", "difference"]
@@ -700,7 +736,10 @@ def test_sweep_keeps_an_animation(page, project, networks, z):
     wanted = library(networks["dcgan"], latent.perturb(z, 20, -3))[0, :, :, :, 0]
     shown = np.stack([frame[:28, 29 * i : 29 * i + 28] for i in range(8)])
     assert np.abs(shown.astype(int) - wanted).max() <= 8  # a GIF has few colours
-    assert page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility") == "hidden"
+    assert (
+        page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility")
+        == "hidden"
+    )
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
 
 
@@ -727,7 +766,11 @@ def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, netwo
     with damaged(folder / "generator.safetensors"):
         press(page, "vanilla")
         said = status(page)
-        assert f"{folder.relative_to(project)}/generator.safetensors" in said and "damaged" in said and "train again" in said
+        assert (
+            f"{folder.relative_to(project)}/generator.safetensors" in said
+            and "damaged" in said
+            and "train again" in said
+        )
         assert page.locator('.labkit-editor .labkit-failed[role="status"]').count() == 1
         assert (cells(page) == before).all()
         pressed = page.locator(".labkit-editor button.mod-active").all_inner_texts()
@@ -881,7 +924,9 @@ def test_no_text_on_a_button_is_cut_off(page, width):
 def test_the_pixels_are_squares(page):
     image = page.locator(".labkit-stage img")
     assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
-    width, height, natural = image.evaluate("i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]")
+    width, height, natural = image.evaluate(
+        "i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]"
+    )
     assert (width / natural, height) == (4, 4 * 58)
 
 

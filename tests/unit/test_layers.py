@@ -148,13 +148,17 @@ def test_print_shows_the_layers_of_the_lab_and_that_they_are_fused():
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_each_layer_called_alone_does_what_it_is_called(model):
     """Layer by layer, and with hooks on every layer, a fused network gives what the plain one does."""
-    for network, x in zip(registry.build(config_for(model, "smoke")), (torch.randn(2, 100), torch.rand(2, 1, 28, 28)), strict=True):
+    for network, x in zip(
+        registry.build(config_for(model, "smoke")), (torch.randn(2, 100), torch.rand(2, 1, 28, 28)), strict=True
+    ):
         plain, fused = network.eval(), layers.fuse(copy.deepcopy(network)).eval()
         expected, seen = {}, {}
         for into, whole in ((expected, plain), (seen, fused)):
             for name, layer in whole.named_modules():
                 if not isinstance(layer, nn.Sequential) and layer is not whole and "parametrizations" not in name:
-                    layer.register_forward_hook(lambda _, args, out, name=name, into=into: into.update({name: (args[0].clone(), out.clone())}))
+                    layer.register_forward_hook(
+                        lambda _, args, out, name=name, into=into: into.update({name: (args[0].clone(), out.clone())})
+                    )
         with torch.no_grad():
             torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
         assert list(seen) == list(expected) and len(seen) > 5
@@ -220,7 +224,9 @@ def double(monkeypatch):
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double):
     """Same noise, same batches, float64: losses and weights agree to 1e-8."""
-    config = config_for(model, "smoke", epochs=2, examples=200, batch=8, precision="float32")  # here: that of the weights
+    config = config_for(
+        model, "smoke", epochs=2, examples=200, batch=8, precision="float32"
+    )  # here: that of the weights
     states = []
     for fused in (True, False):
         if not fused:
@@ -257,7 +263,9 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
             assert (p.grad - q.grad).norm() < 0.2 * p.grad.norm(), name
 
 
-@pytest.mark.parametrize(("amx", "avx512_bf16", "expected"), [(1, 0, "bfloat16"), (0, 1, "bfloat16"), (0, 0, "float32")])
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "expected"), [(1, 0, "bfloat16"), (0, 1, "bfloat16"), (0, 0, "float32")]
+)
 def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf16, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
@@ -268,7 +276,9 @@ def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf1
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize(("model", "block"), [("vanilla", "main"), ("dcgan", "conv_blocks")])
-def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(model, block, precision, sample_images, tmp_path):
+def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(
+    model, block, precision, sample_images, tmp_path
+):
     config = config_for(model, "smoke", epochs=1, examples=64, batch=8, precision=precision)
     run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
     assert run.manifest["machine"]["precision"] == precision

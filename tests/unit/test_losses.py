@@ -57,7 +57,9 @@ def test_every_loss_names_its_source_its_marks_and_its_axis():
     for name, loss in LOSSES.items():
         assert issubclass(loss, Loss) and loss.name == name and loss.title and loss.source and loss.answers
         assert {mark.column for mark in loss.marks} <= set(COLUMNS)
-        assert {field.name for field in dataclasses.fields(loss)} <= {field.name for field in dataclasses.fields(TrainConfig)}
+        assert {field.name for field in dataclasses.fields(loss)} <= {
+            field.name for field in dataclasses.fields(TrainConfig)
+        }
 
 
 def test_the_config_gives_the_loss_its_weights():
@@ -78,7 +80,10 @@ def test_slopes_of_known_functions(images):
 def test_non_saturating(images):
     d, (x, y) = Linear(), images
     value, real, fake = NonSaturating(0.1).of_d(d, x, y)
-    by_hand = [0.9 * softplus(-a) + 0.1 * softplus(a) + softplus(b) for a, b in zip(real.flatten().tolist(), fake.flatten().tolist())]
+    by_hand = [
+        0.9 * softplus(-a) + 0.1 * softplus(a) + softplus(b)
+        for a, b in zip(real.flatten().tolist(), fake.flatten().tolist())
+    ]
     assert value.item() == pytest.approx(sum(by_hand) / 6)
     assert NonSaturating().of_g(d, x, y).item() == pytest.approx(sum(softplus(-b) for b in fake.flatten().tolist()) / 6)
     torch.testing.assert_close(NonSaturating().answer(real), 1 / (1 + (-real).exp()))

@@ -26,7 +26,9 @@ def seen(folder, **own):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("nothing", [{}, {"LABKIT_DATA": "", "LABKIT_RUNS": "", "LABKIT_FIGURES": "", "LABKIT_HEADLESS": ""}])
+@pytest.mark.parametrize(
+    "nothing", [{}, {"LABKIT_DATA": "", "LABKIT_RUNS": "", "LABKIT_FIGURES": "", "LABKIT_HEADLESS": ""}]
+)
 def test_without_a_word_of_the_environment_all_is_in_the_project(tmp_path, nothing):
     root = paths.ROOT
     assert (root / "labkit/base/paths.py").samefile(paths.__file__)

@@ -180,13 +180,23 @@ def plain_training(config, images):
     return g, d, average, torch.stack(history).view(config.epochs, -1, 4)
 
 
-@pytest.mark.parametrize(("model", "own"), [(model, {}) for model in MODELS] + [("vanilla", {"lr_d": 3e-3, "beta1": 0.0}), ("vanilla", {"d_steps": 3, "examples": 75}), ("dcgan", {"d_steps": 2, "examples": 50})])
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [(model, {}) for model in MODELS]
+    + [
+        ("vanilla", {"lr_d": 3e-3, "beta1": 0.0}),
+        ("vanilla", {"d_steps": 3, "examples": 75}),
+        ("dcgan", {"d_steps": 2, "examples": 50}),
+    ],
+)
 def test_train_against_a_plain_loop(monkeypatch, tiny_config, sample_images, model, own):
     """In float64, where rounding cannot be amplified by Adam's division."""
     torch.set_default_dtype(torch.float64)
     monkeypatch.setattr(loop, "to_unit", lambda images: images[:, None].double() / 127.5 - 1)
     try:
-        config = tiny_config(model, **{"examples": 27, "lr": 1e-3, "ema": 0.7, "precision": "float32", **own})  # 3 steps, 3 or 2 images left out
+        config = tiny_config(
+            model, **{"examples": 27, "lr": 1e-3, "ema": 0.7, "precision": "float32", **own}
+        )  # 3 steps, 3 or 2 images left out
         state = TrainState(config)
         train(state, sample_images)
         g, d, average, history = plain_training(config, sample_images)
