@@ -26,7 +26,8 @@ NOTEBOOK = "notebooks/latent_editor.ipynb"
 # A move begins with the key and ends with the frame after the picture's file is decoded.
 WATCH = """() => {
     window.moves = []; window.paints = []; window.begin = 0;
-    document.querySelector('.noUi-handle').addEventListener('keydown', () => { window.begin = performance.now() }, true);
+    const handle = document.querySelector('.noUi-handle');
+    handle.addEventListener('keydown', () => { window.begin = performance.now() }, true);
     document.querySelector('.labkit-stage img').addEventListener('load', () => requestAnimationFrame(() => {
         window.paints.push(performance.now());
         if (window.begin) { window.moves.push(performance.now() - window.begin); window.begin = 0; }
@@ -97,9 +98,8 @@ def main() -> None:
 
     missing = {"dcgan", "vanilla"} - {folder.parts[-2] for folder in runs.finished()}
     if missing or not CHROMIUM:
-        raise SystemExit(
-            f"labkit: {'no finished run of ' + ', '.join(missing) + ': make report' if missing else 'no Chromium: install one'}"
-        )
+        lack = f"no finished run of {', '.join(missing)}: make report" if missing else "no Chromium: install one"
+        raise SystemExit(f"labkit: {lack}")
     del os.environ["LABKIT_HEADLESS"]
     out, results = ROOT / "build/bench", {"machine": machine("cpu"), "moves": options.moves}
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(ROOT, Path(scratch)) as server, chromium() as browser:

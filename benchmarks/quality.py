@@ -10,6 +10,7 @@ Writes build/bench/quality.json and .png. Takes about 20 minutes on a CPU; other
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -148,10 +149,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["LABKIT_HEADLESS"] = "1"
     if options.worker:
-        try:
-            return {"plain": plain, "lab": lab}[options.worker[0]](options.worker[1], options.device)
-        except Ended:
-            return None
+        with contextlib.suppress(Ended):
+            {"plain": plain, "lab": lab}[options.worker[0]](options.worker[1], options.device)
+        return
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
     from labkit.figures import benchmarks, catalogue
@@ -177,7 +177,8 @@ def main() -> None:
         (FOLDER / f"quality-{way}.safetensors").unlink()
     said = f"in {reached:.0f} s, {results['share']:.0%} of its time" if reached else "never"
     print(
-        f"best of the plain script in {curves['plain'][-1]['seconds']:.0f} s: {level:.2f}; the lab reaches it {said}; written to {path}"
+        f"best of the plain script in {curves['plain'][-1]['seconds']:.0f} s: {level:.2f};"
+        f" the lab reaches it {said}; written to {path}"
     )
 
 

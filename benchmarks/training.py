@@ -7,10 +7,11 @@ process measures the machine's own fp32 rate. Each worker has a process of its o
 lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats, which
 are spread over three processes of each. Where the lab would train in bfloat16, float32 is measured as well.
 
-peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor better
-than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the folded network,
-whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer operations (see
-`labkit/gans/layers.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of fp32.
+peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor
+better than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the
+folded network, whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer
+operations (see `labkit/gans/layers.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of
+fp32.
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
@@ -51,8 +52,9 @@ def clock(device: str) -> float:
 
 
 def plain_script(model: str, device: str, pictures):
-    """A plain tutorial script on uint8 ``pictures`` (n, 28, 28): its generator, and a function whose iterator trains an epoch.
+    """A plain tutorial script on uint8 ``pictures`` (n, 28, 28).
 
+    Returned are its generator, and a function whose iterator trains an epoch.
     A loader with transforms, eager modules, two default optimisers, a look at the losses every step.
     """
     import torch
@@ -98,7 +100,7 @@ def plain_script(model: str, device: str, pictures):
 
 
 def own_defaults() -> None:
-    """Let torch read its own defaults for threads and memory, before labkit, in which the models and data are, sets others."""
+    """Let torch read its own defaults for threads and memory, before labkit (models and data are in it) sets others."""
     import torch
 
     torch.empty(1 << 20)
@@ -166,7 +168,10 @@ def sampling_memory(model: str, device: str):
 
 
 def memory_mb(kind: str) -> float:
-    """Memory of this process, now ("VmRSS") or at its peak ("VmHWM"); getrusage's peak is that of the parent, if it was larger."""
+    """Memory of this process, now ("VmRSS") or at its peak ("VmHWM").
+
+    getrusage's peak is that of the parent, if it was larger.
+    """
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024 / 1e6
 
@@ -251,7 +256,10 @@ def peak_gflops(device: str) -> float:
 
 
 def step_gflop(model: str) -> dict[str, float]:
-    """Matrix and convolution operations of one training step, in GFLOP, counted by torch: of the folded network, and those done."""
+    """Matrix and convolution operations of one training step, in GFLOP, counted by torch.
+
+    Two numbers: those of the folded network, and those done.
+    """
     from torch.nn.functional import conv_transpose2d
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -296,7 +304,10 @@ KINDS = {
 
 
 def profile(model: str, device: str) -> dict[str, float]:
-    """Share of the time of a training step per kind of layer; `rest` is everything else, Python between kernels included."""
+    """Share of the time of a training step per kind of layer.
+
+    `rest` is everything else, Python between kernels included.
+    """
     import torch
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
@@ -356,7 +367,7 @@ def spread(values: list[float]) -> dict:
 
 def against_plain(taken: dict[str, list[dict]], way: str, key: str) -> dict:
     """How many times the plain script's speed ``way`` has, over turns taken side by side."""
-    ratios = spread([plain[key] / own[key] for plain, own in zip(taken["plain"], taken[way])])
+    ratios = spread([plain[key] / own[key] for plain, own in zip(taken["plain"], taken[way], strict=True)])
     return {"ratio": ratios["median"], "ratio_spread": ratios}
 
 
@@ -369,7 +380,8 @@ def main() -> None:
     if options.repeats < 2:
         parser.error("--repeats takes 2 or more: quartiles need them")
     if options.worker:
-        return worker(*options.worker, options.device)
+        worker(*options.worker, options.device)
+        return
     os.environ["LABKIT_HEADLESS"] = "1"
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
@@ -433,12 +445,14 @@ def main() -> None:
         for precision, row in ((r["precision"], r), ("float32", r.get("float32"))):
             if row:
                 print(
-                    f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step ({row['images_per_s']:.0f} images/s,"
-                    f" {1e3 * BATCH / row['images_per_s']:.1f} ms a step, {row['peak_fraction']:.0%} of the fp32 peak for the folded"
-                    f" network, {row['peak_fraction_done']:.0%} for the operations done)"
+                    f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step"
+                    f" ({row['images_per_s']:.0f} images/s, {1e3 * BATCH / row['images_per_s']:.1f} ms a step,"
+                    f" {row['peak_fraction']:.0%} of the fp32 peak for the folded network,"
+                    f" {row['peak_fraction_done']:.0%} for the operations done)"
                 )
         print(
-            f"         sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
+            f"         sampling {s['ratio']:.2f} times,"
+            f" 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
         )
         print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
     print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")

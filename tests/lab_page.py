@@ -105,7 +105,10 @@ def open_notebook(browser, server, notebook: str, width: int = 1280, height: int
     page.evaluate("jupyterapp.restored")
     page.evaluate("jupyterapp.shell.collapseLeft()")
     page.wait_for_function(
-        "() => { const c = jupyterapp.shell.currentWidget.context; return c && c.sessionContext.session?.kernel?.status === 'idle' }",
+        """() => {
+        const c = jupyterapp.shell.currentWidget.context;
+        return c && c.sessionContext.session?.kernel?.status === 'idle'
+    }""",
         timeout=60_000,
     )
     return page

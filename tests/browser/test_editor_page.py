@@ -36,7 +36,7 @@ EDITOR = "LatentExplorer(runs.run_folder"  # how its cell is known
 complaints = []  # (test, what the browser's console or the kernel said)
 
 
-# What goes between page and kernel: how many requests are without an answer, and what the kernel says beside the answers.
+# What goes between page and kernel: how many requests lack an answer, and what the kernel says beside the answers.
 # A request is answered when the kernel is idle after it, in whichever of its threads: comms have one of their own.
 LISTEN = """() => {
     const open = new Set(), faults = [];
@@ -65,7 +65,10 @@ LISTEN = """() => {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project, in a folder with an awkward name, whose chapter 03 is quick: two small networks, no figures."""
+    """A copy of the project, in a folder with an awkward name.
+
+    Its chapter 03 is quick: two small networks, no figures.
+    """
     root = copy_project(tmp_path_factory.mktemp("page") / "a lab 實驗")
     chapter = root / "notebooks/03_latent_perturbation.ipynb"
     notebook = json.loads(chapter.read_text(encoding="utf-8"))
@@ -165,7 +168,8 @@ def ask(page, expression, do=""):
     reply = page.evaluate(
         """async ([code, value]) => {
         const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
-        return (await kernel.requestExecute({code, silent: true, store_history: false, user_expressions: {value}}).done).content;
+        const request = {code, silent: true, store_history: false, user_expressions: {value}};
+        return (await kernel.requestExecute(request).done).content;
     }""",
         [do, expression],
     )
@@ -181,7 +185,10 @@ def quiet(page, seconds=30):
 def run_in_the_kernel(page, code):
     """Begin to run ``code``, as a cell is run."""
     page.evaluate(
-        "code => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.requestExecute({code, store_history: false}) }",
+        """code => {
+        const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+        kernel.requestExecute({code, store_history: false})
+    }""",
         code,
     )
 
@@ -208,7 +215,7 @@ def library(network, *rows):
 
 
 def assert_same(shown, expected):
-    """Equal to the grey level; only where a sum was rounded the other way, half a level becomes one, hardly anywhere."""
+    """Equal to the grey level; hardly anywhere, where a sum was rounded the other way, half a level becomes one."""
     assert shown.shape == expected.shape
     apart = np.abs(shown.astype(int) - expected)
     assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, (
@@ -285,7 +292,8 @@ def no_output_but_the_editor(page):
     """No traceback, no warning: the editor's cell shows the editor and nothing else."""
     return page.evaluate("""() => {
         const cell = document.querySelector('.labkit-editor').closest('.jp-Cell');
-        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1 && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
+        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1
+            && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
     }""")
 
 
@@ -365,8 +373,11 @@ def test_a_typed_value(page, networks, z):
 
 def test_a_flood_of_moves_ends_at_the_last_within_half_a_second(page, networks, z):
     """The pictures keep pace: none is left to be drawn half a second after the slider is let go."""
-    page.evaluate("""() => document.querySelector('.labkit-stage img').addEventListener('load', () => requestAnimationFrame(
-        () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))""")
+    page.evaluate("""() => {
+        const image = document.querySelector('.labkit-stage img');
+        image.addEventListener('load', () => requestAnimationFrame(
+            () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))
+    }""")
     left, y = centre(page.locator(".labkit-rows .noUi-target").nth(3))
     tries = []
     for attempt in range(3):  # the machine may have other things to do
@@ -476,7 +487,8 @@ def test_what_the_page_is_told_it_does_not_send_back(page, networks, z):
 
 
 @pytest.mark.xfail(
-    reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs, and they overtake the others",
+    reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs;"
+    " they overtake the others",
     strict=False,
 )
 def test_clicks_take_effect_in_their_order(page, networks, z):
@@ -898,12 +910,19 @@ def test_the_editor_fits_a_small_screen(page, rows):
         press(page, "difference")
     assert len(cells(page)) == rows
     room = page.evaluate("""() => {
-        const editor = document.querySelector('.labkit-editor'), view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
+        const editor = document.querySelector('.labkit-editor');
+        const view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
         editor.scrollIntoView({block: 'center'});
-        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect()), right = outer.left + view.clientWidth;
-        const over = [...editor.querySelectorAll('*')].map(element => [element.className, element.getBoundingClientRect()]).filter(([_, box]) => box.width && box.right > right);
-        return {sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth, over: over.map(([name]) => name),
-            missing: inner.height - view.clientHeight, above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom};
+        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect());
+        const right = outer.left + view.clientWidth;
+        const over = [...editor.querySelectorAll('*')]
+            .map(element => [element.className, element.getBoundingClientRect()])
+            .filter(([_, box]) => box.width && box.right > right);
+        return {
+            sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth,
+            over: over.map(([name]) => name), missing: inner.height - view.clientHeight,
+            above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom,
+        };
     }""")
     assert room["sideways"] <= 0 and room["inside"] <= 0 and room["over"] == [], room
     assert room["missing"] <= 0 and room["above"] >= 0 and room["below"] >= 0, room
@@ -931,11 +950,28 @@ def test_the_pixels_are_squares(page):
 
 
 CONTRAST = """() => {
-    const channels = text => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = text; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data] };
-    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = element => { for (let e = element; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c } return [255, 255, 255] };
-    const found = {};
-    for (const what of ['.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout', '.labkit-rows .widget-html span', 'button', '[role=status]'])
+    const channels = text => {
+        const c = document.createElement('canvas').getContext('2d');
+        c.fillStyle = text;
+        c.fillRect(0, 0, 1, 1);
+        return [...c.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => [r, g, b]
+        .map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = element => {
+        for (let e = element; e; e = e.parentElement) {
+            const c = channels(getComputedStyle(e).backgroundColor);
+            if (c[3] === 255) return c;
+        }
+        return [255, 255, 255];
+    };
+    const found = {}, places = [
+        '.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout',
+        '.labkit-rows .widget-html span', 'button', '[role=status]',
+    ];
+    for (const what of places)
         for (const element of document.querySelectorAll('.labkit-editor ' + what)) {
             const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))];
             found[what] = Math.min(found[what] || 99, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));

@@ -52,7 +52,7 @@ def read(output):
     rows = [re.fullmatch(r"(ok  |note|FAIL)  (\w+): (\S.*)", line) for line in output.splitlines()]
     assert all(rows), output
     rows = [(row[1].strip(), row[2], row[3]) for row in rows]
-    for state, name, text in rows:
+    for state, _, text in rows:
         assert state == "ok" or re.search(r"\S: \S", text), f"no remedy: {text}"
     assert [name for name in NAMES if name in {row[1] for row in rows}] == list(dict.fromkeys(row[1] for row in rows))
     return rows
@@ -159,7 +159,8 @@ def test_a_browser_on_the_path(tmp_path, monkeypatch):
 def test_a_torch_that_cannot_be_imported(healthy, tmp_path, error):
     """What needs it says so, the rest is looked at."""
     (tmp_path / "torch.py").write_text(
-        f'import sys\nprint("Traceback (most recent call last):", file=sys.stderr)\nraise {error}("libtorch.so is broken\\nand more")\n'
+        'import sys\nprint("Traceback (most recent call last):", file=sys.stderr)\n'
+        f'raise {error}("libtorch.so is broken\\nand more")\n'
     )
     rows = consult(healthy, PYTHONPATH=str(tmp_path))
     assert {name for name, _ in failures(rows)} == NEED_TORCH
@@ -171,7 +172,8 @@ def test_a_torch_that_cannot_be_imported(healthy, tmp_path, error):
 
 def test_disks_that_take_nothing(project, own_mounts):
     """data/ is read-only, figures/ is full but for less than what is tried."""
-    script = 'mount -t tmpfs -o ro tmpfs data && mount -t tmpfs -o size=64k tmpfs figures && head -c 40000 /dev/zero > figures/big; exec "$@"'
+    mounts = "mount -t tmpfs -o ro tmpfs data && mount -t tmpfs -o size=64k tmpfs figures"
+    script = f'{mounts} && head -c 40000 /dev/zero > figures/big; exec "$@"'
     rows = consult(project, "unshare", "-m", "sh", "-c", script, "sh")
     (_, first), (_, second) = failures(rows)
     assert str(project / "data") in first and "read-only" in first and "a copy of the project" in first
@@ -185,7 +187,10 @@ def test_an_old_interpreter_is_one_line(healthy):
     """It can read as far as the line that refuses it, whatever comes later."""
     for name in ("__init__", "__main__", "cli", "doctor"):
         ast.parse((ROOT / f"labkit/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 7))
-    code = "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None; sys.argv = ['labkit', 'doctor']; runpy.run_module('labkit', run_name='__main__')"
+    code = (
+        "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None;"
+        " sys.argv = ['labkit', 'doctor']; runpy.run_module('labkit', run_name='__main__')"
+    )
     done = subprocess.run(
         [sys.executable, "-B", "-c", code], cwd=healthy, env=clean_environment(), capture_output=True, text=True
     )
@@ -247,7 +252,7 @@ def test_make_takes_the_interpreter_that_is_there_and_installs_nothing(healthy, 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """``installed(name=version, ...)``: what packages() says where these are installed, of a project that needs a and b."""
+    """``installed(name=version, ...)``: what packages() says where these are installed; the project needs a and b."""
 
     def say(**versions):
         def version(name):
@@ -357,7 +362,10 @@ def test_folders_that_are_not_there_are_not_made(tmp_path, monkeypatch):
 
 def test_a_limit_on_the_size_of_files():
     """Found without any privilege, since the bytes are really written."""
-    code = "import resource; from labkit import doctor; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9)); print(*doctor.folders(), sep='\\n')"
+    code = (
+        "import resource; from labkit import doctor; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9));"
+        " print(*doctor.folders(), sep='\\n')"
+    )
     done = subprocess.run(
         [sys.executable, "-B", "-c", code], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
     )
@@ -384,7 +392,9 @@ def test_free_disk(monkeypatch, torch_is_here, free, state):
 def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(doctor.gpu()) == [("ok", "none: everything runs on the CPU")]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: warnings.warn("The driver is too old") or False)
+    monkeypatch.setattr(
+        torch.cuda, "is_available", lambda: warnings.warn("The driver is too old", stacklevel=2) or False
+    )
     ((state, text),) = doctor.gpu()
     assert state == "note" and "The driver is too old" in text
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

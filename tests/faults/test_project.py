@@ -209,7 +209,7 @@ def test_the_table_of_faults_names_tests_that_exist():
         (file, node.name) for file, body in trees.items() for node in body if isinstance(node, ast.FunctionDef)
     }
     tested = 0
-    for heading, text in zip(sections[::2], sections[1::2]):
+    for heading, text in zip(sections[::2], sections[1::2], strict=True):
         letter, count = FAULTS[heading]
         rows = [
             [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -259,7 +259,8 @@ def test_a_bad_argument_is_one_line(arguments, words):
 def test_no_argument_of_make_is_run(tmp_path, target, name):
     """Whatever is typed, or comes from a script, is refused as text."""
     root = copy_project(tmp_path / "parent/project")
-    hostile = """$(shell touch ../canary)'; touch ../canary; '"; touch ../canary; "$$(touch ../canary)`touch ../canary` * ../../x"""
+    hostile = """$(shell touch ../canary)'; touch ../canary; '"; touch ../canary; "$$(touch ../canary)"""
+    hostile += "`touch ../canary` * ../../x"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     done = make(root, target, f"{name}={hostile}")
     assert done.returncode != 0 and "Traceback" not in done.stderr

@@ -29,9 +29,9 @@ from labkit.base.paths import ROOT
 from labkit.config import PROFILES, config_for
 from labkit.data import loading
 from labkit.training import checkpoints as checkpoints_module
-from labkit.training.checkpoints import KEEP, checkpoints_in, machine
 from labkit.training import loop, runs
 from labkit.training import state as training_state
+from labkit.training.checkpoints import KEEP, checkpoints_in, machine
 from labkit.training.runs import choose_profile, fit_or_load, load_run, run_folder
 from labkit.training.state import COLUMNS
 
@@ -855,7 +855,10 @@ class Canary:
 
 
 def hostile(tmp_path):
-    """Contents that are no tensors, or not those they should be: pickles that write a file when loaded, a claim of 40 GB."""
+    """Contents that are no tensors, or not those they should be.
+
+    Among them are pickles that write a file when loaded, and a claim of 40 GB.
+    """
     huge = json.dumps({"a": {"dtype": "F32", "shape": [10**5, 10**5], "data_offsets": [0, 4 * 10**10]}}).encode()
     zipped = io.BytesIO()
     torch.save(Canary(tmp_path / "canary"), zipped)

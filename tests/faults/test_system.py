@@ -197,8 +197,14 @@ def test_write_new_takes_no_number_that_is_taken(tmp_path):
     (tmp_path / "kept-004").mkdir()
     assert [write_new(tmp_path, "kept", {"x": b"x"}).name for _ in range(2)] == ["kept-003", "kept-005"]
     assert tree(tmp_path) == {
-        "kept-001": None, "kept-002": OLD, "kept-003": None, "kept-003/x": b"x", "kept-004": None, "kept-005": None, "kept-005/x": b"x",
-    }  # fmt: skip
+        "kept-001": None,
+        "kept-002": OLD,
+        "kept-003": None,
+        "kept-003/x": b"x",
+        "kept-004": None,
+        "kept-005": None,
+        "kept-005/x": b"x",
+    }
 
 
 def test_write_new_goes_on_after_999(tmp_path):
@@ -285,7 +291,7 @@ with exclusive(pathlib.Path(sys.argv[1])):
 def test_one_process_at_a_time(tmp_path, refused):
     """Freed by the system, though its holder had no chance to do it."""
     folder = tmp_path / "new" / "run"
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, **pipes
     ) as holder:

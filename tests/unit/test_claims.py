@@ -46,8 +46,9 @@ def history(d=1.0, g=1.0, fake=0.5, epochs=200):
 
 
 def sheet(effects={}, half=0.3, pairs=(40.0, 0.8), **columns):
-    """An atlas of `DIMS` dimensions. ``effects``: {(dim, name): in deviations of the null}; ``columns`` sets a column's means.
+    """An atlas of `DIMS` dimensions.
 
+    ``effects``: {(dim, name): in deviations of the null}; ``columns`` sets a column's means.
     Every deviation is 1.5, every interval `half` deviations to either side. Sweeps are straight unless given.
     """
     score = torch.zeros(DIMS, len(NAMES))

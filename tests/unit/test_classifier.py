@@ -57,6 +57,7 @@ def test_it_is_in_eval_mode_and_its_features_are_what_it_reads(shipped, sample_i
     torch.testing.assert_close(probabilities.sum(1), torch.ones(10))
 
 
+@pytest.mark.slow
 def test_its_accuracy_is_that_of_the_card(shipped):
     images, labels = data.load("test")
     accuracy = (shipped.measure(images)[1].argmax(1) == labels).double().mean().item()
@@ -194,6 +195,7 @@ def trained(sample_images, sample_labels):
     return train_classifier(sample_images, sample_labels, epochs=3)
 
 
+@pytest.mark.slow
 def test_training_is_deterministic(trained, sample_images, sample_labels):
     torch.manual_seed(12)  # whatever the caller drew before
     again = train_classifier(sample_images, sample_labels, epochs=3)
@@ -215,6 +217,7 @@ def test_training_leaves_the_callers_random_numbers(sample_images, sample_labels
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_retraining_puts_a_classifier_where_the_old_one_was(trained, copied, monkeypatch, capsys):
     """With a card that vouches for it; the training itself takes minutes, so it is another's."""
     asked = []

@@ -155,8 +155,8 @@ DIFFERENCES = {
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating", "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
-        "precision": "auto", "seed": 0,
+        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating",
+        "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0, "precision": "auto", "seed": 0,
     }  # fmt: skip
 
 

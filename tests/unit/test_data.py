@@ -456,6 +456,7 @@ def fetching(server, folder, digests):
     )
 
 
+@pytest.mark.slow
 def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
     """Nothing half-fetched has the name of a file, nobody else fetches meanwhile, and the next call completes."""
     folder, good = tmp_path / "data", (sample_folder / f"{TEST_IMAGES}.gz").read_bytes()
@@ -490,12 +491,15 @@ from labkit.data.registry import Files
 from labkit.base.errors import LabError
 FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 try:
-    print(len(data.load("test", folder=Path(sys.argv[2]), dataset=dataclasses.replace(data.FASHION_MNIST, digests=dict(pair.split("=") for pair in sys.argv[3:])))[0]), "images")
+    digests = dict(pair.split("=") for pair in sys.argv[3:])
+    dataset = dataclasses.replace(data.FASHION_MNIST, digests=digests)
+    print(len(data.load("test", folder=Path(sys.argv[2]), dataset=dataset)[0]), "images")
 except LabError as error:
     print(error)
 """
 
 
+@pytest.mark.slow
 def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
     """What is there is used; what is missing cannot be fetched to it, and one line says what to do."""
 

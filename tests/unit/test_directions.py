@@ -1,4 +1,4 @@
-"""Directions in the latent space against singular values, derivatives and plain regressions, and generators of known ways."""
+"""Directions in the latent space against singular values, derivatives, regressions, and generators of known ways."""
 
 import functools
 
@@ -148,7 +148,10 @@ def test_steepest_against_derivatives():
 
 
 def test_steepest_is_a_mean_of_squares():
-    """Axis 0 changes pictures fast, but for half of the vectors only; axis 1 at a steady 0.8 of that; axis 2 back and forth."""
+    """Axis 0 changes pictures fast, but for half of the vectors only; axis 1 at a steady 0.8 of that.
+
+    Axis 2 goes back and forth.
+    """
     patterns = torch.eye(784)[:3]
 
     def draw(z):
@@ -172,7 +175,7 @@ def test_principal_finds_what_pictures_vary_by(garment, order):
 
 
 def test_principal_is_a_direction_in_z_not_of_the_pictures():
-    """Two directions at an angle that move the same pattern: it is raised most between them, and nearer the stronger."""
+    """Two directions at an angle that move the same pattern: it is raised most between them, nearer the stronger."""
     pattern = numbers(1, 784) / 28
     g = Toy(lambda z: (2 * z[:, :1] + z[:, 1:2]) @ pattern)
     assert abs(principal(g, DIM, 1)[0] @ torch.tensor([2.0, 1, *[0] * (DIM - 2)])) / 5**0.5 > 0.9999
@@ -259,6 +262,7 @@ def everything():
     return g, all_directions(g, DIM)
 
 
+@pytest.mark.slow
 def test_every_method_under_its_name(everything):
     g, found = everything
     more = {f"more {name.replace('_', ' ')}": u for name, u in regression(g, DIM).items() if u.any()}
@@ -273,6 +277,7 @@ def test_the_methods_can_be_counted():
         assert line and getattr(directions, name).__doc__.startswith(line) and "\n" not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "vectors", "names"),
     [
@@ -300,7 +305,7 @@ def test_a_method_is_one_function(everything, monkeypatch, label, vectors, names
     assert list(directions.METHODS.items())[4:] == [("mine", "What I look for.")] and asked == [(g, DIM)]
     assert list(found) == [*others, *names] and all(torch.equal(u, found[name]) for name, u in others.items())
     expected = list(vectors.values()) if isinstance(vectors, dict) else vectors
-    assert all(torch.equal(found[name], u) for name, u in zip(names, expected))
+    assert all(torch.equal(found[name], u) for name, u in zip(names, expected, strict=True))
     assert mine(g, DIM) is vectors  # and is a plain function still
 
 
@@ -340,6 +345,7 @@ def test_the_same_directions_twice_and_the_callers_random_numbers_go_on(everythi
     assert list(again) == list(found) and all(torch.equal(u, found[name]) for name, u in again.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [steepest, principal, regression])
 def test_the_vectors_are_those_of_the_seed(method):
     g = Layered(0.5)
@@ -424,6 +430,7 @@ def same(a, b):
     )
 
 
+@pytest.mark.slow
 def test_the_directions_of_a_run_are_measured_once(run, kept):
     before = torch.get_rng_state()
     found, effects = directions_of(run)
@@ -459,6 +466,7 @@ def test_the_effects_are_those_of_the_edits_beside_the_null_of_the_axes(run, thr
     assert measured.any() and (purity(effects.score) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "others", "a flipped bit"])
 def test_damaged_directions_are_measured_again(run, three, damage):
     expected = directions_of(run)
@@ -476,6 +484,7 @@ def test_damaged_directions_are_measured_again(run, three, damage):
     assert len(three) == 1 and path.read_bytes() == whole  # the atlas of the axes is still there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["version", "version of the atlas", "classifier", "generator", "bases"])
 def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatch, changed):
     directions_of(run)

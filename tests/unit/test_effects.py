@@ -405,7 +405,7 @@ def test_bootstrap_is_seeded_and_paired():
     low, high = bootstrap(values)
     torch.testing.assert_close(low[1], low[0] + 3)  # the same vectors are picked for every direction
     before = torch.get_rng_state()
-    assert all(torch.equal(a, b) for a, b in zip(bootstrap(values), (low, high)))
+    assert all(torch.equal(a, b) for a, b in zip(bootstrap(values), (low, high), strict=True))
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(bootstrap(values, seed=1)[0], low)
     assert (
@@ -452,7 +452,8 @@ def test_the_caption_names_the_strongest_effect(q, words):
 
 def test_the_names():
     assert NAMES == (*ATTRIBUTES, "image change", "class flips", "breakage")
-    assert analysis_effects.NULL % 2 == 0 and LAB_VALUES == (-3, 0, 3)
+    assert analysis_effects.NULL % 2 == 0
+    assert LAB_VALUES == (-3, 0, 3)
 
 
 # ----- the atlas of a run
@@ -517,6 +518,7 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
         torch.testing.assert_close(getattr(again, name), value.float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "empty", "no atlas", "half an atlas"])
 def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     analysis_effects.effects_of(run)
@@ -544,6 +546,7 @@ def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
     assert same(analysis_effects.effects_of(run), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["version", "classifier", "generator", "bases"])
 def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, changed):
     analysis_effects.effects_of(run)

@@ -203,12 +203,14 @@ def project_says(root, code, **more):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["labkit.figures.networks", "labkit.figures.catalogue"])
 def test_the_table_is_complete_whichever_module_is_imported_first(first):
     code = f"import {first}; from labkit.figures.catalogue import FIGURES; print(FIGURES)"
     assert project_says(paths.ROOT, code) == str(FIGURES)
 
 
+@pytest.mark.slow
 def test_a_new_figure_needs_one_file(tmp_path):
     """And no figure takes the place of another."""
     root = copy_project(tmp_path / "copy")
@@ -296,6 +298,7 @@ def test_a_failed_drawing_leaves_the_readers_settings():
         assert settings() == before
 
 
+@pytest.mark.slow
 def test_importing_changes_no_setting_and_the_readers_file_changes_no_byte(tmp_path):
     lines = {**HOSTILE, "path.sketch": "9, 9, 9"}
     (tmp_path / "matplotlibrc").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
@@ -379,6 +382,7 @@ def test_the_limit_holds_for_one_channel_of_one_pixel(channel):
     assert not catalogue.same_to_the_eye(png(pixels), png(pixels.swapaxes(0, 1)))
 
 
+@pytest.mark.slow
 def test_a_letter_a_digit_and_a_dot_are_seen():
     def perturbation(title="z[5] set", amount=None, label=None):
         figure = figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])

@@ -53,7 +53,10 @@ def test_convolution_to_one_equals_plain_convolution_with_gradients(size):
 
 
 def test_spectral_norm_equals_torchs_with_gradients_and_state():
-    """Over several steps, in training and in eval mode; and where two results wait for their gradients, as those of a GAN's D may."""
+    """Over several steps, in training and in eval mode.
+
+    Also where two results wait for their gradients, as those of a GAN's D may.
+    """
     networks = normalised(spectral_norm), layers.fuse(normalised(layers.spectral_norm))
     networks[1].load_state_dict(networks[0].state_dict())
     for training in (True, True, False, True):
@@ -81,6 +84,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYERS)
 def test_second_derivatives_are_right(kind):
     """Against finite differences of the first ones: of the input, and of every parameter."""
@@ -221,6 +225,7 @@ def double(monkeypatch):
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double):
     """Same noise, same batches, float64: losses and weights agree to 1e-8."""
@@ -257,7 +262,7 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
         (images[-1] * weight).sum().backward()
     assert images[1].dtype == torch.float32
     assert 1e-5 < (images[0] - images[1]).abs().max() < 0.02
-    for (name, p), q in zip(exact.named_parameters(), half.parameters()):
+    for (name, p), q in zip(exact.named_parameters(), half.parameters(), strict=True):
         assert q.grad.dtype == torch.float32
         if p.grad.norm() > 1e-4:  # not so for a bias before BatchNorm: rounding of 0
             assert (p.grad - q.grad).norm() < 0.2 * p.grad.norm(), name
@@ -274,6 +279,7 @@ def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf1
     assert [training_state.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize(("model", "block"), [("vanilla", "main"), ("dcgan", "conv_blocks")])
 def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(

@@ -134,6 +134,7 @@ def test_at_a_draw_the_losses_stand_on_their_marks(name, images):
             assert found == pytest.approx(mark, abs=1e-4), column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_fused_layers_give_the_steps_of_plain_ones(name, model):
@@ -155,6 +156,7 @@ def test_fused_layers_give_the_steps_of_plain_ones(name, model):
     torch.testing.assert_close(results[1], results[0], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_a_run_is_trained_resumed_and_loaded_with_every_loss(name, model, tiny_config, sample_images, tmp_path):

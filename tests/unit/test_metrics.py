@@ -1,4 +1,4 @@
-"""Every score against closed forms, plain loops and real images that were spoilt on purpose; then the book of scores."""
+"""Every score against closed forms, plain loops and real images spoilt on purpose; then the book of scores."""
 
 import functools
 import importlib.util
@@ -65,7 +65,10 @@ def test_frechet_of_a_shift_is_its_square():
 
 
 def test_frechet_of_a_stretch():
-    """Each axis stretched by its own factor: the squares of the differences of the deviations, if the axes do not correlate."""
+    """Each axis stretched by its own factor: the squares of the differences of the deviations.
+
+    That is so if the axes do not correlate.
+    """
     a, factors = normal(500, 4), torch.tensor([1.0, 2.0, 0.5, 3.0])
     a = (a - a.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(a.T.cov())).T  # covariance 1, mean 0
     assert frechet_distance(a, a * factors) == pytest.approx(0 + 1 + 0.25 + 4, rel=1e-4)
@@ -669,6 +672,7 @@ def name_of(run):
     return run.folder.relative_to(paths.RUNS).as_posix()
 
 
+@pytest.mark.slow
 def test_runs_are_scored_once(workplace, measured, small):
     found = workplace(0, 1)
     rows = scoring.score_runs(found, 100, "cpu")
@@ -688,6 +692,7 @@ def test_runs_are_scored_once(workplace, measured, small):
     assert not measured
 
 
+@pytest.mark.slow
 def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     found = workplace(0)
     rows = scoring.score_runs(found, 100)
@@ -738,6 +743,7 @@ def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     assert scoring.score_runs([], 100) == rows and len(measured) == 1
 
 
+@pytest.mark.slow
 def test_scores_kept_before_one_was_added_are_measured_anew(workplace, measured, registry):
     """Once; and what was kept before stays where it was, for those who look for no more."""
     found = workplace(0)
@@ -817,7 +823,7 @@ def test_all_finished_runs_are_scored(workplace, capsys, refused):
     printed = capsys.readouterr().out
     assert (
         scoring.table(scoring.score_runs([run], 100)) in printed
-        and str((paths.BUILD / "scores.json")) in printed
+        and str(paths.BUILD / "scores.json") in printed
         and load_classifier()[1]["sha256"][:12] in printed
     )
     book = json.loads((paths.BUILD / "scores.json").read_bytes())

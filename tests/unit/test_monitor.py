@@ -225,6 +225,7 @@ def test_the_average_is_what_is_checked(reference, tiny_config):
     assert alarm(check(state, reference), SETTLED)[0].startswith("collapse")
 
 
+@pytest.mark.slow
 def test_a_healthy_training_and_the_same_with_a_dead_layer(reference, tiny_config, sample_images):
     """Some two hundred steps on real images; then the last layer forgets what it was told."""
     state = TrainState(tiny_config("vanilla", epochs=3, examples=512, latent_dim=20))
@@ -349,6 +350,7 @@ def followed(watcher, log):
     return watched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 2], ids=["no checkpoint", "all checkpoints"])
 def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_path, monkeypatch, refused, lost):
     """With checkpoints lost, the training goes back further than the watch had come: no row and no alarm is doubled."""

@@ -14,7 +14,8 @@ SHOW = """
 import json
 from labkit.base import paths
 names = ("DATA", "RUNS", "COLLECT", "HEADLESS")
-print(json.dumps({name: value if isinstance(value := getattr(paths, name), bool | None) else str(value) for name in names}))
+values = {name: getattr(paths, name) for name in names}
+print(json.dumps({name: value if isinstance(value, bool | None) else str(value) for name, value in values.items()}))
 """
 
 

@@ -1,4 +1,4 @@
-"""The editor without its sliders: every edit is what `latent` makes of it, can be taken back, and comes back from a file."""
+"""The editor without its sliders: every edit is what `latent` makes of it, can be undone, comes back from a file."""
 
 import functools
 import inspect
@@ -450,6 +450,7 @@ def test_effects_belong_to_the_network(home):
     )
 
 
+@pytest.mark.slow
 def test_rank_measures_every_dimension_and_tells_how_far_it_is(home):
     shares = []
     e = type("Telling", (Editor,), {"progress": lambda self, share: shares.append(share)})(
@@ -485,6 +486,7 @@ def finder(home, clock, found, monkeypatch):
     return e
 
 
+@pytest.mark.slow
 def test_find_is_what_the_library_finds(home, found):
     e = Editor(home["dcgan"], device="cpu")
     e.find()
@@ -568,7 +570,7 @@ def test_a_recipe_with_a_bad_direction_is_refused(finder):
 
 
 def measure(run, **units):
-    """Keep ``units`` as directions of ``run``: the first was measured to change contrast most, the second brightness."""
+    """Keep ``units`` as directions of ``run``; as measured, the first changes contrast most, the second brightness."""
     mean, score = torch.zeros(2, 2, len(effects.NAMES))
     for k, name, effect, against_random in (
         (0, "contrast", -4.25, -3.0),
@@ -1058,8 +1060,9 @@ def idle(home, tmp_path, monkeypatch):
 
 
 CALLS = [
-    ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",), ("add", 5), ("remove", 5),
-    ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
+    ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",),
+    ("add", 5), ("remove", 5), ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5),
+    ("load", "vanilla-001"),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The live editor as a page uses it: messages in, pictures out, and every picture is the one of the vectors it stands for."""
+"""The live editor as a page uses it: messages in, pictures out, each the one of the vectors it stands for."""
 
 import asyncio
 import base64
@@ -302,6 +302,7 @@ def test_a_move_sends_what_changed_and_no_more(lab, mail):
     }
 
 
+@pytest.mark.slow
 def test_a_flood_of_moves_ends_at_the_last(lab):
     values = [round(4 * math.sin(i / 7), 2) for i in range(200)]
     for value in values:
