@@ -28,13 +28,13 @@ from labkit.base.paths import ROOT
 
 PACKAGE = ROOT / "labkit"
 ROOMS = re.split(r"\s+> ", re.search(r"base(?:\s+> \w+)+", labkit.__doc__)[0])
-# Every module by its dotted name below labkit; a room's __init__ by the room's name.
+# Every module by its dotted name below labkit, but for the two doors; a room's __init__ by the room's name.
 SOURCES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path.read_text(
         encoding="utf-8"
     )
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path != PACKAGE / "__init__.py"
+    if path not in (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 }
 each_module = pytest.mark.parametrize("name", SOURCES)
 
@@ -361,6 +361,68 @@ def test_every_public_name_has_a_docstring(name):
         and not (value.__doc__ or "").strip()
     ]
     assert bare == []
+
+
+@each_module
+def test_no_function_is_longer_than_a_screen(name):
+    """Sixty lines, and two for decorators or a docstring's end."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(SOURCES[name]))
+        if isinstance(node, functions)
+    }
+    assert {function: lines for function, lines in lengths.items() if lines > 62} == {}
+
+
+def test_no_line_is_wider_than_120_columns():
+    wide = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("labkit", "tests", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert wide == []
+
+
+def test_no_code_cell_of_a_notebook_is_longer_than_100_lines():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
+            lines = "".join(cell["source"]).splitlines()
+            assert cell["cell_type"] != "code" or len(lines) <= 100, f"{path.name}, cell {number}"
+
+
+IMPORT_ALL = """
+import copy, json, sys
+import matplotlib, torch
+
+def settings():
+    return {
+        "cudnn.deterministic": torch.backends.cudnn.deterministic,
+        "threads": torch.get_num_threads(),
+        "rcParams": dict(copy.deepcopy(matplotlib.rcParams)),
+        "dtype": torch.get_default_dtype(),
+    }
+
+before = settings()
+for name in sys.argv[1:]:
+    __import__(name)
+after = settings()
+print(*(name for name in before if before[name] != after[name]))
+"""
+
+
+def test_importing_changes_no_setting_of_torch_or_matplotlib():
+    """They are the reader's: what labkit needs, it sets for as long as it needs it."""
+    names = [f"labkit.{name}" for name in SOURCES]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *names], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
 
 
 def test_no_merge_marks_and_no_absolute_homes():

@@ -702,7 +702,10 @@ def test_the_saved_picture_is_the_figure_of_the_state(home, editor):
 
 
 def test_the_title_of_the_figure_stays_short(editor):
-    title = lambda: next(filter(None, (editor.figure().axes[0].get_title(loc=where) for where in ("left", "center"))))  # noqa: E731
+    def title():
+        titles = (editor.figure().axes[0].get_title(loc=where) for where in ("left", "center"))
+        return next(filter(None, titles))
+
     assert "as drawn" in title()
     for dim in range(50):
         editor.set(dim, 0.0)
