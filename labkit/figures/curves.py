@@ -8,13 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
+from ..gans.losses import Loss, Mark, NonSaturating
 from .catalogue import BLUE, ORANGE, report_figure
 
 
 @report_figure(2, "vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training.")
 @report_figure(11, "dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training.")
-def loss_curves(history: Tensor, title: str, scores: Sequence[dict] = (), alarms: Sequence[dict] = ()) -> Figure:
-    """Figures 2 and 11 from a history (epochs, steps, 4): losses, and D(x) and D(G(z)), with their equilibria.
+def loss_curves(
+    history: Tensor,
+    title: str,
+    scores: Sequence[dict] = (),
+    alarms: Sequence[dict] = (),
+    loss: type[Loss] = NonSaturating,
+) -> Figure:
+    """Figures 2 and 11 from a history (epochs, steps, 4) of ``loss``: losses, and D's answers, with their equilibria.
 
     With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile, and its ``alarms``.
     """
@@ -29,19 +36,12 @@ def loss_curves(history: Tensor, title: str, scores: Sequence[dict] = (), alarms
         (right, 3, ORANGE, "s", "D(G(z))"),
     ):
         training_curve(ax, history, column, colour, marker, label)
-    for ax, level, text, colour in (
-        (left, 2 * np.log(2), "D at\nequilibrium:\n2 ln 2 = 1.386", BLUE),
-        (left, np.log(2), "G at\nequilibrium:\nln 2 = 0.693", ORANGE),
-        (right, 0.5, "D cannot\ntell: 0.5", "0.2"),
-    ):
-        ax.axhline(level, color="0.2", ls="--", lw=1)
-        ax.text(1.02, level, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=colour)
-    left.set(
-        title=f"{title}: loss",
-        ylabel="mean over the batch",
-        ylim=(0, 1.15 * max(1.45, np.quantile(history[..., :2].numpy(), 0.999))),
-    )
-    right.set(title="answer of D", ylabel="mean probability of being real", ylim=(0, 1))
+    losses = history[..., :2].numpy()
+    lowest, highest = min(0, np.quantile(losses, 0.001)), max(loss.in_view, np.quantile(losses, 0.999))
+    left.set(title=f"{title}: loss", ylabel="mean over the batch", ylim=(1.15 * lowest, 1.15 * highest))
+    right.set(title="answer of D", ylabel=loss.answers, ylim=loss.answer_range)
+    _show_marks(left, {BLUE: loss.of("loss_d"), ORANGE: loss.of("loss_g")})
+    _show_marks(right, {"0.2": loss.of("d_real")})
     for ax in (left, right):
         ax.set(xlabel="epoch", xlim=(0, epochs))
         ax.xaxis.get_major_locator().set_params(integer=True)
@@ -49,6 +49,17 @@ def loss_curves(history: Tensor, title: str, scores: Sequence[dict] = (), alarms
     for ax in rest:
         _score_curves(ax, scores, alarms, epochs)
     return figure
+
+
+def _show_marks(ax: Axes, marks: dict[str, Mark | None]) -> None:
+    """A line at each of ``marks``, by colour, and beside it what it means; texts make way for one another."""
+    here = {colour: mark for colour, mark in marks.items() if mark}
+    levels, (low, high) = [mark.level for mark in here.values()], ax.get_ylim()
+    crowded = len(here) > 1 and max(levels) - min(levels) < 0.25 * (high - low)
+    for colour, mark in here.items():
+        side = ("bottom" if mark.level == max(levels) else "top") if crowded else "center"
+        ax.axhline(mark.level, color="0.2", ls="--", lw=1)
+        ax.text(1.02, mark.level, mark.text, transform=ax.get_yaxis_transform(), va=side, fontsize=9, color=colour)
 
 
 def training_curve(ax: Axes, history: Tensor, column: int, colour: str, marker: str, label: str) -> None:

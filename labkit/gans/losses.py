@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.functional import softplus
 
 
 class Mark(NamedTuple):
@@ -24,6 +25,7 @@ class Loss:
     title: ClassVar[str]  # in sentences
     source: ClassVar[str]
     marks: ClassVar[tuple[Mark, ...]] = ()
+    in_view: ClassVar[float] = 1.0  # a figure's axis of losses reaches at least so far
     answers: ClassVar[str]  # what `answer` gives, for the axis of a figure
     answer_range: ClassVar[tuple[float | None, float | None]] = (None, None)
 
@@ -40,9 +42,9 @@ class Loss:
         return logits
 
     @classmethod
-    def mark(cls, column: str) -> float | None:
-        """The level of ``column`` of the history when neither player is ahead, if there is one."""
-        return next((mark.level for mark in cls.marks if mark.column == column), None)
+    def of(cls, column: str) -> Mark | None:
+        """The mark of a ``column`` of the history, if it has one."""
+        return next((mark for mark in cls.marks if mark.column == column), None)
 
 
 LOSSES: dict[str, type[Loss]] = {}
@@ -79,6 +81,7 @@ class NonSaturating(Loss):
         Mark("loss_g", math.log(2), "G at\nequilibrium:\nln 2 = 0.693"),
         Mark("d_real", 0.5, "D cannot\ntell: 0.5"),
     )
+    in_view = 1.45
     answers = "mean probability of being real"
     answer_range = (0, 1)
 
@@ -140,3 +143,39 @@ class WassersteinGP(Loss):
     def of_g(self, d, x_real, x_fake):
         """See `Loss.of_g`."""
         return -d.logits(x_fake).mean()
+
+
+@register
+@dataclass(frozen=True)
+class Relativistic(Loss):
+    """D learns to answer a real image with a higher number than the fake one beside it, G the other way round.
+
+    D   softplus(D(G(z)) - D(x)) + penalty / 2 * (R1 + R2)      ln 2 = 0.693 when D cannot tell, without the penalties
+    G   softplus(D(x) - D(G(z)))                                ln 2 = 0.693
+
+    R1 and R2 are the mean squared gradients of D at the real and at the fake images.
+    """
+
+    penalty: float = 0.0  # 0: 1, our choice
+
+    name = "relativistic"
+    title = "the relativistic loss with R1 and R2"
+    source = "Huang et al. 2024"
+    marks = (
+        Mark("loss_d", math.log(2), "D cannot\ntell:\nln 2 = 0.693"),
+        Mark("loss_g", math.log(2), "G:\nthe same"),
+    )
+    answers = "mean answer of D"
+
+    def of_d(self, d, x_real, x_fake):
+        """See `Loss.of_d`."""
+        real, r1 = squared_slopes(d, x_real)
+        fake, r2 = squared_slopes(d, x_fake)
+        penalties = (self.penalty or 1.0) / 2 * (r1.mean() + r2.mean())
+        return softplus(fake - real).mean() + penalties, real, fake
+
+    def of_g(self, d, x_real, x_fake):
+        """See `Loss.of_g`."""
+        with torch.no_grad():
+            real = d.logits(x_real)
+        return softplus(real - d.logits(x_fake)).mean()

@@ -11,7 +11,7 @@ from torch import nn
 from labkit.config import TrainConfig, config_for
 from labkit.gans import LOSSES, build, loss_of
 from labkit.gans.layers import fuse
-from labkit.gans.losses import Loss, NonSaturating, WassersteinGP, squared_slopes
+from labkit.gans.losses import Loss, NonSaturating, Relativistic, WassersteinGP, squared_slopes
 from labkit.training import runs
 from labkit.training.state import COLUMNS
 from labkit.training.steps import d_step, g_step
@@ -113,6 +113,33 @@ def test_wgan_gp_takes_its_penalty_between_real_and_fake_images(images):
     assert value.item() == pytest.approx(expected.item()) and share.std() > 0.1
 
 
+@pytest.mark.parametrize(("given", "weight"), [(0.0, 1.0), (3.0, 3.0)])
+def test_relativistic(images, given, weight):
+    """Each real image against the fake one beside it; of a linear D with slope 2, R1 and R2 are 4 each."""
+    d, (x, y) = Linear(2.0), images
+    value, real, fake = Relativistic(given).of_d(d, x, y)
+    gaps = (real - fake).flatten().tolist()
+    assert value.item() == pytest.approx(sum(softplus(-gap) for gap in gaps) / 6 + weight / 2 * (4 + 4))
+    assert Relativistic().of_g(d, x, y).item() == pytest.approx(sum(softplus(gap) for gap in gaps) / 6)
+    assert torch.equal(Relativistic().answer(real), real)
+
+
+def test_relativistic_takes_its_penalties_at_the_images(images):
+    d, (x, y) = Quadratic(), images
+    value, real, fake = Relativistic().of_d(d, x, y)
+    r1, r2 = (0.49 * part.flatten(1).square().sum(1).mean() for part in (x, y))
+    assert value.item() == pytest.approx((torch.nn.functional.softplus(fake - real).mean() + (r1 + r2) / 2).item())
+
+
+def test_relativistic_gives_g_no_gradient_through_the_real_images(images):
+    """And the gradient that it gives is that of the formula."""
+    d, (x, y) = Quadratic(), images
+    fake = y.clone().requires_grad_()
+    (found,) = torch.autograd.grad(Relativistic().of_g(d, x, fake), fake)
+    pull = torch.sigmoid(d.logits(x) - d.logits(y)).view(6, 1, 1, 1) / 6
+    torch.testing.assert_close(found, (-pull * 0.7 * y).detach())
+
+
 def test_the_penalty_moves_the_critic_to_slope_one(images):
     """Trained on equal sets, a linear critic of slope 2 is left with the penalty alone, which pulls it to 1."""
     d, x = Linear(2.0), images[0]
@@ -130,8 +157,8 @@ def test_at_a_draw_the_losses_stand_on_their_marks(name, images):
     value_g = g_step(d, torch.optim.SGD(d.parameters(), lr=0.0), *images, loss).item()
     without_penalty = value_d - (10.0 if name == "wgan-gp" else 0.0)  # of a critic without a slope: (0 - 1)^2
     for column, found in zip(COLUMNS, (without_penalty, value_g, d_real, d_fake), strict=True):
-        if (mark := loss.mark(column)) is not None:
-            assert found == pytest.approx(mark, abs=1e-4), column
+        if (mark := loss.of(column)) is not None:
+            assert found == pytest.approx(mark.level, abs=1e-4), column
 
 
 @pytest.mark.slow
