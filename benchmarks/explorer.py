@@ -26,7 +26,8 @@ NOTEBOOK = "notebooks/latent_editor.ipynb"
 # A move begins with the key and ends with the frame after the picture's file is decoded.
 WATCH = """() => {
     window.moves = []; window.paints = []; window.begin = 0;
-    document.querySelector('.noUi-handle').addEventListener('keydown', () => { window.begin = performance.now() }, true);
+    const handle = document.querySelector('.noUi-handle');
+    handle.addEventListener('keydown', () => { window.begin = performance.now() }, true);
     document.querySelector('.labkit-stage img').addEventListener('load', () => requestAnimationFrame(() => {
         window.paints.push(performance.now());
         if (window.begin) { window.moves.push(performance.now() - window.begin); window.begin = 0; }
@@ -75,7 +76,10 @@ def drag(page, seconds: float = 2.0) -> dict:
     elapsed, release = time.perf_counter() - begin, page.evaluate("performance.now()")
     page.mouse.up()
     page.wait_for_timeout(1000)
-    return {"pictures_per_s": painted / elapsed, "settled_ms": max(0.0, page.evaluate("window.paints.at(-1)") - release)}
+    return {
+        "pictures_per_s": painted / elapsed,
+        "settled_ms": max(0.0, page.evaluate("window.paints.at(-1)") - release),
+    }
 
 
 def main() -> None:
@@ -94,7 +98,8 @@ def main() -> None:
 
     missing = {"dcgan", "vanilla"} - {folder.parts[-2] for folder in runs.finished()}
     if missing or not CHROMIUM:
-        raise SystemExit(f"labkit: {'no finished run of ' + ', '.join(missing) + ': make report' if missing else 'no Chromium: install one'}")
+        lack = f"no finished run of {', '.join(missing)}: make report" if missing else "no Chromium: install one"
+        raise SystemExit(f"labkit: {lack}")
     del os.environ["LABKIT_HEADLESS"]
     out, results = ROOT / "build/bench", {"machine": machine("cpu"), "moves": options.moves}
     with tempfile.TemporaryDirectory() as scratch, jupyterlab(ROOT, Path(scratch)) as server, chromium() as browser:
@@ -111,7 +116,12 @@ def main() -> None:
                     single_moves(page, 5)
                     times = single_moves(page, options.moves)
                     cuts = statistics.quantiles(times, n=20)
-                    results[model][name] = {"median_ms": statistics.median(times), "p95_ms": cuts[-1], "times_ms": times, **drag(page)}
+                    results[model][name] = {
+                        "median_ms": statistics.median(times),
+                        "p95_ms": cuts[-1],
+                        "times_ms": times,
+                        **drag(page),
+                    }
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "explorer.json", json.dumps(results, indent=2).encode())
     catalogue.save(benchmarks.latency(results), out, "explorer")

@@ -10,6 +10,7 @@ Writes build/bench/quality.json and .png. Takes about 20 minutes on a CPU; other
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -69,7 +70,10 @@ def plain(model: str, device: str) -> None:
     @torch.no_grad()
     def draw():
         kept = {name: value.clone() for name, value in g.state_dict().items()}
-        drawn = {mode: torch.cat([g.train(mode == "train")(part.to(device)).cpu() for part in z.split(64)]) for mode in ("eval", "train")}
+        drawn = {
+            mode: torch.cat([g.train(mode == "train")(part.to(device)).cpu() for part in z.split(64)])
+            for mode in ("eval", "train")
+        }
         g.load_state_dict(kept)  # train mode has moved the running statistics
         return drawn
 
@@ -122,9 +126,15 @@ def measure(model: str, device: str, minutes: float) -> dict[str, list[dict]]:
             process.stdin.flush()
             row = take(process)
             drawn = load_file(row.pop("file")).values()
-            row["frechet"] = min(metrics.frechet_distance(reference.features, reference.classifier.measure(pictures)[0]) for pictures in drawn)
+            row["frechet"] = min(
+                metrics.frechet_distance(reference.features, reference.classifier.measure(pictures)[0])
+                for pictures in drawn
+            )
             curves[way].append(row)
-            print(f"{way:6s} {row['seconds']:5.0f} s, step {row['steps']:5d}: Frechet distance {row['frechet']:.2f}", flush=True)
+            print(
+                f"{way:6s} {row['seconds']:5.0f} s, step {row['steps']:5d}: Frechet distance {row['frechet']:.2f}",
+                flush=True,
+            )
             if row.get("last") or row["seconds"] >= 60 * minutes:
                 workers.pop(way).communicate()
     return curves
@@ -139,10 +149,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["LABKIT_HEADLESS"] = "1"
     if options.worker:
-        try:
-            return {"plain": plain, "lab": lab}[options.worker[0]](options.worker[1], options.device)
-        except Ended:
-            return None
+        with contextlib.suppress(Ended):
+            {"plain": plain, "lab": lab}[options.worker[0]](options.worker[1], options.device)
+        return
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
     from labkit.figures import benchmarks, catalogue
@@ -153,7 +162,13 @@ def main() -> None:
     curves = measure(options.model, device, options.minutes)
     level = min(row["frechet"] for row in curves["plain"])
     reached = next((row["seconds"] for row in curves["lab"] if row["frechet"] <= level), None)
-    results = {"device": machine(device), "images": IMAGES, **curves, "plain_best": level, "lab_seconds_to_plain_best": reached}
+    results = {
+        "device": machine(device),
+        "images": IMAGES,
+        **curves,
+        "plain_best": level,
+        "lab_seconds_to_plain_best": reached,
+    }
     results["share"] = reached / curves["plain"][-1]["seconds"] if reached else None
     path = FOLDER / f"quality{'' if options.model == 'dcgan' else '-' + options.model}.json"
     write_atomic(path, json.dumps(results, indent=2).encode())
@@ -161,7 +176,10 @@ def main() -> None:
     for way in curves:
         (FOLDER / f"quality-{way}.safetensors").unlink()
     said = f"in {reached:.0f} s, {results['share']:.0%} of its time" if reached else "never"
-    print(f"best of the plain script in {curves['plain'][-1]['seconds']:.0f} s: {level:.2f}; the lab reaches it {said}; written to {path}")
+    print(
+        f"best of the plain script in {curves['plain'][-1]['seconds']:.0f} s: {level:.2f};"
+        f" the lab reaches it {said}; written to {path}"
+    )
 
 
 if __name__ == "__main__":

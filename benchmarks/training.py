@@ -7,10 +7,11 @@ process measures the machine's own fp32 rate. Each worker has a process of its o
 lab's settings for memory and threads would help the plain script too. Medians and quartiles over the repeats, which
 are spread over three processes of each. Where the lab would train in bfloat16, float32 is measured as well.
 
-peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor better
-than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the folded network,
-whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer operations (see
-`labkit/gans/layers.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of fp32.
+peak_gflops is the faster of a large matrix product and a large convolution, as one library may know the processor
+better than the other. peak_fraction_done is the share of it that a step reaches; peak_fraction that of a step of the
+folded network, whose every output pixel takes 2x2 input pixels, forward and backward. The lab's step does fewer
+operations (see `labkit/gans/layers.py`), so the second can exceed 1; so can both in bfloat16, as the peak is that of
+fp32.
 Writes build/bench/training.json and .png. On a CPU it takes about four minutes; other programs should rest.
 """
 
@@ -51,8 +52,9 @@ def clock(device: str) -> float:
 
 
 def plain_script(model: str, device: str, pictures):
-    """A plain tutorial script on uint8 ``pictures`` (n, 28, 28): its generator, and a function whose iterator trains an epoch.
+    """A plain tutorial script on uint8 ``pictures`` (n, 28, 28).
 
+    Returned are its generator, and a function whose iterator trains an epoch.
     A loader with transforms, eager modules, two default optimisers, a look at the losses every step.
     """
     import torch
@@ -98,7 +100,7 @@ def plain_script(model: str, device: str, pictures):
 
 
 def own_defaults() -> None:
-    """Let torch read its own defaults for threads and memory, before labkit, in which the models and data are, sets others."""
+    """Let torch read its own defaults for threads and memory, before labkit (models and data are in it) sets others."""
     import torch
 
     torch.empty(1 << 20)
@@ -135,7 +137,9 @@ def lab_turns(model: str, device: str, precision: str = "auto"):
     from labkit.training import state as training_state
 
     steps = STEPS[model]
-    state = training_state.TrainState(config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device)
+    state = training_state.TrainState(
+        config_for(model, "full", epochs=1, examples=steps * BATCH, precision=precision), device
+    )
     pictures, z = images(steps * BATCH).to(device), latent.latents(SAMPLES)
 
     def train():
@@ -152,7 +156,10 @@ def sampling_memory(model: str, device: str):
     from labkit.config import config_for
     from labkit.training import state as training_state
 
-    g, z = training_state.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g, latent.latents(10_000)
+    g, z = (
+        training_state.TrainState(config_for(model, "full", epochs=1, precision="float32"), device).g,
+        latent.latents(10_000),
+    )
     g(z[:2].to(device))
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = memory_mb("VmRSS")
@@ -161,7 +168,10 @@ def sampling_memory(model: str, device: str):
 
 
 def memory_mb(kind: str) -> float:
-    """Memory of this process, now ("VmRSS") or at its peak ("VmHWM"); getrusage's peak is that of the parent, if it was larger."""
+    """Memory of this process, now ("VmRSS") or at its peak ("VmHWM").
+
+    getrusage's peak is that of the parent, if it was larger.
+    """
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024 / 1e6
 
@@ -175,12 +185,21 @@ def turns(train, sample, device: str, steps: int):
         for work in (train, sample):
             work()
             times.append(clock(device))
-        yield {"step_s": (times[1] - times[0]) / steps, "image_s": (times[2] - times[1]) / SAMPLES, "memory_mb": memory_mb("VmHWM")}
+        yield {
+            "step_s": (times[1] - times[0]) / steps,
+            "image_s": (times[2] - times[1]) / SAMPLES,
+            "memory_mb": memory_mb("VmHWM"),
+        }
 
 
 def worker(way: str, model: str, device: str) -> None:
     """Take a turn for every line on stdin, and answer with a line of JSON."""
-    ways = {"plain": plain_turns, "lab": lab_turns, "float32": partial(lab_turns, precision="float32"), "memory": sampling_memory}
+    ways = {
+        "plain": plain_turns,
+        "lab": lab_turns,
+        "float32": partial(lab_turns, precision="float32"),
+        "memory": sampling_memory,
+    }
     for answer in ways[way](model, device):
         print(json.dumps(answer), flush=True)
         if not sys.stdin.readline():
@@ -189,11 +208,17 @@ def worker(way: str, model: str, device: str) -> None:
 
 def start(way: str, model: str, device: str, script: str = __file__) -> subprocess.Popen:
     """A worker process of ``script``."""
-    own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE")  # the lab's settings are not for the plain script
+    own = (
+        "OMP_WAIT_POLICY",
+        "GOMP_SPINCOUNT",
+        "THP_MEM_ALLOC_ENABLE",
+    )  # the lab's settings are not for the plain script
     environment = {k: v for k, v in os.environ.items() if way != "plain" or k not in own}
     command = [sys.executable, script, "--worker", way, model, "--device", device]
     log = (ROOT / "build/bench/workers.log").open("a")
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+    )
 
 
 def take(process: subprocess.Popen) -> dict:
@@ -210,9 +235,15 @@ def peak_gflops(device: str) -> float:
 
     n, channels, side = 2048, 512, 14
     a, b = torch.randn(2, n, n, device=device)
-    x, weight = torch.randn(16, channels, side, side, device=device), torch.randn(channels, channels, 3, 3, device=device)
+    x, weight = (
+        torch.randn(16, channels, side, side, device=device),
+        torch.randn(channels, channels, 3, 3, device=device),
+    )
     x, weight = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (x, weight))
-    works = ((lambda: a @ b, 2 * n**3), (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2))
+    works = (
+        (lambda: a @ b, 2 * n**3),
+        (lambda: torch.conv2d(x, weight, padding=1), 2 * len(x) * 9 * (channels * side) ** 2),
+    )
     rates = []
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for work, operations in works:
@@ -225,7 +256,10 @@ def peak_gflops(device: str) -> float:
 
 
 def step_gflop(model: str) -> dict[str, float]:
-    """Matrix and convolution operations of one training step, in GFLOP, counted by torch: of the folded network, and those done."""
+    """Matrix and convolution operations of one training step, in GFLOP, counted by torch.
+
+    Two numbers: those of the folded network, and those done.
+    """
     from torch.nn.functional import conv_transpose2d
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -239,7 +273,9 @@ def step_gflop(model: str) -> dict[str, float]:
 
     counted = {}
     for name, layer in (("gflop_per_step", folded), ("gflop_done_per_step", layers._UpsampleAndConvolve.apply)):
-        state = training_state.TrainState(config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu")
+        state = training_state.TrainState(
+            config_for(model, "full", epochs=1, examples=BATCH, precision="float32"), "cpu"
+        )
         with mock.patch.object(layers._UpsampleAndConvolve, "apply", layer), FlopCounterMode(display=False) as counter:
             loop.train(state, images(BATCH))
         counted[name] = counter.get_total_flops() / 1e9
@@ -247,7 +283,16 @@ def step_gflop(model: str) -> dict[str, float]:
 
 
 KINDS = {
-    "convolution": ("conv", "fprop", "dgrad", "wgrad", "avg_pool", "im2col", "col2im", "bmm"),  # bmm: that to one channel
+    "convolution": (
+        "conv",
+        "fprop",
+        "dgrad",
+        "wgrad",
+        "avg_pool",
+        "im2col",
+        "col2im",
+        "bmm",
+    ),  # bmm: that to one channel
     "batch norm": ("batch_norm",),
     "linear": ("mm",),
     "activation": ("leaky_relu", "tanh", "sigmoid", "log_sigmoid", "softplus", "binary_cross"),
@@ -259,7 +304,10 @@ KINDS = {
 
 
 def profile(model: str, device: str) -> dict[str, float]:
-    """Share of the time of a training step per kind of layer; `rest` is everything else, Python between kernels included."""
+    """Share of the time of a training step per kind of layer.
+
+    `rest` is everything else, Python between kernels included.
+    """
     import torch
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
@@ -297,7 +345,9 @@ def growth(device: str) -> dict:
 
     def seconds(batch: int, epochs: int) -> float:
         pictures = images(batch * steps).to(device)
-        state = training_state.TrainState(config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device)
+        state = training_state.TrainState(
+            config_for("dcgan", "full", epochs=epochs, examples=batch * steps, batch=batch), device
+        )
         loop.train(state, pictures)  # warm up, and record the graph on a GPU
         state.epoch = 0
         begin = clock(device)
@@ -317,7 +367,7 @@ def spread(values: list[float]) -> dict:
 
 def against_plain(taken: dict[str, list[dict]], way: str, key: str) -> dict:
     """How many times the plain script's speed ``way`` has, over turns taken side by side."""
-    ratios = spread([plain[key] / own[key] for plain, own in zip(taken["plain"], taken[way])])
+    ratios = spread([plain[key] / own[key] for plain, own in zip(taken["plain"], taken[way], strict=True)])
     return {"ratio": ratios["median"], "ratio_spread": ratios}
 
 
@@ -330,7 +380,8 @@ def main() -> None:
     if options.repeats < 2:
         parser.error("--repeats takes 2 or more: quartiles need them")
     if options.worker:
-        return worker(*options.worker, options.device)
+        worker(*options.worker, options.device)
+        return
     os.environ["LABKIT_HEADLESS"] = "1"
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
@@ -368,7 +419,10 @@ def main() -> None:
             "time_by_kind": profile(model, device),
         }
         if "float32" in taken:
-            results[model]["float32"] = {**against_plain(taken, "float32", "step_s"), "images_per_s": BATCH / step["float32"]["median"]}
+            results[model]["float32"] = {
+                **against_plain(taken, "float32", "step_s"),
+                "images_per_s": BATCH / step["float32"]["median"],
+            }
         results.setdefault("sample", {})[model] = {
             **against_plain(taken, "lab", "image_s"),
             "seconds_10000": 1e4 * statistics.median(turn["image_s"] for turn in taken["lab"]),
@@ -378,7 +432,9 @@ def main() -> None:
     for r in (results[model] for model in MODELS):
         for row in (r, r.get("float32")):
             if row:
-                possible = BATCH / row["images_per_s"] * results["peak_gflops"]["median"]  # GFLOP that the peak does in a step's time
+                possible = (
+                    BATCH / row["images_per_s"] * results["peak_gflops"]["median"]
+                )  # GFLOP that the peak does in a step's time
                 row["peak_fraction"] = r["gflop_per_step"] / possible
                 row["peak_fraction_done"] = r["gflop_done_per_step"] / possible
     results["growth"] = growth(device)
@@ -389,12 +445,14 @@ def main() -> None:
         for precision, row in ((r["precision"], r), ("float32", r.get("float32"))):
             if row:
                 print(
-                    f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step ({row['images_per_s']:.0f} images/s,"
-                    f" {1e3 * BATCH / row['images_per_s']:.1f} ms a step, {row['peak_fraction']:.0%} of the fp32 peak for the folded"
-                    f" network, {row['peak_fraction_done']:.0%} for the operations done)"
+                    f"{model:8s} training in {precision} {row['ratio']:.2f} times the plain step"
+                    f" ({row['images_per_s']:.0f} images/s, {1e3 * BATCH / row['images_per_s']:.1f} ms a step,"
+                    f" {row['peak_fraction']:.0%} of the fp32 peak for the folded network,"
+                    f" {row['peak_fraction_done']:.0%} for the operations done)"
                 )
         print(
-            f"         sampling {s['ratio']:.2f} times, 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
+            f"         sampling {s['ratio']:.2f} times,"
+            f" 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
         )
         print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
     print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")

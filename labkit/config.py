@@ -21,7 +21,6 @@ class Budget(NamedTuple):
 
 BUDGETS = {"smoke": Budget(200, 10), "quick": Budget(2000, 100), "full": Budget(10_000, 1000)}
 PROFILES = tuple(BUDGETS)
-MODELS = tuple(GANS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 

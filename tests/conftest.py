@@ -18,7 +18,9 @@ from labkit import data
 from labkit.base.errors import LabError
 from labkit.config import config_for
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a shell: tests that press Ctrl-C need it heard
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # as in a background job of a shell: tests that press Ctrl-C need it heard
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

@@ -20,7 +20,13 @@ from labkit.base.machine import BROWSERS
 
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
-QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @contextmanager
@@ -29,7 +35,9 @@ def chromium(**options):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET + ["--no-sandbox"] * (os.geteuid() == 0), **options)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=QUIET + ["--no-sandbox"] * (os.geteuid() == 0), **options
+        )
         yield browser
         browser.close()
 
@@ -45,9 +53,27 @@ def jupyterlab(root: Path, scratch: Path, theme: str = "JupyterLab Light", envir
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {"PYTHONPATH": str(root), "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces")}
-    own |= {"IPYTHONDIR": str(scratch / "ipython"), "JUPYTER_CONFIG_DIR": str(scratch / "config"), "JUPYTER_TOKEN": secrets.token_hex(16)}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", f"--notebook-dir={root}", "--ServerApp.port_retries=0", "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection"]
+    own = {
+        "PYTHONPATH": str(root),
+        "JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "workspaces"),
+    }
+    own |= {
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(scratch / "config"),
+        "JUPYTER_TOKEN": secrets.token_hex(16),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        f"--notebook-dir={root}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection",
+    ]
     command += ["--LabApp.expose_app_in_browser=True"] + ["--allow-root"] * (os.geteuid() == 0)
     base = os.environ if environment is None else environment
     with (scratch / "jupyter.log").open("ab") as log:
@@ -78,7 +104,13 @@ def open_notebook(browser, server, notebook: str, width: int = 1280, height: int
     page.wait_for_function("window.jupyterapp && document.querySelector('.jp-Notebook .jp-Cell')", timeout=60_000)
     page.evaluate("jupyterapp.restored")
     page.evaluate("jupyterapp.shell.collapseLeft()")
-    page.wait_for_function("() => { const c = jupyterapp.shell.currentWidget.context; return c && c.sessionContext.session?.kernel?.status === 'idle' }", timeout=60_000)
+    page.wait_for_function(
+        """() => {
+        const c = jupyterapp.shell.currentWidget.context;
+        return c && c.sessionContext.session?.kernel?.status === 'idle'
+    }""",
+        timeout=60_000,
+    )
     return page
 
 

@@ -12,7 +12,7 @@ from labkit.base.paths import ROOT
 
 
 def copy_project(target: Path) -> Path:
-    """Copy all files that git knows or would add to ``target``; tests and trained runs stay behind. Returns ``target``."""
+    """Copy all files that git knows or would add to ``target``, and return it; tests and trained runs stay behind."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
     for name in filter(None, names):

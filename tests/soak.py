@@ -58,7 +58,13 @@ def digests(root: Path) -> dict[str, str]:
 
 def strays(root: Path) -> list[str]:
     """Files that a finished run should not have."""
-    return [path.name for path in root.rglob("*") if path.is_file() and path.name not in (*FILES, "run.json") and not path.name.startswith(f"checkpoint-{EPOCHS:05d}")]
+    return [
+        path.name
+        for path in root.rglob("*")
+        if path.is_file()
+        and path.name not in (*FILES, "run.json")
+        and not path.name.startswith(f"checkpoint-{EPOCHS:05d}")
+    ]
 
 
 def soak(kills: int, seed: int, scratch: Path, threads: int = 1) -> str:
@@ -92,7 +98,9 @@ def soak(kills: int, seed: int, scratch: Path, threads: int = 1) -> str:
             shutil.rmtree(root)
             finished += 1
         assert process.exitcode in (0, -signal.SIGKILL)
-    return f"{killed} kills, seed {seed}: {finished} runs ended, each with the bits of the undisturbed one, in {time.monotonic() - begin:.0f} s"
+    took = time.monotonic() - begin
+    ended = f"{finished} runs ended, each with the bits of the undisturbed one"
+    return f"{killed} kills, seed {seed}: {ended}, in {took:.0f} s"
 
 
 def main() -> None:

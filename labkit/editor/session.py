@@ -18,7 +18,7 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_new
 from ..base.machine import pick_device
-from ..config import MODELS
+from ..gans import reported
 from ..figures import catalogue, sheets
 from ..training import runs
 from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
@@ -74,8 +74,8 @@ class Editor:
         self.effects: dict[int | str, float] = {}  # by dimension or direction
         self.directions: dict[str, Tensor] = {}  # unit vectors by name
         self.descriptions: dict[str, str] = {}  # what these were measured to do
-        # The last of MODELS, the DCGAN, comes first, each in its longest profile.
-        best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != MODELS[-1])
+        # The GAN of the last chapter comes first, each in its longest profile.
+        best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != reported()[-1])
         self.use(run or (best[0] if best else paths.RUNS))
 
     def opened(self) -> runs.Run:

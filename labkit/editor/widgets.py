@@ -15,7 +15,7 @@ from traitlets import TraitError
 from .. import latent
 from ..base import paths
 from ..base.errors import LabError
-from ..config import MODELS
+from ..gans import GANS
 from ..data import CLASSES
 from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
@@ -94,7 +94,7 @@ class LatentExplorer(Editor):
     def _build(self) -> w.VBox:
         """All widgets, each bound to what it does, as one."""
         self.network = self._bind(
-            w.ToggleButtons(options=MODELS, value=None, style={"button_width": "90px"}), self._switch
+            w.ToggleButtons(options=[*GANS], value=None, style={"button_width": "90px"}), self._switch
         )
         self.folder = self._bind(w.Dropdown(description="run"), self.use, "320px")
         difference = w.ToggleButton(description="difference", tooltip="show edited minus base")

@@ -36,7 +36,7 @@ EDITOR = "LatentExplorer(runs.run_folder"  # how its cell is known
 complaints = []  # (test, what the browser's console or the kernel said)
 
 
-# What goes between page and kernel: how many requests are without an answer, and what the kernel says beside the answers.
+# What goes between page and kernel: how many requests lack an answer, and what the kernel says beside the answers.
 # A request is answered when the kernel is idle after it, in whichever of its threads: comms have one of their own.
 LISTEN = """() => {
     const open = new Set(), faults = [];
@@ -65,7 +65,10 @@ LISTEN = """() => {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project, in a folder with an awkward name, whose chapter 03 is quick: two small networks, no figures."""
+    """A copy of the project, in a folder with an awkward name.
+
+    Its chapter 03 is quick: two small networks, no figures.
+    """
     root = copy_project(tmp_path_factory.mktemp("page") / "a lab 實驗")
     chapter = root / "notebooks/03_latent_perturbation.ipynb"
     notebook = json.loads(chapter.read_text(encoding="utf-8"))
@@ -82,7 +85,10 @@ def project(tmp_path_factory):
 def lab(project, tmp_path_factory):
     """The page with chapter 03, all cells run. The kernel computes on the CPU, as the tests do."""
     scratch = tmp_path_factory.mktemp("jupyter")
-    with jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server, chromium() as browser:
+    with (
+        jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server,
+        chromium() as browser,
+    ):
         page = open_notebook(browser, server, "notebooks/03_latent_perturbation.ipynb")
         page.set_default_timeout(15_000)
         run_all(page, ".labkit-stage img", 240)
@@ -162,7 +168,8 @@ def ask(page, expression, do=""):
     reply = page.evaluate(
         """async ([code, value]) => {
         const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
-        return (await kernel.requestExecute({code, silent: true, store_history: false, user_expressions: {value}}).done).content;
+        const request = {code, silent: true, store_history: false, user_expressions: {value}};
+        return (await kernel.requestExecute(request).done).content;
     }""",
         [do, expression],
     )
@@ -177,7 +184,13 @@ def quiet(page, seconds=30):
 
 def run_in_the_kernel(page, code):
     """Begin to run ``code``, as a cell is run."""
-    page.evaluate("code => { jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.requestExecute({code, store_history: false}) }", code)
+    page.evaluate(
+        """code => {
+        const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+        kernel.requestExecute({code, store_history: false})
+    }""",
+        code,
+    )
 
 
 def cells(page):
@@ -186,20 +199,28 @@ def cells(page):
     sheet = np.asarray(lab_page.picture(page))
     assert sheet.shape[0] % 29 == 0 and sheet.shape[1:] == (8 * 29, 4), sheet.shape
     sheet = sheet.reshape(-1, 29, 8, 29, 4).transpose(0, 2, 1, 3, 4)
-    assert (sheet[:, :, :28, :28, 3] == 255).all() and (sheet[:, :, 28, :, 3] == 0).all() and (sheet[:, :, :, 28, 3] == 0).all()
+    assert (
+        (sheet[:, :, :28, :28, 3] == 255).all()
+        and (sheet[:, :, 28, :, 3] == 0).all()
+        and (sheet[:, :, :, 28, 3] == 0).all()
+    )
     return sheet[:, :, :28, :28, :3]
 
 
 def library(network, *rows):
     """What the library makes of each row's vectors (8, 100), as `cells` gives it."""
-    return np.stack([np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows])
+    return np.stack(
+        [np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows]
+    )
 
 
 def assert_same(shown, expected):
-    """Equal to the grey level; only where a sum was rounded the other way, half a level becomes one, hardly anywhere."""
+    """Equal to the grey level; hardly anywhere, where a sum was rounded the other way, half a level becomes one."""
     assert shown.shape == expected.shape
     apart = np.abs(shown.astype(int) - expected)
-    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
+    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, (
+        f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
+    )
 
 
 def handle(page, name):
@@ -231,7 +252,11 @@ def press(page, text):
 
 def control(page, label, kind):
     """The input or select behind a visible label."""
-    return page.locator(".labkit-editor .widget-inline-hbox").filter(has=page.locator(f'.widget-label:text-is("{label}")')).locator(kind)
+    return (
+        page.locator(".labkit-editor .widget-inline-hbox")
+        .filter(has=page.locator(f'.widget-label:text-is("{label}")'))
+        .locator(kind)
+    )
 
 
 CHOSEN = "select => select.selectedOptions[0]?.label.replaceAll('\\xa0', ' ')"
@@ -250,8 +275,12 @@ def status(page):
 def sliders(page):
     """The names of the sliders, from top to bottom."""
     quiet(page)
-    page.wait_for_function("() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)")  # named when the page is idle
-    return page.eval_on_selector_all(".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)"
+    )  # named when the page is idle
+    return page.eval_on_selector_all(
+        ".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))"
+    )
 
 
 def centre(locator):
@@ -263,7 +292,8 @@ def no_output_but_the_editor(page):
     """No traceback, no warning: the editor's cell shows the editor and nothing else."""
     return page.evaluate("""() => {
         const cell = document.querySelector('.labkit-editor').closest('.jp-Cell');
-        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1 && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
+        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1
+            && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
     }""")
 
 
@@ -343,8 +373,11 @@ def test_a_typed_value(page, networks, z):
 
 def test_a_flood_of_moves_ends_at_the_last_within_half_a_second(page, networks, z):
     """The pictures keep pace: none is left to be drawn half a second after the slider is let go."""
-    page.evaluate("""() => document.querySelector('.labkit-stage img').addEventListener('load', () => requestAnimationFrame(
-        () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))""")
+    page.evaluate("""() => {
+        const image = document.querySelector('.labkit-stage img');
+        image.addEventListener('load', () => requestAnimationFrame(
+            () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))
+    }""")
     left, y = centre(page.locator(".labkit-rows .noUi-target").nth(3))
     tries = []
     for attempt in range(3):  # the machine may have other things to do
@@ -427,7 +460,9 @@ def test_a_target_alone_is_edited_and_marked(page, networks, z):
     assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
     differ = [column for column in range(8) if (shown[0, column] != shown[1, column]).any()]
     assert differ == [2]
-    marks = page.eval_on_selector_all(".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))")
+    marks = page.eval_on_selector_all(
+        ".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))"
+    )
     assert [i for i, marked in enumerate(marks) if marked] == [2]  # the first line, third garment
     press(page, "all")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
@@ -451,7 +486,11 @@ def test_what_the_page_is_told_it_does_not_send_back(page, networks, z):
     assert status(page) == "there is nothing to undo"
 
 
-@pytest.mark.xfail(reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs, and they overtake the others", strict=False)
+@pytest.mark.xfail(
+    reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs;"
+    " they overtake the others",
+    strict=False,
+)
 def test_clicks_take_effect_in_their_order(page, networks, z):
     """Also those that wait for a cell: of all that is clicked meanwhile, nothing overtakes."""
     press(page, "3"), press(page, "all")
@@ -537,7 +576,9 @@ def test_everything_has_a_name_for_a_screen_reader(page):
     press(page, "add")  # a slider that came later is named like the first ones
     assert sliders(page)[-1] == "z[7]"
     client = page.context.new_cdp_session(page)
-    root = client.send("DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"})
+    root = client.send(
+        "DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"}
+    )
     nodes = client.send("Accessibility.queryAXTree", {"nodeId": root["nodeId"]})["nodes"]
     client.detach()
     named = {}
@@ -549,7 +590,12 @@ def test_everything_has_a_name_for_a_screen_reader(page):
     assert set(named["combobox"]) == {"run", "walk", "to", "direction", "by effect", "kept"}
     assert set(named["spinbutton"]) == {"base seed", "dimension"}
     assert len(named["button"]) > 40 and all(named["button"]) and len(set(named["button"])) == len(named["button"])
-    pressed = {node["name"]["value"] for node in nodes for entry in node.get("properties", ()) if entry["name"] == "pressed" and entry["value"]["value"] == "true"}
+    pressed = {
+        node["name"]["value"]
+        for node in nodes
+        for entry in node.get("properties", ())
+        if entry["name"] == "pressed" and entry["value"]["value"] == "true"
+    }
     assert pressed == {"dcgan", "all"}
     assert len(named["status"]) == 1
 
@@ -565,7 +611,9 @@ def test_the_difference_is_a_third_row_in_colour(page, networks, z):
     colours = matplotlib.colormaps["PuOr_r"](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3]
     assert len(shown) == 3
     assert_same(shown[:2], library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
-    assert np.abs(shown[2].astype(int) - colours).max() <= 4  # a neighbouring colour, where a sum was rounded the other way
+    assert (
+        np.abs(shown[2].astype(int) - colours).max() <= 4
+    )  # a neighbouring colour, where a sum was rounded the other way
     whole = np.asarray(Image.open(io.BytesIO(sheets.stage(base, edited, True))).convert("RGBA"))
     assert whole.shape == np.asarray(lab_page.picture(page)).shape
     assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited", "difference"]
@@ -700,7 +748,10 @@ def test_sweep_keeps_an_animation(page, project, networks, z):
     wanted = library(networks["dcgan"], latent.perturb(z, 20, -3))[0, :, :, :, 0]
     shown = np.stack([frame[:28, 29 * i : 29 * i + 28] for i in range(8)])
     assert np.abs(shown.astype(int) - wanted).max() <= 8  # a GIF has few colours
-    assert page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility") == "hidden"
+    assert (
+        page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility")
+        == "hidden"
+    )
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
 
 
@@ -727,7 +778,11 @@ def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, netwo
     with damaged(folder / "generator.safetensors"):
         press(page, "vanilla")
         said = status(page)
-        assert f"{folder.relative_to(project)}/generator.safetensors" in said and "damaged" in said and "train again" in said
+        assert (
+            f"{folder.relative_to(project)}/generator.safetensors" in said
+            and "damaged" in said
+            and "train again" in said
+        )
         assert page.locator('.labkit-editor .labkit-failed[role="status"]').count() == 1
         assert (cells(page) == before).all()
         pressed = page.locator(".labkit-editor button.mod-active").all_inner_texts()
@@ -855,12 +910,19 @@ def test_the_editor_fits_a_small_screen(page, rows):
         press(page, "difference")
     assert len(cells(page)) == rows
     room = page.evaluate("""() => {
-        const editor = document.querySelector('.labkit-editor'), view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
+        const editor = document.querySelector('.labkit-editor');
+        const view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
         editor.scrollIntoView({block: 'center'});
-        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect()), right = outer.left + view.clientWidth;
-        const over = [...editor.querySelectorAll('*')].map(element => [element.className, element.getBoundingClientRect()]).filter(([_, box]) => box.width && box.right > right);
-        return {sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth, over: over.map(([name]) => name),
-            missing: inner.height - view.clientHeight, above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom};
+        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect());
+        const right = outer.left + view.clientWidth;
+        const over = [...editor.querySelectorAll('*')]
+            .map(element => [element.className, element.getBoundingClientRect()])
+            .filter(([_, box]) => box.width && box.right > right);
+        return {
+            sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth,
+            over: over.map(([name]) => name), missing: inner.height - view.clientHeight,
+            above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom,
+        };
     }""")
     assert room["sideways"] <= 0 and room["inside"] <= 0 and room["over"] == [], room
     assert room["missing"] <= 0 and room["above"] >= 0 and room["below"] >= 0, room
@@ -881,16 +943,35 @@ def test_no_text_on_a_button_is_cut_off(page, width):
 def test_the_pixels_are_squares(page):
     image = page.locator(".labkit-stage img")
     assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
-    width, height, natural = image.evaluate("i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]")
+    width, height, natural = image.evaluate(
+        "i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]"
+    )
     assert (width / natural, height) == (4, 4 * 58)
 
 
 CONTRAST = """() => {
-    const channels = text => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = text; c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data] };
-    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = element => { for (let e = element; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c } return [255, 255, 255] };
-    const found = {};
-    for (const what of ['.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout', '.labkit-rows .widget-html span', 'button', '[role=status]'])
+    const channels = text => {
+        const c = document.createElement('canvas').getContext('2d');
+        c.fillStyle = text;
+        c.fillRect(0, 0, 1, 1);
+        return [...c.getImageData(0, 0, 1, 1).data];
+    };
+    const light = ([r, g, b]) => [r, g, b]
+        .map(c => c / 255)
+        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = element => {
+        for (let e = element; e; e = e.parentElement) {
+            const c = channels(getComputedStyle(e).backgroundColor);
+            if (c[3] === 255) return c;
+        }
+        return [255, 255, 255];
+    };
+    const found = {}, places = [
+        '.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout',
+        '.labkit-rows .widget-html span', 'button', '[role=status]',
+    ];
+    for (const what of places)
         for (const element of document.querySelectorAll('.labkit-editor ' + what)) {
             const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))];
             found[what] = Math.min(found[what] || 99, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));

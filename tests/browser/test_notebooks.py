@@ -134,21 +134,46 @@ def test_every_figure_is_published_by_one_cell():
 THEORY = {"1.386", "0.693", "0.45", "0.799"}  # 2 ln 2, ln 2, the draw with a smoothed label
 ORIGINAL = {"0.8", "0.05", "0.10", "0.03", "0.06"}  # its eps, its ranges of losses
 SETTINGS = {"0.0", "1.0", "0.1", "0.9", "0.5", "0.02", "5 %", "95 %"}
-RESULT = re.compile(r"(?:(?<![\w.\[/-])|(?<=[\s(]-))(?:\d+\.\d+|\d+(?:[.,]\d+)*\s?(?:%|per cent|percent|times|grey levels|seconds|minutes|hours|epochs))")
+RESULT = re.compile(
+    r"(?:(?<![\w.\[/-])|(?<=[\s(]-))(?:\d+\.\d+|\d+(?:[.,]\d+)*"
+    r"\s?(?:%|per cent|percent|times|grey levels|seconds|minutes|hours|epochs))"
+)
 
 
 def typed(path):
     """What looks like a measured number and is typed: in the prose, and in the words that cells put around results."""
-    words = [node.value for source in code(path) for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    words = [
+        node.value
+        for source in code(path)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
     return [number for text in (prose(path), *words) for number in RESULT.findall(text)]
 
 
 @each
 def test_no_result_is_typed(path):
     """A sentence that quotes a number has it from the run."""
-    assert set(typed(path)) <= THEORY | ORIGINAL | SETTINGS | ({"200 epochs"} if path.stem == "02_dcgan" else set())  # the lab's
+    assert set(typed(path)) <= THEORY | ORIGINAL | SETTINGS | (
+        {"200 epochs"} if path.stem == "02_dcgan" else set()
+    )  # the lab's
 
 
-@pytest.mark.parametrize("sentence", ["a distance of 1.38", "71 % of them", "12 grey levels", "is 3.5 times", "took 20 seconds", "0.17 recall", "after 40 epochs", "a correlation of -0.37", "took 12 hours"])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "a distance of 1.38",
+        "71 % of them",
+        "12 grey levels",
+        "is 3.5 times",
+        "took 20 seconds",
+        "0.17 recall",
+        "after 40 epochs",
+        "a correlation of -0.37",
+        "took 12 hours",
+    ],
+)
 def test_a_typed_result_is_noticed(sentence):
-    assert RESULT.findall(f"We saw that {sentence}.") and not RESULT.findall(sentence.translate(str.maketrans("0123456789", "k" * 10)))
+    assert RESULT.findall(f"We saw that {sentence}.") and not RESULT.findall(
+        sentence.translate(str.maketrans("0123456789", "k" * 10))
+    )

@@ -130,7 +130,22 @@ def test_a_read_only_project(smoke, own_mounts):
     """One line, and nothing is changed."""
     before = snapshot(smoke / "build") | snapshot(smoke / "figures")
     script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$0" && exec "$@"'
-    command = ["unshare", "-m", "bash", "-c", script, str(smoke), sys.executable, "-m", "labkit", "report", "--profile", "smoke"]
-    done = subprocess.run(command, env=clean_environment(PYTHONPATH=str(smoke)), capture_output=True, text=True, timeout=120)
+    command = [
+        "unshare",
+        "-m",
+        "bash",
+        "-c",
+        script,
+        str(smoke),
+        sys.executable,
+        "-m",
+        "labkit",
+        "report",
+        "--profile",
+        "smoke",
+    ]
+    done = subprocess.run(
+        command, env=clean_environment(PYTHONPATH=str(smoke)), capture_output=True, text=True, timeout=120
+    )
     assert done.returncode and "the disk is read-only" in done.stderr and done.stderr.count("\n") == 1
     assert snapshot(smoke / "build") | snapshot(smoke / "figures") == before

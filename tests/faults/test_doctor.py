@@ -52,7 +52,7 @@ def read(output):
     rows = [re.fullmatch(r"(ok  |note|FAIL)  (\w+): (\S.*)", line) for line in output.splitlines()]
     assert all(rows), output
     rows = [(row[1].strip(), row[2], row[3]) for row in rows]
-    for state, name, text in rows:
+    for state, _, text in rows:
         assert state == "ok" or re.search(r"\S: \S", text), f"no remedy: {text}"
     assert [name for name in NAMES if name in {row[1] for row in rows}] == list(dict.fromkeys(row[1] for row in rows))
     return rows
@@ -62,7 +62,9 @@ def consult(root, *before, **environment):
     """What the doctor says in ``root``, as `read` returns it; ``before`` comes before the command."""
     was = tree(root)
     command = [*before, sys.executable, "-B", "-m", "labkit", "doctor"]
-    done = subprocess.run(command, cwd=root, env=clean_environment(**environment), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=root, env=clean_environment(**environment), capture_output=True, text=True, timeout=60
+    )
     rows = read(done.stdout)
     assert done.stderr == "" and {row[1] for row in rows} == set(NAMES)
     assert done.returncode == any(state == "FAIL" for state, *_ in rows)
@@ -87,9 +89,13 @@ def test_a_healthy_project(healthy):
     assert said["data"] == ("ok", f"4 verified files of Fashion-MNIST in {paths.DATA}")
     assert said["classifier"][0] == "ok" and load_classifier()[1]["sha256"][:12] in said["classifier"][1]
     assert said["runs"] == ("ok", f"1 verified finished runs in {healthy}/data/runs")
-    assert [row for row in rows if row[1] == "folders"] == [("ok", "folders", f"{healthy / name} can be written") for name in ("data", "figures", "build")]
+    assert [row for row in rows if row[1] == "folders"] == [
+        ("ok", "folders", f"{healthy / name} can be written") for name in ("data", "figures", "build")
+    ]
     assert rows[0] == ("ok", "python", f"{sys.version.split()[0]} in {sys.prefix}")
-    assert any(state == "note" and name == "python" and "make setup" in text for state, name, text in rows)  # the copy has no .venv
+    assert any(
+        state == "note" and name == "python" and "make setup" in text for state, name, text in rows
+    )  # the copy has no .venv
 
 
 def test_a_flipped_byte_in_the_data(healthy, tmp_path):
@@ -153,38 +159,57 @@ def test_a_browser_on_the_path(tmp_path, monkeypatch):
 def test_a_torch_that_cannot_be_imported(healthy, tmp_path, error):
     """What needs it says so, the rest is looked at."""
     (tmp_path / "torch.py").write_text(
-        f'import sys\nprint("Traceback (most recent call last):", file=sys.stderr)\nraise {error}("libtorch.so is broken\\nand more")\n'
+        'import sys\nprint("Traceback (most recent call last):", file=sys.stderr)\n'
+        f'raise {error}("libtorch.so is broken\\nand more")\n'
     )
     rows = consult(healthy, PYTHONPATH=str(tmp_path))
     assert {name for name, _ in failures(rows)} == NEED_TORCH
     assert all("libtorch.so is broken and more" in text and "make setup" in text for _, text in failures(rows))
-    assert all(("from git" in text) == (error == "OSError") for _, text in failures(rows))  # a missing package is not a damaged project
+    assert all(
+        ("from git" in text) == (error == "OSError") for _, text in failures(rows)
+    )  # a missing package is not a damaged project
 
 
 def test_disks_that_take_nothing(project, own_mounts):
     """data/ is read-only, figures/ is full but for less than what is tried."""
-    script = 'mount -t tmpfs -o ro tmpfs data && mount -t tmpfs -o size=64k tmpfs figures && head -c 40000 /dev/zero > figures/big; exec "$@"'
+    mounts = "mount -t tmpfs -o ro tmpfs data && mount -t tmpfs -o size=64k tmpfs figures"
+    script = f'{mounts} && head -c 40000 /dev/zero > figures/big; exec "$@"'
     rows = consult(project, "unshare", "-m", "sh", "-c", script, "sh")
     (_, first), (_, second) = failures(rows)
     assert str(project / "data") in first and "read-only" in first and "a copy of the project" in first
     assert str(project / "figures") in second and second.endswith("the disk is full: free some space")
-    assert ("ok", "folders", f"{project / 'build'} can be written") in rows and {name for name, _ in failures(rows)} == {"folders"}
+    assert ("ok", "folders", f"{project / 'build'} can be written") in rows and {
+        name for name, _ in failures(rows)
+    } == {"folders"}
 
 
 def test_an_old_interpreter_is_one_line(healthy):
     """It can read as far as the line that refuses it, whatever comes later."""
     for name in ("__init__", "__main__", "cli", "doctor"):
         ast.parse((ROOT / f"labkit/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 7))
-    code = "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None; sys.argv = ['labkit', 'doctor']; runpy.run_module('labkit', run_name='__main__')"
-    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=healthy, env=clean_environment(), capture_output=True, text=True)
+    code = (
+        "import runpy, sys; sys.version_info = (3, 10, 9); sys.modules['tomllib'] = None;"
+        " sys.argv = ['labkit', 'doctor']; runpy.run_module('labkit', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=healthy, env=clean_environment(), capture_output=True, text=True
+    )
     ((state, name, text),) = read(done.stdout)
-    assert done.returncode == 1 and done.stderr == "" and (state, name) == ("FAIL", "python") and "3.11" in text and sys.prefix in text
+    assert (
+        done.returncode == 1
+        and done.stderr == ""
+        and (state, name) == ("FAIL", "python")
+        and "3.11" in text
+        and sys.prefix in text
+    )
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGPIPE])
 def test_it_ends_quietly_when_it_is_stopped(healthy, end):
     command = [sys.executable, "-B", "-m", "labkit", "doctor"]
-    with subprocess.Popen(command, cwd=healthy, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, cwd=healthy, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout.readline()
         if end == signal.SIGINT:
             process.send_signal(end)
@@ -198,7 +223,9 @@ def test_make_takes_the_interpreter_that_is_there_and_installs_nothing(healthy, 
 
     def spoken(*arguments):
         environment = clean_environment(PATH=f"{tmp_path}:{os.environ['PATH']}")
-        return subprocess.run(["make", "doctor", *arguments], cwd=root, env=environment, capture_output=True, text=True).stdout
+        return subprocess.run(
+            ["make", "doctor", *arguments], cwd=root, env=environment, capture_output=True, text=True
+        ).stdout
 
     def fake(path, says):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +252,7 @@ def test_make_takes_the_interpreter_that_is_there_and_installs_nothing(healthy, 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """``installed(name=version, ...)``: what packages() says where these are installed, of a project that needs a and b."""
+    """``installed(name=version, ...)``: what packages() says where these are installed; the project needs a and b."""
 
     def say(**versions):
         def version(name):
@@ -236,10 +263,22 @@ def installed(tmp_path, monkeypatch):
         monkeypatch.setattr(metadata, "version", version)
         return list(doctor.packages())
 
-    pyproject = '[project]\ndependencies = ["a>=1.5"]\n[project.optional-dependencies]\nreport = ["b>=2,<3"]\ntest = ["t>=1"]\n'
+    pyproject = (
+        '[project]\ndependencies = ["a>=1.5"]\n[project.optional-dependencies]\nreport = ["b>=2,<3"]\ntest = ["t>=1"]\n'
+    )
     (tmp_path / "pyproject.toml").write_text(pyproject)
-    pins = ["a==1.7", "b==2.1", "t==1.0", "c==0.1 ; python_version >= '3'", "d==4 ; python_version < '3'", "e==5", "f==6"]
-    lock = "# a comment\n" + "".join(f"{pin} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{'1' * 64}\n" for pin in pins)
+    pins = [
+        "a==1.7",
+        "b==2.1",
+        "t==1.0",
+        "c==0.1 ; python_version >= '3'",
+        "d==4 ; python_version < '3'",
+        "e==5",
+        "f==6",
+    ]
+    lock = "# a comment\n" + "".join(
+        f"{pin} \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{'1' * 64}\n" for pin in pins
+    )
     (tmp_path / "requirements.lock").write_text(lock)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     return say
@@ -275,7 +314,10 @@ def test_a_needed_package_that_is_missing_or_too_old(installed, name, requiremen
 
 def test_the_first_four_are_named(installed):
     text = installed(a="1.6", b="2.1")[0][1]
-    assert text.startswith("1 of the 6 that requirements.lock names for this machine, not a==1.7 (here 1.6), t==1.0") and " and 1 more: " in text
+    assert (
+        text.startswith("1 of the 6 that requirements.lock names for this machine, not a==1.7 (here 1.6), t==1.0")
+        and " and 1 more: " in text
+    )
     text = installed(a="1.6", b="2.2")[0][1]
     assert text.startswith("0 of the 6 ") and "c==0.1 (here none) and 2 more: " in text and "e==5" not in text
 
@@ -320,25 +362,39 @@ def test_folders_that_are_not_there_are_not_made(tmp_path, monkeypatch):
 
 def test_a_limit_on_the_size_of_files():
     """Found without any privilege, since the bytes are really written."""
-    code = "import resource; from labkit import doctor; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9)); print(*doctor.folders(), sep='\\n')"
-    done = subprocess.run([sys.executable, "-B", "-c", code], cwd=ROOT, env=clean_environment(), capture_output=True, text=True)
+    code = (
+        "import resource; from labkit import doctor; resource.setrlimit(resource.RLIMIT_FSIZE, (9, 9));"
+        " print(*doctor.folders(), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+    )
     assert done.stderr == "" and done.stdout.count("('FAIL'") == 3 and done.stdout.count("ulimit -f") == 3
 
 
-@pytest.mark.parametrize("torch_is_here, free, state", [(True, 1.1e9, "ok"), (True, 0.9e9, "note"), (False, 6.1e9, "ok"), (False, 5.9e9, "note")])
+@pytest.mark.parametrize(
+    "torch_is_here, free, state",
+    [(True, 1.1e9, "ok"), (True, 0.9e9, "note"), (False, 6.1e9, "ok"), (False, 5.9e9, "note")],
+)
 def test_free_disk(monkeypatch, torch_is_here, free, state):
     """Before a first setup it takes more."""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=free))
     if not torch_is_here:
         monkeypatch.setitem(sys.modules, "torch", None)
     ((seen, text),) = doctor.disk()
-    assert seen == state and text.startswith(f"{free / 1e9:.1f} GB free") and ("free some space" in text) == (state == "note")
+    assert (
+        seen == state
+        and text.startswith(f"{free / 1e9:.1f} GB free")
+        and ("free some space" in text) == (state == "note")
+    )
 
 
 def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(doctor.gpu()) == [("ok", "none: everything runs on the CPU")]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: warnings.warn("The driver is too old") or False)
+    monkeypatch.setattr(
+        torch.cuda, "is_available", lambda: warnings.warn("The driver is too old", stacklevel=2) or False
+    )
     ((state, text),) = doctor.gpu()
     assert state == "note" and "The driver is too old" in text
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

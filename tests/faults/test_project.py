@@ -28,11 +28,13 @@ from labkit.base.paths import ROOT
 
 PACKAGE = ROOT / "labkit"
 ROOMS = re.split(r"\s+> ", re.search(r"base(?:\s+> \w+)+", labkit.__doc__)[0])
-# Every module by its dotted name below labkit; a room's __init__ by the room's name.
+# Every module by its dotted name below labkit, but for the two doors; a room's __init__ by the room's name.
 SOURCES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path.read_text(encoding="utf-8")
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path.read_text(
+        encoding="utf-8"
+    )
     for path in sorted(PACKAGE.rglob("*.py"))
-    if path != PACKAGE / "__init__.py"
+    if path not in (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
 }
 each_module = pytest.mark.parametrize("name", SOURCES)
 
@@ -115,7 +117,10 @@ def test_every_make_command_in_the_prose_is_a_target():
 
 
 def test_the_prose_is_finished_and_its_links_lead_to_files():
-    for path in [*ROOT.glob("*.md"), *(p for folder in ("docs", "data", "figures") for p in (ROOT / folder).glob("*.md"))]:
+    for path in [
+        *ROOT.glob("*.md"),
+        *(p for folder in ("docs", "data", "figures") for p in (ROOT / folder).glob("*.md")),
+    ]:
         text = path.read_text(encoding="utf-8")
         assert not re.findall(r"@[A-Z]+@|\bTODO\b|\bFIXME\b", text), path.name
         for link in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -125,7 +130,11 @@ def test_the_prose_is_finished_and_its_links_lead_to_files():
 
 def test_setup_installs_nothing_that_the_lock_does_not_vouch_for():
     installs = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    assert len(installs) == 2 and "--require-hashes -r requirements.lock" in installs[0] and "--no-deps --no-build-isolation --editable ." in installs[1]
+    assert (
+        len(installs) == 2
+        and "--require-hashes -r requirements.lock" in installs[0]
+        and "--no-deps --no-build-isolation --editable ." in installs[1]
+    )
 
 
 @pytest.mark.parametrize("target", ["lab", "explore"])
@@ -134,8 +143,15 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "IPYTHONDIR": str(tmp_path / "ipython")}
-    own |= {"JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    own = {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    own |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(tmp_path / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+    }
     arguments = f"--no-browser --port={port} --ServerApp.port_retries=0 {'--allow-root' * (os.geteuid() == 0)}"
     command = ["make", target, f"PYTHON={shlex.quote(sys.executable)}", f"ARGS={arguments}"]
     environment = {name: value for name, value in clean_environment(**own).items() if name != "JUPYTER_TOKEN"}
@@ -158,27 +174,48 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
         (card,) = (tmp_path / "runtime").glob("jpserver-*.json")
         token = json.loads(card.read_text())["token"]
         assert len(token) >= 32 and status("") == status("?token=wrong") == 403 and status(f"?token={token}") == 200
-        sockets = [line.split() for table in ("tcp", "tcp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
-        listening = [local for _, local, _, state, *_ in sockets if state == "0A" and int(local.rpartition(":")[2], 16) == port]
+        sockets = [
+            line.split()
+            for table in ("tcp", "tcp6")
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        ]
+        listening = [
+            local for _, local, _, state, *_ in sockets if state == "0A" and int(local.rpartition(":")[2], 16) == port
+        ]
         assert listening == [f"0100007F:{port:04X}"]
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
 
 
-FAULTS = {"Data": ("D", 7), "Checkpoints": ("C", 8), "Training": ("T", 7), "Notebook and report": ("N", 9), "Interactive": ("I", 5), "Supply chain": ("S", 5)}
+FAULTS = {
+    "Data": ("D", 7),
+    "Checkpoints": ("C", 8),
+    "Training": ("T", 7),
+    "Notebook and report": ("N", 9),
+    "Interactive": ("I", 5),
+    "Supply chain": ("S", 5),
+}
 
 
 def test_the_table_of_faults_names_tests_that_exist():
     """Every fault has its row, and hardly one is without a test."""
     sections = re.split(r"^## (.+)\n", (ROOT / "tests/README.md").read_text(encoding="utf-8"), flags=re.M)[1:]
     assert sections[::2] == list(FAULTS)
-    trees = {path.name: ast.parse(path.read_text(encoding="utf-8")).body for path in (ROOT / "tests").rglob("test_*.py")}
-    functions = {(file, node.name) for file, body in trees.items() for node in body if isinstance(node, ast.FunctionDef)}
+    trees = {
+        path.name: ast.parse(path.read_text(encoding="utf-8")).body for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    functions = {
+        (file, node.name) for file, body in trees.items() for node in body if isinstance(node, ast.FunctionDef)
+    }
     tested = 0
-    for heading, text in zip(sections[::2], sections[1::2]):
+    for heading, text in zip(sections[::2], sections[1::2], strict=True):
         letter, count = FAULTS[heading]
-        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines() if line.startswith("|")]
+        rows = [
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            for line in text.splitlines()
+            if line.startswith("|")
+        ]
         assert rows[0] == ["id", "fault", "what happens", "tests", "seconds"]
         assert [row[0] for row in rows[2:]] == [f"{letter}{number}" for number in range(1, count + 1)]
         for name, fault, what, tests, seconds in rows[2:]:
@@ -210,12 +247,20 @@ def test_a_bad_argument_is_one_line(arguments, words):
 
 @pytest.mark.parametrize(
     ("target", "name"),
-    [("report", "PROFILE"), ("report", "DEVICE"), ("report", "SET"), ("smoke", "SET"), ("pdf", "PROFILE"), ("score", "FEATURES")],
+    [
+        ("report", "PROFILE"),
+        ("report", "DEVICE"),
+        ("report", "SET"),
+        ("smoke", "SET"),
+        ("pdf", "PROFILE"),
+        ("score", "FEATURES"),
+    ],
 )
 def test_no_argument_of_make_is_run(tmp_path, target, name):
     """Whatever is typed, or comes from a script, is refused as text."""
     root = copy_project(tmp_path / "parent/project")
-    hostile = """$(shell touch ../canary)'; touch ../canary; '"; touch ../canary; "$$(touch ../canary)`touch ../canary` * ../../x"""
+    hostile = """$(shell touch ../canary)'; touch ../canary; '"; touch ../canary; "$$(touch ../canary)"""
+    hostile += "`touch ../canary` * ../../x"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     done = make(root, target, f"{name}={hostile}")
     assert done.returncode != 0 and "Traceback" not in done.stderr
@@ -316,6 +361,68 @@ def test_every_public_name_has_a_docstring(name):
         and not (value.__doc__ or "").strip()
     ]
     assert bare == []
+
+
+@each_module
+def test_no_function_is_longer_than_a_screen(name):
+    """Sixty lines, and two for decorators or a docstring's end."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    lengths = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(SOURCES[name]))
+        if isinstance(node, functions)
+    }
+    assert {function: lines for function, lines in lengths.items() if lines > 62} == {}
+
+
+def test_no_line_is_wider_than_120_columns():
+    wide = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("labkit", "tests", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 120
+    ]
+    assert wide == []
+
+
+def test_no_code_cell_of_a_notebook_is_longer_than_100_lines():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"], 1):
+            lines = "".join(cell["source"]).splitlines()
+            assert cell["cell_type"] != "code" or len(lines) <= 100, f"{path.name}, cell {number}"
+
+
+IMPORT_ALL = """
+import copy, json, sys
+import matplotlib, torch
+
+def settings():
+    return {
+        "cudnn.deterministic": torch.backends.cudnn.deterministic,
+        "threads": torch.get_num_threads(),
+        "rcParams": dict(copy.deepcopy(matplotlib.rcParams)),
+        "dtype": torch.get_default_dtype(),
+    }
+
+before = settings()
+for name in sys.argv[1:]:
+    __import__(name)
+after = settings()
+print(*(name for name in before if before[name] != after[name]))
+"""
+
+
+def test_importing_changes_no_setting_of_torch_or_matplotlib():
+    """They are the reader's: what labkit needs, it sets for as long as it needs it."""
+    names = [f"labkit.{name}" for name in SOURCES]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *names], cwd=ROOT, env=clean_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
 
 
 def test_no_merge_marks_and_no_absolute_homes():

@@ -288,7 +288,9 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
 # ----- the kernel
 
 
-WHO = "import sys; from pathlib import Path; from labkit.base.paths import ROOT; print(sys.executable, ROOT, Path.cwd())"
+WHO = (
+    "import sys; from pathlib import Path; from labkit.base.paths import ROOT; print(sys.executable, ROOT, Path.cwd())"
+)
 
 
 def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
@@ -305,7 +307,9 @@ def test_a_hostile_kernelspec_is_ignored(tmp_path, monkeypatch):
     assert printed(tmp_path / "stage/01_who.ipynb") == f"{sys.executable} {paths.ROOT} {path.parent}\n"
 
 
-@pytest.mark.parametrize(("interpreter", "words"), [("exec sleep 60", "in 2 seconds"), ("exit 1", "died")], ids=["hangs", "dies"])
+@pytest.mark.parametrize(
+    ("interpreter", "words"), [("exec sleep 60", "in 2 seconds"), ("exit 1", "died")], ids=["hangs", "dies"]
+)
 def test_a_kernel_that_does_not_come_up(tmp_path, monkeypatch, refused, interpreter, words):
     stub = tmp_path / "python"
     stub.write_text(f"#!/bin/sh\n{interpreter}\n")
@@ -315,10 +319,14 @@ def test_a_kernel_that_does_not_come_up(tmp_path, monkeypatch, refused, interpre
     path = notebook(tmp_path / "notebooks", "01_never.ipynb", "print(1)")
     with refused("01_never.ipynb: no kernel", words, "make doctor"):
         execute.execute(path, tmp_path / "stage/01_never.ipynb", {}, tmp_path / "stage")
-    wait_for(lambda: not any(str(stub).encode() in line or line == b"sleep\x0060\x00" for _, line in processes_of(tmp_path)), 20, "the kernel to end")
+    wait_for(
+        lambda: not any(str(stub).encode() in line or line == b"sleep\x0060\x00" for _, line in processes_of(tmp_path)),
+        20,
+        "the kernel to end",
+    )
 
 
-@pytest.mark.parametrize("name", ["實驗 報告 {x} {{y}} {} %d %(z)s", "it's \"quoted\" & $HOME"])
+@pytest.mark.parametrize("name", ["實驗 報告 {x} {{y}} {} %d %(z)s", 'it\'s "quoted" & $HOME'])
 def test_any_folder_name_will_do(tmp_path, name):
     folder = tmp_path / name
     path = notebook(folder / "notebooks", "01_who.ipynb", WHO)

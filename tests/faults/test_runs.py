@@ -29,9 +29,9 @@ from labkit.base.paths import ROOT
 from labkit.config import PROFILES, config_for
 from labkit.data import loading
 from labkit.training import checkpoints as checkpoints_module
-from labkit.training.checkpoints import KEEP, checkpoints_in, machine
 from labkit.training import loop, runs
 from labkit.training import state as training_state
+from labkit.training.checkpoints import KEEP, checkpoints_in, machine
 from labkit.training.runs import choose_profile, fit_or_load, load_run, run_folder
 from labkit.training.state import COLUMNS
 
@@ -42,7 +42,9 @@ Z_FOR_BATCHNORM = 100  # instead of 10,000: seconds instead of half a minute
 
 @pytest.fixture(autouse=True)
 def few_z(monkeypatch):
-    monkeypatch.setattr(runs, "trained_generator", functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM))
+    monkeypatch.setattr(
+        runs, "trained_generator", functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM)
+    )
 
 
 def bits(folder):
@@ -250,7 +252,9 @@ def early(half, tiny_config, tmp_path, sample_images):
 
 
 @pytest.mark.parametrize("at", [*RESULTS, "run.json"])
-def test_a_full_disk_while_a_run_that_was_finished_early_is_finished(early, straight, tmp_path, monkeypatch, sample_images, refused, at):
+def test_a_full_disk_while_a_run_that_was_finished_early_is_finished(
+    early, straight, tmp_path, monkeypatch, sample_images, refused, at
+):
     """Its old manifest does not vouch for new files: the next call goes on."""
     replace = os.replace
 
@@ -307,7 +311,7 @@ def test_interrupted_after_an_epoch(
     monkeypatch.setattr(runs, "checkpoint", save_then_interrupt)
     with refused(folder, f"{epochs_done} of 3 epochs", "run the same cell or command again"):
         fit_or_load(config, "cpu", tmp_path, sample_images)
-    assert checkpoints(folder) == list(range(1, epochs_done + 1))[-KEEP :]
+    assert checkpoints(folder) == list(range(1, epochs_done + 1))[-KEEP:]
     assert not (folder / "run.json").exists()
 
     monkeypatch.setattr(runs, "checkpoint", save)
@@ -333,7 +337,9 @@ def test_interrupted_within_the_first_epoch(straight, tiny_config, tmp_path, mon
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("model", MODELS)
-def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model, number):
+def test_interrupted_in_the_middle_of_an_epoch(
+    straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, model, number
+):
     """The step in hand is finished and kept, and no step is done twice."""
     config, real, steps = config_of(tiny_config, model), loop.g_step, []
 
@@ -351,9 +357,13 @@ def test_interrupted_in_the_middle_of_an_epoch(straight, tiny_config, tmp_path, 
     assert [p.name.split("-")[1] for p in checkpoints_in(folder)] == ["00001.00001", "00001"]
     early = runs.finish_early(config, tmp_path, sample_images)  # of whole epochs, and no step is lost by it
     first = fit_or_load(config_of(tiny_config, model, epochs=1), "cpu", tmp_path, sample_images)
-    assert early.epochs == 1 and all(torch.equal(value, early.generator_state[name]) for name, value in first.generator_state.items())
+    assert early.epochs == 1 and all(
+        torch.equal(value, early.generator_state[name]) for name, value in first.generator_state.items()
+    )
     checks, steps[2:] = [], [0]
-    fit_or_load(config, "cpu", tmp_path, sample_images, whole=True, monitor=lambda state, folder: checks.append(state.epoch))
+    fit_or_load(
+        config, "cpu", tmp_path, sample_images, whole=True, monitor=lambda state, folder: checks.append(state.epoch)
+    )
     assert len(steps) == 6 and checks == [2, 3]
     assert bits(folder) == bits(straight(model)) and checkpoints(folder) == [3]
 
@@ -376,7 +386,9 @@ def test_interrupted_twice_stops_at_once(straight, tiny_config, tmp_path, monkey
     assert bits(fit_or_load(config, "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
 
 
-def test_a_damaged_half_epoch_costs_only_itself(straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, capsys):
+def test_a_damaged_half_epoch_costs_only_itself(
+    straight, tiny_config, tmp_path, monkeypatch, sample_images, refused, capsys
+):
     config, real, steps = config_of(tiny_config, "dcgan"), loop.g_step, []
 
     def signalled(*args):
@@ -482,7 +494,13 @@ def test_killed(straight, server, tiny_config, tmp_path, sample_images, model, p
     assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
 
 
-STAGES = [("fsync", 3), ("fsync", 4), ("replace", 2), ("chmod", 2), ("unlink", 1)]  # of epoch 2's file, its folder; the third checkpoint's rotation
+STAGES = [
+    ("fsync", 3),
+    ("fsync", 4),
+    ("replace", 2),
+    ("chmod", 2),
+    ("unlink", 1),
+]  # of epoch 2's file, its folder; the third checkpoint's rotation
 
 
 def die_at(config, root, images, threads, name, count, after):
@@ -508,7 +526,10 @@ def die_at(config, root, images, threads, name, count, after):
 @pytest.mark.parametrize(("name", "count"), STAGES, ids=lambda value: str(value))
 def test_killed_at_every_stage_of_a_save(straight, server, tiny_config, tmp_path, sample_images, name, count, after):
     config = config_of(tiny_config, "vanilla")
-    child = server.Process(target=die_at, args=(config, tmp_path, sample_images.numpy().copy(), torch.get_num_threads(), name, count, after))
+    child = server.Process(
+        target=die_at,
+        args=(config, tmp_path, sample_images.numpy().copy(), torch.get_num_threads(), name, count, after),
+    )
     child.start()
     child.join(120)
     assert child.exitcode == -signal.SIGKILL
@@ -806,7 +827,9 @@ def test_a_checkpoint_from_before_a_setting_existed(half, straight, tiny_config,
     """Its digest promises that a new setting changes nothing."""
     for path in list(half.glob("checkpoint-*")):
         with_owner(path, lambda config: config.pop("lr_d"))
-    assert bits(fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).folder) == bits(straight("vanilla"))
+    assert bits(fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).folder) == bits(
+        straight("vanilla")
+    )
 
 
 def test_a_checkpoint_of_a_newer_labkit(half, tiny_config, tmp_path, sample_images, refused):
@@ -832,7 +855,10 @@ class Canary:
 
 
 def hostile(tmp_path):
-    """Contents that are no tensors, or not those they should be: pickles that write a file when loaded, a claim of 40 GB."""
+    """Contents that are no tensors, or not those they should be.
+
+    Among them are pickles that write a file when loaded, and a claim of 40 GB.
+    """
     huge = json.dumps({"a": {"dtype": "F32", "shape": [10**5, 10**5], "data_offsets": [0, 4 * 10**10]}}).encode()
     zipped = io.BytesIO()
     torch.save(Canary(tmp_path / "canary"), zipped)
@@ -885,7 +911,9 @@ def test_gone_on_with_other_threads(half, tiny_config, tmp_path, sample_images, 
     monkeypatch.setattr(checkpoints_module, "machine", lambda device: real(device) | {"threads": 99})
     manifest = fit_or_load(config_of(tiny_config, "vanilla"), "cpu", tmp_path, sample_images).manifest
     assert f"{half.name} was begun with another threads" in capsys.readouterr().out
-    assert manifest["machine"]["threads"] == 99 and [m["threads"] for m in manifest["earlier_machines"]] == [torch.get_num_threads()]
+    assert manifest["machine"]["threads"] == 99 and [m["threads"] for m in manifest["earlier_machines"]] == [
+        torch.get_num_threads()
+    ]
 
 
 @pytest.mark.parametrize("at", ["checkpoint-00002", *RESULTS, "run.json"])
@@ -957,7 +985,15 @@ def test_both_networks_ship():
         assert run.epochs >= 15 and run.manifest["machine"]["torch"]
         found = {path.name.partition("-")[0] for path in run.folder.iterdir()}
         assert {"atlas", "directions", "scores", "scores.json"} <= found
-    assert sum(path.stat().st_size for folder in SHIPPED for path in folder.iterdir() if not path.name.startswith("checkpoint")) < 40e6
+    assert (
+        sum(
+            path.stat().st_size
+            for folder in SHIPPED
+            for path in folder.iterdir()
+            if not path.name.startswith("checkpoint")
+        )
+        < 40e6
+    )
 
 
 def test_load_gives_the_generator_of_the_longest_profile(monkeypatch, refused):

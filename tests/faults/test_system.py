@@ -184,7 +184,9 @@ def test_write_new_counts_up_and_changes_nothing_old(tmp_path):
     for number in (1, 2, 3):
         files = {"a.txt": b"%d" % number, "b.bin": NEW, "empty": b""}
         assert write_new(parent, "kept", files) == parent / f"kept-{number:03d}"
-        expected |= {f"kept-{number:03d}": None} | {f"kept-{number:03d}/{name}": content for name, content in files.items()}
+        expected |= {f"kept-{number:03d}": None} | {
+            f"kept-{number:03d}/{name}": content for name, content in files.items()
+        }
         assert tree(parent) == expected
     assert write_new(parent, "other", {"x": b"x"}).name == "other-001"
 
@@ -195,8 +197,14 @@ def test_write_new_takes_no_number_that_is_taken(tmp_path):
     (tmp_path / "kept-004").mkdir()
     assert [write_new(tmp_path, "kept", {"x": b"x"}).name for _ in range(2)] == ["kept-003", "kept-005"]
     assert tree(tmp_path) == {
-        "kept-001": None, "kept-002": OLD, "kept-003": None, "kept-003/x": b"x", "kept-004": None, "kept-005": None, "kept-005/x": b"x",
-    }  # fmt: skip
+        "kept-001": None,
+        "kept-002": OLD,
+        "kept-003": None,
+        "kept-003/x": b"x",
+        "kept-004": None,
+        "kept-005": None,
+        "kept-005/x": b"x",
+    }
 
 
 def test_write_new_goes_on_after_999(tmp_path):
@@ -207,7 +215,9 @@ def test_write_new_goes_on_after_999(tmp_path):
 
 def test_write_new_from_many_threads(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda i: write_new(tmp_path, "kept", {"mine": b"%d" % i, "too": b"%d" % i}), range(16)))
+        folders = list(
+            pool.map(lambda i: write_new(tmp_path, "kept", {"mine": b"%d" % i, "too": b"%d" % i}), range(16))
+        )
     assert sorted(folder.name for folder in folders) == [f"kept-{i:03d}" for i in range(1, 17)]
     for i, folder in enumerate(folders):
         assert tree(folder) == {"mine": b"%d" % i, "too": b"%d" % i}
@@ -235,7 +245,9 @@ def test_write_new_is_all_or_none(tmp_path, monkeypatch, refused, fails, number)
     assert write_new(tmp_path, "kept", {"a": NEW}).name == "kept-002"
 
 
-@pytest.mark.parametrize("error", [LabError("stop"), KeyboardInterrupt(), ValueError("stop")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [LabError("stop"), KeyboardInterrupt(), ValueError("stop")], ids=lambda error: type(error).__name__
+)
 def test_write_new_stopped_midway_leaves_nothing(tmp_path, monkeypatch, error):
     write, calls = base_files.write_atomic, []
 
@@ -279,8 +291,10 @@ with exclusive(pathlib.Path(sys.argv[1])):
 def test_one_process_at_a_time(tmp_path, refused):
     """Freed by the system, though its holder had no chance to do it."""
     folder = tmp_path / "new" / "run"
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with subprocess.Popen([sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, **pipes) as holder:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, folder], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, **pipes
+    ) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
             with refused(folder, f"process {holder.pid}"), exclusive(folder):
@@ -309,7 +323,9 @@ def test_a_folder_that_cannot_be_made(tmp_path, refused):
 
 def test_without_locks_work_goes_on(tmp_path, monkeypatch):
     """Some network file systems have none."""
-    monkeypatch.setattr(base_files.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available")))
+    monkeypatch.setattr(
+        base_files.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available"))
+    )
     with exclusive(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
 

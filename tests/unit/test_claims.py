@@ -36,15 +36,19 @@ def noise(*stream, n=STEPS):
 
 def history(d=1.0, g=1.0, fake=0.5, epochs=200):
     """Losses and mean D(G(z)) by step, numbers or (steps,)."""
-    columns = [torch.as_tensor(value).float().expand(STEPS if not torch.is_tensor(value) else len(value)) for value in (d, g, fake)]
+    columns = [
+        torch.as_tensor(value).float().expand(STEPS if not torch.is_tensor(value) else len(value))
+        for value in (d, g, fake)
+    ]
     n = min(map(len, columns))
     d, g, fake = (column[:n] for column in columns)
     return torch.stack([d, g, torch.full((n,), 0.5), fake], 1).view(epochs, -1, 4)
 
 
 def sheet(effects={}, half=0.3, pairs=(40.0, 0.8), **columns):
-    """An atlas of `DIMS` dimensions. ``effects``: {(dim, name): in deviations of the null}; ``columns`` sets a column's means.
+    """An atlas of `DIMS` dimensions.
 
+    ``effects``: {(dim, name): in deviations of the null}; ``columns`` sets a column's means.
     Every deviation is 1.5, every interval `half` deviations to either side. Sweeps are straight unless given.
     """
     score = torch.zeros(DIMS, len(NAMES))
@@ -60,7 +64,14 @@ def sheet(effects={}, half=0.3, pairs=(40.0, 0.8), **columns):
         parts["mean"][:, NAMES.index(name.replace("_", " "))] = value
         for end, sign in (("low", -1), ("high", 1)):
             parts[end][:, NAMES.index(name.replace("_", " "))] = value + sign * 0.05
-    return EffectTable(**parts, null=torch.zeros(50, len(NAMES)), q=q, sweeps=sweeps, null_sweeps=sweeps[:50], pairs=torch.tensor(pairs))
+    return EffectTable(
+        **parts,
+        null=torch.zeros(50, len(NAMES)),
+        q=q,
+        sweeps=sweeps,
+        null_sweeps=sweeps[:50],
+        pairs=torch.tensor(pairs),
+    )
 
 
 def between(low, mean, high):
@@ -83,7 +94,12 @@ def measured(*stream, **shifts):
 def evidence(model, **changes):
     """Evidence for a network, where nothing is remarkable but what ``changes`` says."""
     run = Run(
-        Path(model), config_for(model, "quick"), {}, {}, {}, changes.pop("history", history(1 + 0.1 * noise("d"), 1 + 0.1 * noise("g")))
+        Path(model),
+        config_for(model, "quick"),
+        {},
+        {},
+        {},
+        changes.pop("history", history(1 + 0.1 * noise("d"), 1 + 0.1 * noise("g"))),
     )
     given = {"run": run, "scores": scores(), "effects": sheet(), "attributes": measured(model)}
     return Evidence(**{**given, **changes})
@@ -95,7 +111,10 @@ FLOOR = {"precision": between(0.9, 0.9, 0.9)}
 def judged(vanilla=None, dcgan=None, real=None, floor=FLOOR):
     """Verdicts by id."""
     rows = judge(
-        evidence("vanilla", **(vanilla or {})), evidence("dcgan", **(dcgan or {})), floor, measured("real") if real is None else real
+        evidence("vanilla", **(vanilla or {})),
+        evidence("dcgan", **(dcgan or {})),
+        floor,
+        measured("real") if real is None else real,
     )
     return {row.id: row for row in rows}
 
@@ -177,7 +196,9 @@ LIMITS = {
 
 def test_every_claim_has_its_row_in_order(plain):
     assert list(plain) == IDS
-    assert {id: row.threshold for id, row in plain.items()} == LIMITS  # stated beforehand: a change here is a change of the report
+    assert {
+        id: row.threshold for id, row in plain.items()
+    } == LIMITS  # stated beforehand: a change here is a change of the report
     for row in plain.values():
         assert row.claim and row.statistic and row.verdict in VERDICTS
         assert math.isfinite(row.value) and all(map(math.isfinite, row.interval))
@@ -331,13 +352,19 @@ def test_v1_settling(case):
     assert row.verdict == verdict and row.value == pytest.approx(value, rel=0.15)
 
 
-@pytest.mark.parametrize(("d", "g", "verdict"), [(0.1, 0.3, "holds"), (0.3, 0.1, "does not hold"), (0.2, 0.2, "undecided")])
+@pytest.mark.parametrize(
+    ("d", "g", "verdict"), [(0.1, 0.3, "holds"), (0.3, 0.1, "does not hold"), (0.2, 0.2, "undecided")]
+)
 def test_v2_swing_of_d_and_g(d, g, verdict):
-    row = loss_rows(history(5 + d * noise("d") + 3 * TIME, 1 + g * noise("g")))["V2"]  # neither level nor trend is swing
+    row = loss_rows(history(5 + d * noise("d") + 3 * TIME, 1 + g * noise("g")))[
+        "V2"
+    ]  # neither level nor trend is swing
     assert row.value == pytest.approx(d / g, rel=0.1) and row.verdict == verdict
 
 
-@pytest.mark.parametrize(("slope", "value", "verdict"), [(-1, -0.97, "holds"), (1, 0.97, "does not hold"), (0, 0, None)])
+@pytest.mark.parametrize(
+    ("slope", "value", "verdict"), [(-1, -0.97, "holds"), (1, 0.97, "does not hold"), (0, 0, None)]
+)
 def test_v3_trend(slope, value, verdict):
     row = loss_rows(history(1 - slope * TIME, 2 + slope * TIME + 0.3 * noise("g")))["V3"]
     assert row.value == pytest.approx(value, abs=0.06 if slope else 0.4)
@@ -352,7 +379,14 @@ def test_v3_is_a_correlation_of_ranks():
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([1, 2, 3, 4], 1), ([9, 5, 2, -4], -1), ([2, 1, 4, 3], 0.6), ([1, 1, 1, 2, 3], 8 / math.sqrt(80)), ([5, 5, 5, 5], 0), ([7], 0)],
+    [
+        ([1, 2, 3, 4], 1),
+        ([9, 5, 2, -4], -1),
+        ([2, 1, 4, 3], 0.6),
+        ([1, 1, 1, 2, 3], 8 / math.sqrt(80)),
+        ([5, 5, 5, 5], 0),
+        ([7], 0),
+    ],
     ids=str,
 )
 def test_spearman_by_hand(values, expected):
@@ -405,7 +439,9 @@ def test_d2_range_of_gs_loss(g, verdict, value):
 
 def test_the_interval_of_a_share(many_resamples):
     """Forty blocks of which half are inside: 0.5 and 1.96 standard errors on either side."""
-    row = loss_rows(dcgan=history(1.0 + 0.1 * noise("d"), torch.where(torch.arange(STEPS) // 50 % 2 == 0, 16 * 0.045, 3.0)))["D2"]
+    row = loss_rows(
+        dcgan=history(1.0 + 0.1 * noise("d"), torch.where(torch.arange(STEPS) // 50 % 2 == 0, 16 * 0.045, 3.0))
+    )["D2"]
     error = 1.96 * math.sqrt(0.25 / 40)
     assert row.value == 0.5 and row.interval == pytest.approx((0.5 - error, 0.5 + error), abs=0.05)
 
@@ -448,7 +484,9 @@ def test_d4_movement(swing, level, ratio, verdict):
 
 
 def test_d4_is_the_mean_of_both_losses():
-    row = loss_rows(history(1 + 0.1 * noise("d"), 1 + 0.1 * noise("g")), history(1 + 0.02 * noise("d2"), 1 + 0.3 * noise("g2")))["D4"]
+    row = loss_rows(
+        history(1 + 0.1 * noise("d"), 1 + 0.1 * noise("g")), history(1 + 0.02 * noise("d2"), 1 + 0.3 * noise("g2"))
+    )["D4"]
     assert row.value == pytest.approx(1.6, rel=0.08)
 
 
@@ -467,10 +505,28 @@ CLOSER = {
     "in all": (FAR, NEAR, (9, 10, 11), (2, 2, 2), "holds"),
     "the other way round": (NEAR, FAR, (2, 2, 2), (9, 10, 11), "does not hold"),
     "but for the distance": (FAR, NEAR, (2, 2, 2), (9, 10, 11), "does not hold"),
-    "but for the outline": ({**FAR, "outline_sharpness": 0.4}, {**NEAR, "outline_sharpness": 2.0}, (9, 10, 11), (2, 2, 2), "does not hold"),
-    "but for the texture": ({**FAR, "texture": 0.4}, {**NEAR, "texture": -2.0}, (9, 10, 11), (2, 2, 2), "does not hold"),
+    "but for the outline": (
+        {**FAR, "outline_sharpness": 0.4},
+        {**NEAR, "outline_sharpness": 2.0},
+        (9, 10, 11),
+        (2, 2, 2),
+        "does not hold",
+    ),
+    "but for the texture": (
+        {**FAR, "texture": 0.4},
+        {**NEAR, "texture": -2.0},
+        (9, 10, 11),
+        (2, 2, 2),
+        "does not hold",
+    ),
     "perhaps": (FAR, NEAR, (3, 4, 6), (2, 3.5, 4), "undecided"),
-    "whatever the brightness": ({**FAR, "brightness": 0.0}, {**NEAR, "brightness": 9.0}, (9, 10, 11), (2, 2, 2), "holds"),
+    "whatever the brightness": (
+        {**FAR, "brightness": 0.0},
+        {**NEAR, "brightness": 9.0},
+        (9, 10, 11),
+        (2, 2, 2),
+        "holds",
+    ),
 }
 
 
@@ -493,7 +549,9 @@ def test_d5_is_the_smallest_ratio():
     changes = {"scores": scores(frechet=(8, 8, 8))}, {"scores": scores(frechet=(2, 2, 2))}
     row = judged({"attributes": vanilla, **changes[0]}, {"attributes": dcgan, **changes[1]}, real)["D5"]
     assert row.value == pytest.approx(3) and row.interval == pytest.approx((3, 3))  # of 3, 5 and 4
-    row = judged({"attributes": vanilla, "scores": scores(frechet=(3, 4, 5))}, {"attributes": dcgan, **changes[1]}, real)["D5"]
+    row = judged(
+        {"attributes": vanilla, "scores": scores(frechet=(3, 4, 5))}, {"attributes": dcgan, **changes[1]}, real
+    )["D5"]
     assert row.value == pytest.approx(2) and row.interval == pytest.approx((1.5, 2.5))
 
 
@@ -554,7 +612,8 @@ def planted(id, *, flip=None, without=None, weak=None, dim=None):
     """The atlas in which the claim is true, but for one effect: of the other sign, missing, or weak."""
     its, effects = EFFECTS[id]
     effects = {
-        name: -v if name == flip else 0 if name == without else math.copysign(1.0, v) if name == weak else v for name, v in effects.items()
+        name: -v if name == flip else 0 if name == without else math.copysign(1.0, v) if name == weak else v
+        for name, v in effects.items()
     }
     return sheet({(its if dim is None else dim, name): value for name, value in effects.items()})
 
@@ -564,7 +623,9 @@ def test_the_meaning_of_a_dimension_needs_a_second_run(id):
     row = judged({"effects": planted(id)})[id]
     assert row.value == pytest.approx(3) and row.interval == pytest.approx((2.7, 3.3)) and row.verdict == "undecided"
     assert judged({"effects": planted(id), "second": planted(id)})[id] == dataclasses.replace(row, verdict="holds")
-    assert judged({"effects": planted(id), "second": sheet()})[id] == dataclasses.replace(row, verdict="true of this run only")
+    assert judged({"effects": planted(id), "second": sheet()})[id] == dataclasses.replace(
+        row, verdict="true of this run only"
+    )
     assert judged({"effects": planted(id), "second": planted(id, dim=7)})[id].verdict == "true of this run only"
     assert judged({"effects": sheet(), "second": planted(id)})[id].verdict == "does not hold"
     rows = judged({}, {"effects": planted(id), "second": planted(id)})
@@ -583,7 +644,9 @@ def test_a_meaning_is_as_strong_as_its_weakest_effect(id, name, fault):
     if fault == "flip" and id in ("L40", "L60"):  # codes texture, in whatever direction
         assert row.verdict == "holds" and row.value == pytest.approx(3) and row.interval == pytest.approx((2.7, 3.3))
     else:
-        assert row.verdict == "does not hold" and row.value == pytest.approx({"flip": -abs(size), "without": 0, "weak": 1}[fault])
+        assert row.verdict == "does not hold" and row.value == pytest.approx(
+            {"flip": -abs(size), "without": 0, "weak": 1}[fault]
+        )
 
 
 @pytest.mark.parametrize(("half", "verdict"), [(0.3, "holds"), (1.5, "undecided")])
@@ -610,14 +673,20 @@ def sweeps(n, rest):
 @pytest.mark.parametrize(("n", "verdict"), [(100, "holds"), (80, "holds"), (20, "does not hold"), (50, "undecided")])
 def test_l6_and_s3_smoothness(n, verdict, rest):
     rows = dim_rows(sheet(sweeps=sweeps(n, rest)), sheet())
-    assert rows["L6"].verdict == rows["S3"].verdict == verdict and rows["L6"].value == rows["S3"].value == pytest.approx(n / 100)
+    assert rows["L6"].verdict == rows["S3"].verdict == verdict and rows["L6"].value == rows[
+        "S3"
+    ].value == pytest.approx(n / 100)
     rows = dim_rows(sheet(), sheet(sweeps=sweeps(n, rest)))
-    assert rows["L6"].verdict == "holds" and rows["S3"].verdict == verdict  # the one is about the vanilla GAN, the other about both
+    assert (
+        rows["L6"].verdict == "holds" and rows["S3"].verdict == verdict
+    )  # the one is about the vanilla GAN, the other about both
 
 
 def test_the_interval_of_a_share_of_dimensions(many_resamples):
     error = 1.96 * math.sqrt(0.8 * 0.2 / 100)
-    assert dim_rows(sheet(sweeps=sweeps(80, JUMP)))["L6"].interval == pytest.approx((0.8 - error, 0.8 + error), abs=0.03)
+    assert dim_rows(sheet(sweeps=sweeps(80, JUMP)))["L6"].interval == pytest.approx(
+        (0.8 - error, 0.8 + error), abs=0.03
+    )
 
 
 def at_lab(value, elsewhere=0.0):
@@ -638,10 +707,16 @@ def at_lab(value, elsewhere=0.0):
 )
 def test_l7_breakage(column, value, verdict):
     row = dim_rows(sheet(breakage=column), sheet(breakage=at_lab(0.9)))["L7"]
-    assert row.value == pytest.approx(value) and row.interval == pytest.approx((value - 0.05, value + 0.05)) and row.verdict == verdict
+    assert (
+        row.value == pytest.approx(value)
+        and row.interval == pytest.approx((value - 0.05, value + 0.05))
+        and row.verdict == verdict
+    )
 
 
-@pytest.mark.parametrize(("column", "verdict"), [(at_lab(0.3, 0.9), "holds"), (at_lab(0.7), "does not hold"), (at_lab(0.47), "undecided")])
+@pytest.mark.parametrize(
+    ("column", "verdict"), [(at_lab(0.3, 0.9), "holds"), (at_lab(0.7), "does not hold"), (at_lab(0.47), "undecided")]
+)
 def test_d7_class_kept(column, verdict):
     row = dim_rows(sheet(class_flips=at_lab(0.9)), sheet(class_flips=column))["D7"]
     assert row.value == pytest.approx(column[5].item()) and row.verdict == verdict
@@ -678,14 +753,18 @@ def found_in(n):
     return q
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(100, "holds"), (75, "holds"), (50, "undecided"), (25, "does not hold"), (0, "does not hold")])
+@pytest.mark.parametrize(
+    ("n", "verdict"), [(100, "holds"), (75, "holds"), (50, "undecided"), (25, "does not hold"), (0, "does not hold")]
+)
 def test_s2_meaning_of_most(n, verdict):
     for v, d in ((n, 100), (100, n)):
         row = dim_rows(sheet(q=found_in(v)), sheet(q=found_in(d)))["S2"]
         assert row.value == pytest.approx(n / 100) and row.verdict == verdict
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(10, "holds"), (60, "does not hold"), (0, "does not hold"), (20, "undecided")])
+@pytest.mark.parametrize(
+    ("n", "verdict"), [(10, "holds"), (60, "does not hold"), (0, "does not hold"), (20, "undecided")]
+)
 def test_s4_a_few_change_the_class(n, verdict):
     column = share(n, 0.9, 0.45)
     for v, d in ((column, column / 2), (column / 2, column), (column, column)):
@@ -696,7 +775,9 @@ def test_s4_a_few_change_the_class(n, verdict):
 @pytest.mark.parametrize(("size", "verdict"), [(2.0, "holds"), (1.0, "does not hold")])
 def test_s5_inequality(size, verdict):
     def spread(factor):
-        mean, null = (top * torch.linspace(-1, 1, k).unsqueeze(1).expand(k, len(NAMES)) for top, k in ((factor, DIMS), (1.0, 50)))
+        mean, null = (
+            top * torch.linspace(-1, 1, k).unsqueeze(1).expand(k, len(NAMES)) for top, k in ((factor, DIMS), (1.0, 50))
+        )
         return replace(sheet(), mean=mean, null=null)
 
     for v, d in ((3.0, size), (size, 3.0)):

@@ -57,6 +57,7 @@ def test_it_is_in_eval_mode_and_its_features_are_what_it_reads(shipped, sample_i
     torch.testing.assert_close(probabilities.sum(1), torch.ones(10))
 
 
+@pytest.mark.slow
 def test_its_accuracy_is_that_of_the_card(shipped):
     images, labels = data.load("test")
     accuracy = (shipped.measure(images)[1].argmax(1) == labels).double().mean().item()
@@ -80,7 +81,9 @@ def flip(path):
 
 DAMAGE = {
     "a flipped bit": lambda folder: flip(folder / "ruler.safetensors"),
-    "truncated": lambda folder: (folder / "ruler.safetensors").write_bytes((folder / "ruler.safetensors").read_bytes()[:-1]),
+    "truncated": lambda folder: (folder / "ruler.safetensors").write_bytes(
+        (folder / "ruler.safetensors").read_bytes()[:-1]
+    ),
     "empty": lambda folder: (folder / "ruler.safetensors").write_bytes(b""),
     "no weights": lambda folder: (folder / "ruler.safetensors").unlink(),
     "no card": lambda folder: (folder / "ruler.json").unlink(),
@@ -107,20 +110,26 @@ def test_weights_of_another_network_are_refused(copied, refused):
 
 
 def test_an_undamaged_copy_is_loaded(copied, shipped, sample_images):
-    torch.testing.assert_close(load_classifier(copied)[0].measure(sample_images[:5]), shipped.measure(sample_images[:5]))
+    torch.testing.assert_close(
+        load_classifier(copied)[0].measure(sample_images[:5]), shipped.measure(sample_images[:5])
+    )
 
 
 # ----- measure
 
 
 def test_uint8_and_float_agree(shipped, sample_images):
-    for given, expected in zip(shipped.measure(sample_images[:64]), shipped.measure(to_unit(sample_images[:64])), strict=True):
+    for given, expected in zip(
+        shipped.measure(sample_images[:64]), shipped.measure(to_unit(sample_images[:64])), strict=True
+    ):
         torch.testing.assert_close(given, expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 500])
 def test_the_chunk_does_not_matter(shipped, sample_images, chunk):
-    for given, expected in zip(shipped.measure(sample_images[:64], chunk), shipped.measure(sample_images[:64], 13), strict=True):
+    for given, expected in zip(
+        shipped.measure(sample_images[:64], chunk), shipped.measure(sample_images[:64], 13), strict=True
+    ):
         assert (given - expected).abs().max() < 1e-5
 
 
@@ -134,7 +143,10 @@ def test_measuring_changes_neither_images_nor_ruler(shipped, sample_images):
 
 
 def test_the_ends_of_the_range_are_taken(shipped):
-    assert all(part.isfinite().all() for part in shipped.measure(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 28, 28)))
+    assert all(
+        part.isfinite().all()
+        for part in shipped.measure(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 28, 28))
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1.001, -1.001, 255.0])
@@ -183,6 +195,7 @@ def trained(sample_images, sample_labels):
     return train_classifier(sample_images, sample_labels, epochs=3)
 
 
+@pytest.mark.slow
 def test_training_is_deterministic(trained, sample_images, sample_labels):
     torch.manual_seed(12)  # whatever the caller drew before
     again = train_classifier(sample_images, sample_labels, epochs=3)
@@ -204,11 +217,14 @@ def test_training_leaves_the_callers_random_numbers(sample_images, sample_labels
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_retraining_puts_a_classifier_where_the_old_one_was(trained, copied, monkeypatch, capsys):
     """With a card that vouches for it; the training itself takes minutes, so it is another's."""
     asked = []
     monkeypatch.setattr(classifier_module, "FOLDER", copied)
-    monkeypatch.setattr(classifier_module, "train_classifier", lambda images, labels: asked.append((images, labels)) or trained)
+    monkeypatch.setattr(
+        classifier_module, "train_classifier", lambda images, labels: asked.append((images, labels)) or trained
+    )
     retrain()
     ((images, labels),) = asked
     assert len(images) == len(labels) == 60_000

@@ -106,7 +106,9 @@ def test_unknown_setting(refused, name):
         config_for("vanilla", "smoke", **{name: 3})
 
 
-@pytest.mark.parametrize(("loss", "changes"), [("wgan-gp", {"label_smoothing": 0.1}), ("non-saturating", {"penalty": 1.0})])
+@pytest.mark.parametrize(
+    ("loss", "changes"), [("wgan-gp", {"label_smoothing": 0.1}), ("non-saturating", {"penalty": 1.0})]
+)
 def test_a_field_that_means_nothing_to_the_loss_is_refused(refused, loss, changes):
     ((name, value),) = changes.items()
     with refused(f"{name} = {value}", loss):
@@ -136,7 +138,14 @@ def test_every_field_has_a_unit_and_a_reason(name):
 DIFFERENCES = {
     ("smoke", "vanilla"): {"model": "vanilla", "profile": "smoke", "epochs": 2, "examples": 1024},
     ("smoke", "dcgan"): {"profile": "smoke", "epochs": 2, "examples": 512},
-    ("quick", "vanilla"): {"model": "vanilla", "profile": "quick", "epochs": 10, "ema": 0.999, "lr_d": 1e-3, "beta1": 0.0},
+    ("quick", "vanilla"): {
+        "model": "vanilla",
+        "profile": "quick",
+        "epochs": 10,
+        "ema": 0.999,
+        "lr_d": 1e-3,
+        "beta1": 0.0,
+    },
     ("quick", "dcgan"): {"profile": "quick", "epochs": 4, "lr": 1e-3, "ema": 0.99},
     ("full", "vanilla"): {"model": "vanilla", "ema": 0.999, "lr_d": 1e-3, "beta1": 0.0},
     ("full", "dcgan"): {"lr": 5e-4, "ema": 0.999},
@@ -146,8 +155,8 @@ DIFFERENCES = {
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
-        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating", "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0,
-        "precision": "auto", "seed": 0,
+        "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating",
+        "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0, "precision": "auto", "seed": 0,
     }  # fmt: skip
 
 
@@ -168,7 +177,11 @@ GOLDEN = [
     (TrainConfig(), "{}", "44136fa3"),
     (config_for("vanilla", "smoke"), VANILLA_SMOKE, "249a122a"),
     (config_for("dcgan", "smoke"), '{"epochs": 2, "examples": 512, "profile": "smoke"}', "04e5b26e"),
-    (config_for("dcgan", "quick", seed=3), '{"ema": 0.99, "epochs": 4, "lr": 0.001, "profile": "quick", "seed": 3}', "60be08f1"),
+    (
+        config_for("dcgan", "quick", seed=3),
+        '{"ema": 0.99, "epochs": 4, "lr": 0.001, "profile": "quick", "seed": 3}',
+        "60be08f1",
+    ),
 ]
 
 

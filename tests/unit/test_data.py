@@ -443,10 +443,20 @@ data.ensure(Path(sys.argv[2]), dataclasses.replace(data.FASHION_MNIST, digests=d
 
 def fetching(server, folder, digests):
     """Another process that fetches into ``folder``."""
-    arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(folder), *(f"{name}={digest}" for name, digest in digests.items())]
-    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments], env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    arguments = [
+        f"http://127.0.0.1:{server.http.server_port}/",
+        str(folder),
+        *(f"{name}={digest}" for name, digest in digests.items()),
+    ]
+    return subprocess.Popen(
+        [sys.executable, "-c", FETCH, *arguments],
+        env=os.environ | {"PYTHONPATH": str(paths.ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
+@pytest.mark.slow
 def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
     """Nothing half-fetched has the name of a file, nobody else fetches meanwhile, and the next call completes."""
     folder, good = tmp_path / "data", (sample_folder / f"{TEST_IMAGES}.gz").read_bytes()
@@ -481,27 +491,41 @@ from labkit.data.registry import Files
 from labkit.base.errors import LabError
 FashionMNIST.mirrors, loading.SYSTEM, loading.shutil.which = [sys.argv[1]], Path("no system copy"), lambda name: None
 try:
-    print(len(data.load("test", folder=Path(sys.argv[2]), dataset=dataclasses.replace(data.FASHION_MNIST, digests=dict(pair.split("=") for pair in sys.argv[3:])))[0]), "images")
+    digests = dict(pair.split("=") for pair in sys.argv[3:])
+    dataset = dataclasses.replace(data.FASHION_MNIST, digests=digests)
+    print(len(data.load("test", folder=Path(sys.argv[2]), dataset=dataset)[0]), "images")
 except LabError as error:
     print(error)
 """
 
 
+@pytest.mark.slow
 def test_a_read_only_folder(server, copy, sample_digests, own_mounts):
     """What is there is used; what is missing cannot be fetched to it, and one line says what to do."""
 
     def load():
-        arguments = [f"http://127.0.0.1:{server.http.server_port}/", str(copy), *(f"{name}={digest}" for name, digest in sample_digests.items())]
+        arguments = [
+            f"http://127.0.0.1:{server.http.server_port}/",
+            str(copy),
+            *(f"{name}={digest}" for name, digest in sample_digests.items()),
+        ]
         script = f'mount --bind "{copy}" "{copy}" && mount -o remount,ro,bind "{copy}" && exec "$@"'
         command = ["unshare", "-m", "bash", "-c", script, "bash", sys.executable, "-c", LOAD, *arguments]
-        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": str(paths.ROOT)}, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     assert load() == "256 images"
     (copy / f"{TEST_LABELS}.gz").unlink()
     said = load()
-    assert f"{TEST_LABELS}.gz is not in {copy}" in said and "Read-only" in said and "LABKIT_DATA" in said and len(said.splitlines()) == 1
+    assert (
+        f"{TEST_LABELS}.gz is not in {copy}" in said
+        and "Read-only" in said
+        and "LABKIT_DATA" in said
+        and len(said.splitlines()) == 1
+    )
 
 
 def test_every_record_is_complete_and_found_by_its_name():

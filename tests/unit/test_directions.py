@@ -1,4 +1,4 @@
-"""Directions in the latent space against singular values, derivatives and plain regressions, and generators of known ways."""
+"""Directions in the latent space against singular values, derivatives, regressions, and generators of known ways."""
 
 import functools
 
@@ -106,7 +106,9 @@ def test_sefa_finds_what_the_first_layers_stretch(model):
     alike(sefa(g, DIM, 3), upright(ways[expected]))
 
 
-@pytest.mark.parametrize("g", [Toy(lambda z: z), network("vanilla", 7), network("dcgan", 7), nn.Linear(5, DIM)], ids=["toy", *MODELS, "back"])
+@pytest.mark.parametrize(
+    "g", [Toy(lambda z: z), network("vanilla", 7), network("dcgan", 7), nn.Linear(5, DIM)], ids=["toy", *MODELS, "back"]
+)
 def test_a_generator_without_a_layer_on_z_is_refused(refused, g):
     with refused(f"takes {DIM} numbers", "SeFa"):
         sefa(g, DIM)
@@ -146,7 +148,10 @@ def test_steepest_against_derivatives():
 
 
 def test_steepest_is_a_mean_of_squares():
-    """Axis 0 changes pictures fast, but for half of the vectors only; axis 1 at a steady 0.8 of that; axis 2 back and forth."""
+    """Axis 0 changes pictures fast, but for half of the vectors only; axis 1 at a steady 0.8 of that.
+
+    Axis 2 goes back and forth.
+    """
     patterns = torch.eye(784)[:3]
 
     def draw(z):
@@ -170,7 +175,7 @@ def test_principal_finds_what_pictures_vary_by(garment, order):
 
 
 def test_principal_is_a_direction_in_z_not_of_the_pictures():
-    """Two directions at an angle that move the same pattern: it is raised most between them, and nearer the stronger."""
+    """Two directions at an angle that move the same pattern: it is raised most between them, nearer the stronger."""
     pattern = numbers(1, 784) / 28
     g = Toy(lambda z: (2 * z[:, :1] + z[:, 1:2]) @ pattern)
     assert abs(principal(g, DIM, 1)[0] @ torch.tensor([2.0, 1, *[0] * (DIM - 2)])) / 5**0.5 > 0.9999
@@ -183,7 +188,9 @@ def test_principal_against_numpy():
     pixels -= pixels.mean(0)
     components = np.linalg.svd(pixels, full_matrices=False)[2][:4]
     slopes = np.linalg.lstsq(z, pixels @ components.T, rcond=None)[0].T
-    for u, expected in zip(principal(g, DIM, 4, n=n, seed=5), slopes / np.linalg.norm(slopes, axis=1, keepdims=True), strict=True):
+    for u, expected in zip(
+        principal(g, DIM, 4, n=n, seed=5), slopes / np.linalg.norm(slopes, axis=1, keepdims=True), strict=True
+    ):
         assert abs(u.double().numpy() @ expected) == pytest.approx(1, abs=1e-4)
 
 
@@ -196,7 +203,9 @@ def test_regression_finds_brightness_and_which_way_it_grows(garment, sign):
     way, patterns = sign * turned(DIM)[3].float(), numbers(DIM, 784)
     patterns = 0.01 * (patterns - patterns.mean(1, keepdim=True))
     found = regression(Toy(lambda z: 0.7 * garment + 0.05 * (z @ way).unsqueeze(1) + z @ patterns), DIM, n=1000)
-    assert list(found) == list(ATTRIBUTES) and all(u.shape == (DIM,) and u.dtype == torch.float32 for u in found.values())
+    assert list(found) == list(ATTRIBUTES) and all(
+        u.shape == (DIM,) and u.dtype == torch.float32 for u in found.values()
+    )
     alike(found["brightness"], way, atol=5e-3)
 
 
@@ -218,7 +227,11 @@ def test_regression_against_numpy():
 def dark(z):
     """Nowhere as bright as a garment, so that only brightness, contrast, background and symmetry can change."""
     patterns = torch.linspace(0, 1, 784).repeat(DIM, 1).roll(100)
-    return -0.8 + 0.02 * z[:, :1].clamp(-4, 4) * patterns[:1] + 0.03 * torch.linspace(-1, 1, 784).sin() * z[:, 1:2].clamp(-4, 4)
+    return (
+        -0.8
+        + 0.02 * z[:, :1].clamp(-4, 4) * patterns[:1]
+        + 0.03 * torch.linspace(-1, 1, 784).sin() * z[:, 1:2].clamp(-4, 4)
+    )
 
 
 UNCHANGED = ("outline_sharpness", "completeness", "texture", "width", "height", "aspect", "area")
@@ -249,6 +262,7 @@ def everything():
     return g, all_directions(g, DIM)
 
 
+@pytest.mark.slow
 def test_every_method_under_its_name(everything):
     g, found = everything
     more = {f"more {name.replace('_', ' ')}": u for name, u in regression(g, DIM).items() if u.any()}
@@ -263,6 +277,7 @@ def test_the_methods_can_be_counted():
         assert line and getattr(directions, name).__doc__.startswith(line) and "\n" not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "vectors", "names"),
     [
@@ -290,7 +305,7 @@ def test_a_method_is_one_function(everything, monkeypatch, label, vectors, names
     assert list(directions.METHODS.items())[4:] == [("mine", "What I look for.")] and asked == [(g, DIM)]
     assert list(found) == [*others, *names] and all(torch.equal(u, found[name]) for name, u in others.items())
     expected = list(vectors.values()) if isinstance(vectors, dict) else vectors
-    assert all(torch.equal(found[name], u) for name, u in zip(names, expected))
+    assert all(torch.equal(found[name], u) for name, u in zip(names, expected, strict=True))
     assert mine(g, DIM) is vectors  # and is a plain function still
 
 
@@ -330,6 +345,7 @@ def test_the_same_directions_twice_and_the_callers_random_numbers_go_on(everythi
     assert list(again) == list(found) and all(torch.equal(u, found[name]) for name, u in again.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [steepest, principal, regression])
 def test_the_vectors_are_those_of_the_seed(method):
     g = Layered(0.5)
@@ -367,7 +383,9 @@ def reference():
 def run(tiny_config, sample_images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
-        return runs.fit_or_load(tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images)
+        return runs.fit_or_load(
+            tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images
+        )
 
 
 @pytest.fixture
@@ -392,7 +410,11 @@ def kept(run, reference, monkeypatch):
 @pytest.fixture
 def three(kept, monkeypatch):
     """Three directions, which are soon found, in no order of the alphabet."""
-    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: dict(zip(("sefa 2", "more area", "sefa 1"), sefa(g, latent_dim))))
+    monkeypatch.setattr(
+        directions,
+        "all_directions",
+        lambda g, latent_dim: dict(zip(("sefa 2", "more area", "sefa 1"), sefa(g, latent_dim))),
+    )
     return kept
 
 
@@ -403,9 +425,12 @@ def files(run):
 def same(a, b):
     """The same names in the same order, the same vectors, the same effects."""
     vectors = list(a[0]) == list(b[0]) and all(torch.equal(u, b[0][name]) for name, u in a[0].items())
-    return vectors and all(torch.equal(value.float(), getattr(b[1], name).float()) for name, value in vars(a[1]).items())
+    return vectors and all(
+        torch.equal(value.float(), getattr(b[1], name).float()) for name, value in vars(a[1]).items()
+    )
 
 
+@pytest.mark.slow
 def test_the_directions_of_a_run_are_measured_once(run, kept):
     before = torch.get_rng_state()
     found, effects = directions_of(run)
@@ -423,15 +448,25 @@ def test_the_directions_of_a_run_are_measured_once(run, kept):
 def test_the_effects_are_those_of_the_edits_beside_the_null_of_the_axes(run, three, reference):
     found, effects = directions_of(run)
     axes = analysis_effects.effects_of(run)
-    a, change = len(ATTRIBUTES), analysis_effects.edit_effects(run.generator(), torch.stack(list(found.values())), reference, 3, 4).change
+    a, change = (
+        len(ATTRIBUTES),
+        analysis_effects.edit_effects(run.generator(), torch.stack(list(found.values())), reference, 3, 4).change,
+    )
     torch.testing.assert_close(effects.mean, change.mean(1))
-    assert torch.equal(effects.null, axes.null) and torch.equal(effects.null_sweeps, axes.null_sweeps) and torch.equal(effects.pairs, axes.pairs)
+    assert (
+        torch.equal(effects.null, axes.null)
+        and torch.equal(effects.null_sweeps, axes.null_sweeps)
+        and torch.equal(effects.pairs, axes.pairs)
+    )
     spread = axes.null[:, :a].square().mean(0).sqrt()
     measured = spread > 1e-6
-    torch.testing.assert_close(effects.score[:, :a][:, measured], (effects.mean[:, :a] / spread)[:, measured], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        effects.score[:, :a][:, measured], (effects.mean[:, :a] / spread)[:, measured], rtol=1e-3, atol=1e-4
+    )
     assert measured.any() and (purity(effects.score) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["empty", "others", "a flipped bit"])
 def test_damaged_directions_are_measured_again(run, three, damage):
     expected = directions_of(run)
@@ -449,6 +484,7 @@ def test_damaged_directions_are_measured_again(run, three, damage):
     assert len(three) == 1 and path.read_bytes() == whole  # the atlas of the axes is still there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["version", "version of the atlas", "classifier", "generator", "bases"])
 def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatch, changed):
     directions_of(run)

@@ -64,7 +64,10 @@ def one_at_a_time(g, z, direction, value):
 
 def looked_at(reference, image):
     features, probabilities = reference.classifier.measure(image)
-    inside = any((features[0].double() - real.double()).norm() <= radius for real, radius in zip(reference.features, reference.radii[0]))
+    inside = any(
+        (features[0].double() - real.double()).norm() <= radius
+        for real, radius in zip(reference.features, reference.radii[0])
+    )
     return features[0], probabilities[0].argmax().item(), inside
 
 
@@ -81,15 +84,26 @@ def test_effects_against_loops(garments, reference):
     for k, direction in enumerate(directions):
         at = {value: one_at_a_time(garments, z, direction, value) for value in LAB_VALUES}
         numbers = {value: torch.cat([pictures.measure(image) for image in images]) for value, images in at.items()}
-        torch.testing.assert_close(found.at_values[k], torch.stack([numbers[value].mean(0) for value in LAB_VALUES]), atol=2e-2, rtol=1e-3)
+        torch.testing.assert_close(
+            found.at_values[k], torch.stack([numbers[value].mean(0) for value in LAB_VALUES]), atol=2e-2, rtol=1e-3
+        )
         for i in range(n):
             first, last = at[-3][i], at[3][i]
             torch.testing.assert_close(found.change[k, i, :-3], numbers[3][i] - numbers[-3][i], atol=2e-2, rtol=1e-3)
-            (_, class_first, in_first), (_, class_last, in_last) = looked_at(reference, first), looked_at(reference, last)
-            assert found.change[k, i, -3].item() == pytest.approx(255 * ((last - first) / 2).abs().mean().item(), rel=1e-3)
+            (_, class_first, in_first), (_, class_last, in_last) = (
+                looked_at(reference, first),
+                looked_at(reference, last),
+            )
+            assert found.change[k, i, -3].item() == pytest.approx(
+                255 * ((last - first) / 2).abs().mean().item(), rel=1e-3
+            )
             assert found.change[k, i, -2] == (class_first != class_last)
             assert found.change[k, i, -1] == rest[i] - 0.5 * in_first - 0.5 * in_last
-    assert 0 < sum(rest) < n and set(found.change[..., -1].flatten().tolist()) > {0} and 0 < found.change[..., -2].mean() < 1
+    assert (
+        0 < sum(rest) < n
+        and set(found.change[..., -1].flatten().tolist()) > {0}
+        and 0 < found.change[..., -2].mean() < 1
+    )
 
 
 def test_the_vectors_are_those_of_the_seed(garments, reference):
@@ -191,7 +205,8 @@ def quick(monkeypatch):
 
 def mapped(g, reference, dims, null=20, bases=8):
     effects, of_null = (
-        edit_effects(g, directions, reference, DIM, bases) for directions in (torch.eye(DIM)[dims], latent.random_directions(null, DIM, 77))
+        edit_effects(g, directions, reference, DIM, bases)
+        for directions in (torch.eye(DIM)[dims], latent.random_directions(null, DIM, 77))
     )
     return compare(effects, of_null, torch.ones(2))
 
@@ -221,7 +236,9 @@ def test_of_equivalent_dimensions_none_is_special(quick, reference):
 
 def planted_effects(k, n, *stream):
     with seeded("effects", *stream):
-        return Effects(torch.randn(k, n, len(NAMES)) + torch.randn(k, 1, len(NAMES)), torch.zeros(k, 3, 11), torch.rand(k, 4))
+        return Effects(
+            torch.randn(k, n, len(NAMES)) + torch.randn(k, 1, len(NAMES)), torch.zeros(k, 3, 11), torch.rand(k, 4)
+        )
 
 
 @pytest.mark.parametrize(("m", "freedom"), [(50, 48), (20, 18), (21, 20), (4, 2)])
@@ -241,7 +258,11 @@ def test_compare_against_loops(m, freedom):
     torch.testing.assert_close(found.mean, effects.change.mean(1))
     torch.testing.assert_close(found.null, null.change.mean(1))
     torch.testing.assert_close((found.low, found.high), bootstrap(effects.change))
-    assert torch.equal(found.sweeps, effects.sweeps) and torch.equal(found.null_sweeps, null.sweeps) and found.pairs.tolist() == [20, 0.5]
+    assert (
+        torch.equal(found.sweeps, effects.sweeps)
+        and torch.equal(found.null_sweeps, null.sweeps)
+        and found.pairs.tolist() == [20, 0.5]
+    )
     assert torch.equal(found.special, found.q < 0.05)
 
 
@@ -297,7 +318,23 @@ def test_odd_degrees_of_freedom_are_refused(refused, freedom):
 
 
 # The example of Benjamini and Hochberg's paper: at 5 % the first four are found, where Bonferroni finds three.
-PAPER = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+PAPER = [
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1.0,
+]
 
 
 @pytest.mark.parametrize(
@@ -368,10 +405,14 @@ def test_bootstrap_is_seeded_and_paired():
     low, high = bootstrap(values)
     torch.testing.assert_close(low[1], low[0] + 3)  # the same vectors are picked for every direction
     before = torch.get_rng_state()
-    assert all(torch.equal(a, b) for a, b in zip(bootstrap(values), (low, high)))
+    assert all(torch.equal(a, b) for a, b in zip(bootstrap(values), (low, high), strict=True))
     assert torch.equal(torch.get_rng_state(), before)
     assert not torch.equal(bootstrap(values, seed=1)[0], low)
-    assert bootstrap(torch.full((1, 9, 1), 0.5))[0].item() == bootstrap(torch.full((1, 9, 1), 0.5))[1].item() == pytest.approx(0.5)
+    assert (
+        bootstrap(torch.full((1, 9, 1), 0.5))[0].item()
+        == bootstrap(torch.full((1, 9, 1), 0.5))[1].item()
+        == pytest.approx(0.5)
+    )
 
 
 def test_random_pairs_against_loops(garments, reference):
@@ -379,7 +420,9 @@ def test_random_pairs_against_loops(garments, reference):
     images = latent.sample(garments, latent.latents(40, DIM, 900))
     classes = reference.classifier.measure(images)[1].argmax(1).tolist()
     assert flips.item() == pytest.approx(np.mean([classes[i] != classes[20 + i] for i in range(20)])) and 0 < flips < 1
-    assert change.item() == pytest.approx(np.mean([127.5 * (images[i] - images[20 + i]).abs().mean().item() for i in range(20)]), rel=1e-4)
+    assert change.item() == pytest.approx(
+        np.mean([127.5 * (images[i] - images[20 + i]).abs().mean().item() for i in range(20)]), rel=1e-4
+    )
 
 
 # ----- captions
@@ -402,13 +445,15 @@ def sheet(q):
 )
 def test_the_caption_names_the_strongest_effect(q, words):
     assert (
-        sheet(q).caption(1) == f"z[1] changes outline sharpness most, by -7.25 from -3 to 3{words} a random direction does (q = {q:.2g})."
+        sheet(q).caption(1)
+        == f"z[1] changes outline sharpness most, by -7.25 from -3 to 3{words} a random direction does (q = {q:.2g})."
     )
 
 
 def test_the_names():
     assert NAMES == (*ATTRIBUTES, "image change", "class flips", "breakage")
-    assert analysis_effects.NULL % 2 == 0 and LAB_VALUES == (-3, 0, 3)
+    assert analysis_effects.NULL % 2 == 0
+    assert LAB_VALUES == (-3, 0, 3)
 
 
 # ----- the atlas of a run
@@ -418,7 +463,9 @@ def test_the_names():
 def run(tiny_config, sample_images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
-        return runs.fit_or_load(tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images)
+        return runs.fit_or_load(
+            tiny_config("vanilla", latent_dim=3), "cpu", tmp_path_factory.mktemp("run"), sample_images
+        )
 
 
 @pytest.fixture
@@ -471,6 +518,7 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
         torch.testing.assert_close(getattr(again, name), value.float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "empty", "no atlas", "half an atlas"])
 def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     analysis_effects.effects_of(run)
@@ -498,6 +546,7 @@ def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
     assert same(analysis_effects.effects_of(run), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["version", "classifier", "generator", "bases"])
 def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, changed):
     analysis_effects.effects_of(run)

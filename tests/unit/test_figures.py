@@ -51,38 +51,73 @@ def history(epochs=2, steps=16):
 
 # Every figure function of the report, as the notebooks call it.
 CALLS = {
-    "structure of two": (1, lambda: networks.structure(
-        [("(a) generator", (100,), layers("vanilla", 0)), ("(b) discriminator", (1, 28, 28), layers("vanilla", 1))])),
+    "structure of two": (
+        1,
+        lambda: networks.structure(
+            [("(a) generator", (100,), layers("vanilla", 0)), ("(b) discriminator", (1, 28, 28), layers("vanilla", 1))]
+        ),
+    ),
     "structure of one": (9, lambda: networks.structure([("DCGAN generator", (100,), layers("dcgan", 0))])),
     "few epochs": (2, lambda: curves.loss_curves(history(), "vanilla GAN")),
     "many epochs": (11, lambda: curves.loss_curves(history(30, 4), "DCGAN")),
-    "latent cards": (3, lambda: figures_sheets.latent_cards(
-        history(1, 2).view(8, 1).expand(8, 100), images(8), images(8, seed=1), torch.arange(8.0), images(8, seed=2))),
-    "odd latent cards": (3, lambda: figures_sheets.latent_cards(
-        torch.zeros(3, 7), images(3), images(3, seed=1), torch.arange(3.0), images(3, seed=2))),
+    "latent cards": (
+        3,
+        lambda: figures_sheets.latent_cards(
+            history(1, 2).view(8, 1).expand(8, 100), images(8), images(8, seed=1), torch.arange(8.0), images(8, seed=2)
+        ),
+    ),
+    "odd latent cards": (
+        3,
+        lambda: figures_sheets.latent_cards(
+            torch.zeros(3, 7), images(3), images(3, seed=1), torch.arange(3.0), images(3, seed=2)
+        ),
+    ),
     "one dimension": (4, lambda: figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])),
-    "five dimensions": (13, lambda: figures_sheets.perturbation(
-        images(8), images(5, 3, 8, seed=1), [5, 20, 40, 60, 80], [-3, 0, 3])),
-    "samples": (12, lambda: figures_sheets.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])})),
-    "train mode": (14, lambda: figures_sheets.train_mode(
-        {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)})),
+    "five dimensions": (
+        13,
+        lambda: figures_sheets.perturbation(images(8), images(5, 3, 8, seed=1), [5, 20, 40, 60, 80], [-3, 0, 3]),
+    ),
+    "samples": (
+        12,
+        lambda: figures_sheets.samples({name: images(8, seed=i) for i, name in enumerate(["real", "DCGAN"])}),
+    ),
+    "train mode": (
+        14,
+        lambda: figures_sheets.train_mode(
+            {"eval": images(8), "train": images(8)}, {"eval": images(8, seed=1), "train": images(8, seed=1)}
+        ),
+    ),
     "effects": (15, lambda: charts.effects({"DCGAN": (scores(100, 7), scores(100, 7) > 6)}, list("abcdefg"), [5, 20])),
-    "ranking": (16, lambda: charts.ranking(
-        {"DCGAN": (scores(100).abs() + 2, scores(100).abs() + 1, scores(100).abs() + 3, scores(50).abs())}, [5, 20])),
-    "by class": (17, lambda: figures_sheets.by_class(
-        {"real": images(10, 5)[:, :, 0], "DCGAN": images(10, 5, seed=1)[:, :, 0]}, list("0123456789"))),
+    "ranking": (
+        16,
+        lambda: charts.ranking(
+            {"DCGAN": (scores(100).abs() + 2, scores(100).abs() + 1, scores(100).abs() + 3, scores(50).abs())}, [5, 20]
+        ),
+    ),
+    "by class": (
+        17,
+        lambda: figures_sheets.by_class(
+            {"real": images(10, 5)[:, :, 0], "DCGAN": images(10, 5, seed=1)[:, :, 0]}, list("0123456789")
+        ),
+    ),
     "loss movement": (18, lambda: curves.loss_movement({"vanilla": history(3, 40), "dcgan": history(2, 90)})),
-    "directions": (19, lambda: charts.directions(
-        {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg"))),
+    "directions": (
+        19,
+        lambda: charts.directions(
+            {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg")
+        ),
+    ),
 }
 # Those beside the report.
 OTHERS = {
     "edit": lambda: figures_sheets.edit(images(8), images(8, seed=1), "title"),
     "benchmark": lambda: benchmarks.benchmark(speed("dcgan", "vanilla")),
     "latency": lambda: benchmarks.latency(
-        {"machine": {}, "dcgan": {"quiet": {"times_ms": [30.0, 40.0, 50.0], "median_ms": 40.0, "p95_ms": 50.0}}}),
+        {"machine": {}, "dcgan": {"quiet": {"times_ms": [30.0, 40.0, 50.0], "median_ms": 40.0, "p95_ms": 50.0}}}
+    ),
     "time to quality": lambda: benchmarks.time_to_quality(
-        {way: [{"seconds": s, "frechet": 50 / s} for s in range(1, 9)] for way in ("plain", "lab")}, 7.0, 4.0),
+        {way: [{"seconds": s, "frechet": 50 / s} for s in range(1, 9)] for way in ("plain", "lab")}, 7.0, 4.0
+    ),
 }
 DRAWN = {**{name: draw for name, (_, draw) in CALLS.items()}, **OTHERS}
 
@@ -95,8 +130,12 @@ def scores(*shape):
 def speed(*models):
     """Results as benchmarks/training.py writes them."""
     row = {"ratio": 2.0, "ratio_spread": {"quartiles": [1.9, 2.2]}}
-    return {"device": {}, "sample": dict.fromkeys(models, row), "growth": {},
-            **dict.fromkeys(models, {**row, "float32": row, "time_by_kind": {"convolution": 0.6, "other": 0.4}})}
+    return {
+        "device": {},
+        "sample": dict.fromkeys(models, row),
+        "growth": {},
+        **dict.fromkeys(models, {**row, "float32": row, "time_by_kind": {"convolution": 0.6, "other": 0.4}}),
+    }
 
 
 def texts(figure):
@@ -152,18 +191,26 @@ def test_the_table_of_figures():
 
 def project_says(root, code, **more):
     """What a fresh interpreter prints that finds labkit in ``root``."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, env=clean_environment(PYTHONPATH=str(root), **more),
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=clean_environment(PYTHONPATH=str(root), **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert not done.returncode, done.stderr
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["labkit.figures.networks", "labkit.figures.catalogue"])
 def test_the_table_is_complete_whichever_module_is_imported_first(first):
     code = f"import {first}; from labkit.figures.catalogue import FIGURES; print(FIGURES)"
     assert project_says(paths.ROOT, code) == str(FIGURES)
 
 
+@pytest.mark.slow
 def test_a_new_figure_needs_one_file(tmp_path):
     """And no figure takes the place of another."""
     root = copy_project(tmp_path / "copy")
@@ -251,6 +298,7 @@ def test_a_failed_drawing_leaves_the_readers_settings():
         assert settings() == before
 
 
+@pytest.mark.slow
 def test_importing_changes_no_setting_and_the_readers_file_changes_no_byte(tmp_path):
     lines = {**HOSTILE, "path.sketch": "9, 9, 9"}
     (tmp_path / "matplotlibrc").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
@@ -334,6 +382,7 @@ def test_the_limit_holds_for_one_channel_of_one_pixel(channel):
     assert not catalogue.same_to_the_eye(png(pixels), png(pixels.swapaxes(0, 1)))
 
 
+@pytest.mark.slow
 def test_a_letter_a_digit_and_a_dot_are_seen():
     def perturbation(title="z[5] set", amount=None, label=None):
         figure = figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])
@@ -353,8 +402,13 @@ def test_a_letter_a_digit_and_a_dot_are_seen():
 
     exact = perturbation(amount="84.9")
     assert catalogue.same_to_the_eye(exact, perturbation(amount="84.9"))
-    for other in (perturbation("z[6] set", "84.9"), perturbation("z[5] sot", "84.9"), perturbation(amount="84.8"),
-                  perturbation(amount="84,9"), perturbation(amount="84.9", label="z[5] = 3")):
+    for other in (
+        perturbation("z[6] set", "84.9"),
+        perturbation("z[5] sot", "84.9"),
+        perturbation(amount="84.8"),
+        perturbation(amount="84,9"),
+        perturbation(amount="84.9", label="z[5] = 3"),
+    ):
         assert not catalogue.same_to_the_eye(exact, other)
     assert catalogue.same_to_the_eye(effects((3, 4)), effects((3, 4)))
     assert not catalogue.same_to_the_eye(effects((3, 4)), effects((4, 4)))
@@ -422,7 +476,7 @@ def test_a_caption_is_text_not_markup(monkeypatch, tmp_path):
     assert "<script" not in page and "<img src=x" not in page
     assert page.count("<img") == page.count("<figure") == 1
     assert page.count(html.escape(hostile)) == 2  # alt and caption
-    assert 'alt="Figure 1.' in page and "src=\"data:image/png;base64," in page
+    assert 'alt="Figure 1.' in page and 'src="data:image/png;base64,' in page
 
 
 # ----- pictures
@@ -453,7 +507,9 @@ def test_grey_levels_round_and_clip():
         shown = figures_sheets.grey_levels(pictures)
         assert shown.dtype == np.uint8 and shown.shape == (8, 1, 28, 28)
         np.testing.assert_array_equal(shown, LEVELS)
-    np.testing.assert_array_equal(figures_sheets.grey_levels(torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0])), [0, 0, 128, 255, 255])
+    np.testing.assert_array_equal(
+        figures_sheets.grey_levels(torch.tensor([-5.0, -1.0, 0.0, 1.0, 5.0])), [0, 0, 128, 255, 255]
+    )
 
 
 def stage_of(base, edited, change=False):
@@ -479,7 +535,13 @@ def test_stage_colours_the_change():
     """Orange is brighter, violet darker, full at one (128 grey levels), white where nothing changed."""
     base = torch.zeros(3, 1, 28, 28)
     edited = base.clone()
-    edited[0, 0, 3, 4], edited[0, 0, 5, 6], edited[1, 0, 7, 8], edited[1, 0, 9, 9], edited[2] = 1.0, -1.0, 0.5, -0.5, 0.001
+    edited[0, 0, 3, 4], edited[0, 0, 5, 6], edited[1, 0, 7, 8], edited[1, 0, 9, 9], edited[2] = (
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        0.001,
+    )
     row = stage_of(base, edited, True)[2, :, :28, :28, :3].astype(int)
     up, down, half_up, half_down = row[0, 3, 4], row[0, 5, 6], row[1, 7, 8], row[1, 9, 9]
     nothing = row[0, 0, 0]
@@ -508,7 +570,12 @@ def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
     assert content == figures_sheets.animation(frames, scale, seconds)
     labels = []
     with Image.open(io.BytesIO(content)) as gif:
-        assert gif.format == "GIF" and gif.n_frames == 5 and gif.size == (n * 29 * scale, 24 + 28 * scale) and gif.info["loop"] == 0
+        assert (
+            gif.format == "GIF"
+            and gif.n_frames == 5
+            and gif.size == (n * 29 * scale, 24 + 28 * scale)
+            and gif.info["loop"] == 0
+        )
         for i in range(5):
             gif.seek(i)
             assert gif.info["duration"] == 1000 * seconds
@@ -516,7 +583,9 @@ def test_animation_shows_every_frame_under_its_label(n, scale, seconds):
             for column in range(n):
                 left = column * 29 * scale
                 tile = sheet[24:, left : left + 28 * scale]
-                np.testing.assert_allclose(tile, np.kron(LEVELS[column, 0].roll(i, 1), np.ones((scale, scale))), atol=min(i, 1))
+                np.testing.assert_allclose(
+                    tile, np.kron(LEVELS[column, 0].roll(i, 1), np.ones((scale, scale))), atol=min(i, 1)
+                )
                 assert (sheet[24:, left + 28 * scale : left + 29 * scale] >= 254).all()  # white between
             labels.append((sheet[:24] < 128).tobytes())
             assert (sheet[:24] < 128).any()
@@ -645,7 +714,9 @@ def test_save_writes_what_encode_gives(tmp_path):
     path = catalogue.save(figures_sheets.edit(images(8), images(8, seed=1), "title"), tmp_path / "new", "name")
     encoded = catalogue.encode(figures_sheets.edit(images(8), images(8, seed=1), "title"))
     assert path == tmp_path / "new" / "name.png"
-    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == {f"name.{kind}": content for kind, content in encoded.items()}
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == {
+        f"name.{kind}": content for kind, content in encoded.items()
+    }
 
 
 def test_on_page_holds_the_file_and_escapes_the_caption():
@@ -660,7 +731,11 @@ def test_on_page_holds_the_file_and_escapes_the_caption():
 
 
 def test_latency_draws_every_move_with_its_median():
-    times = {("dcgan", "quiet"): [30.0, 40.0, 50.0], ("dcgan", "busy"): [60.0, 80.0, 100.0], ("vanilla", "quiet"): [10.0, 20.0, 90.0]}
+    times = {
+        ("dcgan", "quiet"): [30.0, 40.0, 50.0],
+        ("dcgan", "busy"): [60.0, 80.0, 100.0],
+        ("vanilla", "quiet"): [10.0, 20.0, 90.0],
+    }
     results = {"machine": {}, "moves": 3, "vanilla": {}, "dcgan": {}}
     for (model, name), values in times.items():
         results[model][name] = {"times_ms": values, "median_ms": values[1], "p95_ms": values[2]}

@@ -285,7 +285,7 @@ def test_vanilla_keeps_torchs_initial_weights(tiny_config):
     torch.manual_seed(0)
     built = registry.build(tiny_config("vanilla"))
     torch.manual_seed(0)
-    for network, fresh in zip(built, (VanillaGenerator(), VanillaDiscriminator())):
+    for network, fresh in zip(built, (VanillaGenerator(), VanillaDiscriminator()), strict=True):
         state, expected = network.state_dict(), fresh.state_dict()
         assert state.keys() == expected.keys()
         assert all(torch.equal(state[name], expected[name]) for name in state)

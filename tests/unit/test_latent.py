@@ -285,7 +285,10 @@ class Plane(nn.Module):
     def __init__(self, latent_dim=5, bend=0.0):
         super().__init__()
         with seeded("plane"):
-            self.weight, self.bias = nn.Parameter(torch.randn(784, latent_dim) / 20), nn.Parameter(torch.randn(784) / 20)
+            self.weight, self.bias = (
+                nn.Parameter(torch.randn(784, latent_dim) / 20),
+                nn.Parameter(torch.randn(784) / 20),
+            )
         self.bend = bend
 
     def forward(self, z):

@@ -53,7 +53,10 @@ def test_convolution_to_one_equals_plain_convolution_with_gradients(size):
 
 
 def test_spectral_norm_equals_torchs_with_gradients_and_state():
-    """Over several steps, in training and in eval mode; and where two results wait for their gradients, as those of a GAN's D may."""
+    """Over several steps, in training and in eval mode.
+
+    Also where two results wait for their gradients, as those of a GAN's D may.
+    """
     networks = normalised(spectral_norm), layers.fuse(normalised(layers.spectral_norm))
     networks[1].load_state_dict(networks[0].state_dict())
     for training in (True, True, False, True):
@@ -81,6 +84,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYERS)
 def test_second_derivatives_are_right(kind):
     """Against finite differences of the first ones: of the input, and of every parameter."""
@@ -148,13 +152,17 @@ def test_print_shows_the_layers_of_the_lab_and_that_they_are_fused():
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_each_layer_called_alone_does_what_it_is_called(model):
     """Layer by layer, and with hooks on every layer, a fused network gives what the plain one does."""
-    for network, x in zip(registry.build(config_for(model, "smoke")), (torch.randn(2, 100), torch.rand(2, 1, 28, 28)), strict=True):
+    for network, x in zip(
+        registry.build(config_for(model, "smoke")), (torch.randn(2, 100), torch.rand(2, 1, 28, 28)), strict=True
+    ):
         plain, fused = network.eval(), layers.fuse(copy.deepcopy(network)).eval()
         expected, seen = {}, {}
         for into, whole in ((expected, plain), (seen, fused)):
             for name, layer in whole.named_modules():
                 if not isinstance(layer, nn.Sequential) and layer is not whole and "parametrizations" not in name:
-                    layer.register_forward_hook(lambda _, args, out, name=name, into=into: into.update({name: (args[0].clone(), out.clone())}))
+                    layer.register_forward_hook(
+                        lambda _, args, out, name=name, into=into: into.update({name: (args[0].clone(), out.clone())})
+                    )
         with torch.no_grad():
             torch.testing.assert_close(fused(x), plain(x), rtol=1e-4, atol=1e-5)
         assert list(seen) == list(expected) and len(seen) > 5
@@ -217,10 +225,13 @@ def double(monkeypatch):
     torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_fifty_steps_with_and_without(model, sample_images, monkeypatch, double):
     """Same noise, same batches, float64: losses and weights agree to 1e-8."""
-    config = config_for(model, "smoke", epochs=2, examples=200, batch=8, precision="float32")  # here: that of the weights
+    config = config_for(
+        model, "smoke", epochs=2, examples=200, batch=8, precision="float32"
+    )  # here: that of the weights
     states = []
     for fused in (True, False):
         if not fused:
@@ -251,13 +262,15 @@ def test_in_bfloat16_images_and_gradients_are_the_same_to_its_rounding(model):
         (images[-1] * weight).sum().backward()
     assert images[1].dtype == torch.float32
     assert 1e-5 < (images[0] - images[1]).abs().max() < 0.02
-    for (name, p), q in zip(exact.named_parameters(), half.parameters()):
+    for (name, p), q in zip(exact.named_parameters(), half.parameters(), strict=True):
         assert q.grad.dtype == torch.float32
         if p.grad.norm() > 1e-4:  # not so for a bias before BatchNorm: rounding of 0
             assert (p.grad - q.grad).norm() < 0.2 * p.grad.norm(), name
 
 
-@pytest.mark.parametrize(("amx", "avx512_bf16", "expected"), [(1, 0, "bfloat16"), (0, 1, "bfloat16"), (0, 0, "float32")])
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "expected"), [(1, 0, "bfloat16"), (0, 1, "bfloat16"), (0, 0, "float32")]
+)
 def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf16, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
@@ -266,9 +279,12 @@ def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf1
     assert [training_state.precision(wanted, "cpu") for wanted in ("float32", "bfloat16")] == ["float32", "bfloat16"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
 @pytest.mark.parametrize(("model", "block"), [("vanilla", "main"), ("dcgan", "conv_blocks")])
-def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(model, block, precision, sample_images, tmp_path):
+def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(
+    model, block, precision, sample_images, tmp_path
+):
     config = config_for(model, "smoke", epochs=1, examples=64, batch=8, precision=precision)
     run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
     assert run.manifest["machine"]["precision"] == precision

@@ -57,7 +57,9 @@ def test_every_loss_names_its_source_its_marks_and_its_axis():
     for name, loss in LOSSES.items():
         assert issubclass(loss, Loss) and loss.name == name and loss.title and loss.source and loss.answers
         assert {mark.column for mark in loss.marks} <= set(COLUMNS)
-        assert {field.name for field in dataclasses.fields(loss)} <= {field.name for field in dataclasses.fields(TrainConfig)}
+        assert {field.name for field in dataclasses.fields(loss)} <= {
+            field.name for field in dataclasses.fields(TrainConfig)
+        }
 
 
 def test_the_config_gives_the_loss_its_weights():
@@ -78,7 +80,10 @@ def test_slopes_of_known_functions(images):
 def test_non_saturating(images):
     d, (x, y) = Linear(), images
     value, real, fake = NonSaturating(0.1).of_d(d, x, y)
-    by_hand = [0.9 * softplus(-a) + 0.1 * softplus(a) + softplus(b) for a, b in zip(real.flatten().tolist(), fake.flatten().tolist())]
+    by_hand = [
+        0.9 * softplus(-a) + 0.1 * softplus(a) + softplus(b)
+        for a, b in zip(real.flatten().tolist(), fake.flatten().tolist())
+    ]
     assert value.item() == pytest.approx(sum(by_hand) / 6)
     assert NonSaturating().of_g(d, x, y).item() == pytest.approx(sum(softplus(-b) for b in fake.flatten().tolist()) / 6)
     torch.testing.assert_close(NonSaturating().answer(real), 1 / (1 + (-real).exp()))
@@ -156,6 +161,7 @@ def test_at_a_draw_the_losses_stand_on_their_marks(name, images):
             assert found == pytest.approx(mark.level, abs=1e-4), column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_fused_layers_give_the_steps_of_plain_ones(name, model):
@@ -177,6 +183,7 @@ def test_fused_layers_give_the_steps_of_plain_ones(name, model):
     torch.testing.assert_close(results[1], results[0], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_a_run_is_trained_resumed_and_loaded_with_every_loss(name, model, tiny_config, sample_images, tmp_path):

@@ -1,4 +1,4 @@
-"""Every score against closed forms, plain loops and real images that were spoilt on purpose; then the book of scores."""
+"""Every score against closed forms, plain loops and real images spoilt on purpose; then the book of scores."""
 
 import functools
 import importlib.util
@@ -65,7 +65,10 @@ def test_frechet_of_a_shift_is_its_square():
 
 
 def test_frechet_of_a_stretch():
-    """Each axis stretched by its own factor: the squares of the differences of the deviations, if the axes do not correlate."""
+    """Each axis stretched by its own factor: the squares of the differences of the deviations.
+
+    That is so if the axes do not correlate.
+    """
     a, factors = normal(500, 4), torch.tensor([1.0, 2.0, 0.5, 3.0])
     a = (a - a.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(a.T.cov())).T  # covariance 1, mean 0
     assert frechet_distance(a, a * factors) == pytest.approx(0 + 1 + 0.25 + 4, rel=1e-4)
@@ -145,7 +148,9 @@ def test_kernel_over_subsets(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "features", [normal(30, 3), on_a_grid(40, 2), on_a_grid(600, 3, top=20), torch.zeros(9, 4)], ids=["normal", "ties", "600", "equal"]
+    "features",
+    [normal(30, 3), on_a_grid(40, 2), on_a_grid(600, 3, top=20), torch.zeros(9, 4)],
+    ids=["normal", "ties", "600", "equal"],
 )
 def test_radii_against_loops(features):
     found = radii(features, (1, 3, 5))
@@ -176,7 +181,9 @@ def manifold_by_loops(real, fake, k, k_density):
     across = squares(real, fake)
     balls = across <= reach(real, k_density)[:, None]
     return {
-        "precision": np.mean([any(across[i, j] <= reach(real, k)[i] for i in range(len(real))) for j in range(len(fake))]),
+        "precision": np.mean(
+            [any(across[i, j] <= reach(real, k)[i] for i in range(len(real))) for j in range(len(fake))]
+        ),
         "recall": np.mean((across <= reach(fake, k)[None]).any(1)),
         "density": balls.sum() / k_density / len(fake),
         "coverage": balls.any(1).mean(),
@@ -184,10 +191,14 @@ def manifold_by_loops(real, fake, k, k_density):
 
 
 @pytest.mark.parametrize(("k", "k_density"), [(3, 5), (1, 2), (5, 3), (2, 2)], ids=str)
-@pytest.mark.parametrize(("n", "m", "top", "shift"), [(25, 30, 3, 1), (30, 25, 6, 3), (40, 20, 12, 5), (7, 9, 40, 8)], ids=str)
+@pytest.mark.parametrize(
+    ("n", "m", "top", "shift"), [(25, 30, 3, 1), (30, 25, 6, 3), (40, 20, 12, 5), (7, 9, 40, 8)], ids=str
+)
 def test_manifold_scores_against_loops(k, k_density, n, m, top, shift):
     real, fake = on_a_grid(n, 2, "real", top=top), on_a_grid(m, 2, "fake", top=top) + shift
-    assert manifold_scores(real, fake, k, k_density) == pytest.approx(manifold_by_loops(real, fake, k, k_density), abs=1e-6)
+    assert manifold_scores(real, fake, k, k_density) == pytest.approx(
+        manifold_by_loops(real, fake, k, k_density), abs=1e-6
+    )
 
 
 def test_manifold_scores_of_more_than_a_chunk():
@@ -263,9 +274,16 @@ def test_an_outlier_fools_recall_but_not_coverage():
 
 def test_identical_features_are_inside():
     same = torch.ones(20, 6)
-    assert manifold_scores(same, same) == {"precision": 1, "recall": 1, "density": 4, "coverage": 1}  # 20 balls hold each, over 5
+    assert manifold_scores(same, same) == {
+        "precision": 1,
+        "recall": 1,
+        "density": 4,
+        "coverage": 1,
+    }  # 20 balls hold each, over 5
     assert set(manifold_scores(same, same + 0.001).values()) == {0}
-    assert frechet_distance(same, same + 1) == pytest.approx(6) and kernel_distance(same, same)[0] == pytest.approx(0, abs=1e-5)
+    assert frechet_distance(same, same + 1) == pytest.approx(6) and kernel_distance(same, same)[0] == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("which", ["real", "fake"])
@@ -330,7 +348,9 @@ def test_neighbour_ratio_of_known_distances():
     seen, unseen = constant(0.1, 0.9, -0.9), constant(-0.2, 0.8, -1.0)
     assert neighbour_ratio(constant(0.0), seen, unseen) == pytest.approx(0.5, rel=1e-3)
     assert neighbour_ratio(constant(0.0), unseen, seen) == pytest.approx(2, rel=1e-3)
-    assert neighbour_ratio(constant(0.0, 0.5), seen, unseen) == pytest.approx((0.1 + 0.4) / (0.2 + 0.3), rel=1e-3)  # of means
+    assert neighbour_ratio(constant(0.0, 0.5), seen, unseen) == pytest.approx(
+        (0.1 + 0.4) / (0.2 + 0.3), rel=1e-3
+    )  # of means
 
 
 def test_neighbour_ratio_of_exchangeable_sets_is_one():
@@ -437,7 +457,9 @@ def test_score_is_all_the_scores(reference, floor):
     assert tuple(floor) == SCORES and all(math.isfinite(value) for value in floor.values())
     features, classes = reference.classifier.measure(reference.floor)
     assert floor["frechet"] == pytest.approx(frechet_distance(reference.features, features))
-    assert (floor["kernel"], floor["kernel_sd"]) == pytest.approx(kernel_distance(reference.features, features), abs=1e-6)
+    assert (floor["kernel"], floor["kernel_sd"]) == pytest.approx(
+        kernel_distance(reference.features, features), abs=1e-6
+    )
     assert {k: floor[k] for k in SCORES[3:7]} == pytest.approx(manifold_scores(reference.features, features))
     assert {k: floor[k] for k in SCORES[7:9]} == pytest.approx(class_scores(classes, reference.histogram))
     assert floor["sharpness"] == pytest.approx(pictures.roughness(reference.floor).mean().item())
@@ -446,9 +468,13 @@ def test_score_is_all_the_scores(reference, floor):
 
 def test_the_names_of_the_scores():
     """Their order is that of the tables, and of the numbers in what is kept."""
-    assert SCORES == scoring.names() == (
-        *("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage"),
-        *("class_js", "dropped_classes", "sharpness", "neighbour_ratio"),
+    assert (
+        SCORES
+        == scoring.names()
+        == (
+            *("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage"),
+            *("class_js", "dropped_classes", "sharpness", "neighbour_ratio"),
+        )
     )
 
 
@@ -472,7 +498,9 @@ def test_a_score_is_one_function(reference, floor, registry):
     found, (sample,) = score(reference.floor, reference, 7), seen
     assert scoring.names() == (*SCORES, "darkest", "brightest", "the seed") == tuple(found)
     assert (found["darkest"], found["brightest"], found["the seed"]) == (-1, 1, 7)
-    assert {name: found[name] for name in SCORES if "kernel" not in name} == {name: floor[name] for name in SCORES if "kernel" not in name}
+    assert {name: found[name] for name in SCORES if "kernel" not in name} == {
+        name: floor[name] for name in SCORES if "kernel" not in name
+    }
     features, probabilities = reference.classifier.measure(reference.floor)
     assert torch.equal(sample.features, features) and torch.equal(sample.probabilities, probabilities)
     assert sample.images is reference.floor and sample.reference is reference and sample.seed == 7
@@ -486,8 +514,15 @@ def test_a_function_that_gives_too_few_numbers_is_noticed(reference, registry):
 
 
 def test_real_training_images_are_good(floor):
-    assert floor["frechet"] < 0.5 and abs(floor["kernel"]) < 0.005 and floor["class_js"] < 0.02 and floor["dropped_classes"] == 0
-    assert floor["precision"] > 0.8 and floor["recall"] > 0.8 and floor["coverage"] > 0.9 and 0.9 < floor["density"] < 1.2
+    assert (
+        floor["frechet"] < 0.5
+        and abs(floor["kernel"]) < 0.005
+        and floor["class_js"] < 0.02
+        and floor["dropped_classes"] == 0
+    )
+    assert (
+        floor["precision"] > 0.8 and floor["recall"] > 0.8 and floor["coverage"] > 0.9 and 0.9 < floor["density"] < 1.2
+    )
     assert 0.98 < floor["neighbour_ratio"] < 1.03  # these training images were not among the seen ones
 
 
@@ -508,7 +543,10 @@ def test_one_image_again_and_again(reference, floor):
 def test_three_classes_missing(reference, floor, training_images):
     """What is there is as good as before; what is missing shows in recall, coverage and the classes."""
     images, labels = training_images
-    found = score(to_unit(images[40_000:][~torch.isin(labels[40_000:], torch.tensor([1, 7, 8], dtype=torch.uint8))][:N]), reference)
+    found = score(
+        to_unit(images[40_000:][~torch.isin(labels[40_000:], torch.tensor([1, 7, 8], dtype=torch.uint8))][:N]),
+        reference,
+    )
     assert found["dropped_classes"] == 3 and found["class_js"] > 0.1 > 10 * floor["class_js"]
     assert found["recall"] < floor["recall"] - 0.15 and found["coverage"] < floor["coverage"] - 0.2
     assert found["frechet"] > 4 * floor["frechet"] and found["kernel"] > 0.005
@@ -518,7 +556,9 @@ def test_three_classes_missing(reference, floor, training_images):
 
 
 def test_blurred(reference, floor):
-    found = score(avg_pool2d(torch.nn.functional.pad(reference.floor, (1, 1, 1, 1), mode="replicate"), 3, stride=1), reference)
+    found = score(
+        avg_pool2d(torch.nn.functional.pad(reference.floor, (1, 1, 1, 1), mode="replicate"), 3, stride=1), reference
+    )
     assert found["precision"] < floor["precision"] - 0.3 and found["density"] < floor["density"] / 2
     assert found["sharpness"] < 0.75 * floor["sharpness"] and found["frechet"] > 5 * floor["frechet"]
     assert found["dropped_classes"] == 0
@@ -550,7 +590,11 @@ def test_noise(reference, floor):
     with seeded("noise"):
         found = score(torch.rand_like(reference.real) * 2 - 1, reference)
     assert found["precision"] == found["recall"] == found["density"] == found["coverage"] == 0
-    assert found["frechet"] > 100 * floor["frechet"] and found["kernel"] > 1 and found["sharpness"] > 3 * floor["sharpness"]
+    assert (
+        found["frechet"] > 100 * floor["frechet"]
+        and found["kernel"] > 1
+        and found["sharpness"] > 3 * floor["sharpness"]
+    )
     assert found["class_js"] > 0.5 and found["dropped_classes"] >= 7
     assert found["neighbour_ratio"] == pytest.approx(1, abs=0.1)
 
@@ -587,7 +631,9 @@ def test_a_generator_is_scored_by_several_sets_of_vectors(small):
     rows = [score(latent.sample(Toy(), latent.latents(100, 10, seed)), small) for seed in (1004, 1005)]
     assert tuple(found) == SCORES
     for name, entry in found.items():
-        assert entry.tolist() == pytest.approx([row[name] for row in rows], abs=1e-6) or name == "kernel_sd"  # its subsets are the whole set
+        assert (
+            entry.tolist() == pytest.approx([row[name] for row in rows], abs=1e-6) or name == "kernel_sd"
+        )  # its subsets are the whole set
     assert found["frechet"][0] != found["frechet"][1]
 
 
@@ -601,7 +647,10 @@ def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
     monkeypatch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
 
     def make(*seeds):
-        return [runs.fit_or_load(tiny_config("vanilla", seed=seed), "cpu", tmp_path / "runs", sample_images) for seed in seeds]
+        return [
+            runs.fit_or_load(tiny_config("vanilla", seed=seed), "cpu", tmp_path / "runs", sample_images)
+            for seed in seeds
+        ]
 
     return make
 
@@ -623,6 +672,7 @@ def name_of(run):
     return run.folder.relative_to(paths.RUNS).as_posix()
 
 
+@pytest.mark.slow
 def test_runs_are_scored_once(workplace, measured, small):
     found = workplace(0, 1)
     rows = scoring.score_runs(found, 100, "cpu")
@@ -636,10 +686,13 @@ def test_runs_are_scored_once(workplace, measured, small):
 
     measured.clear()
     assert scoring.score_runs(found, 100, "cpu") == rows and not measured
-    assert scoring.score_runs(found[1:], 100, "cpu") == {name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))}
+    assert scoring.score_runs(found[1:], 100, "cpu") == {
+        name: rows[name] for name in ("floor", "ceiling", name_of(found[1]))
+    }
     assert not measured
 
 
+@pytest.mark.slow
 def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     found = workplace(0)
     rows = scoring.score_runs(found, 100)
@@ -652,7 +705,11 @@ def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     for value in found[0].generator_state.values():
         value.mul_(2)
     again = scoring.score_runs(found, 100)
-    assert len(measured) == len(scoring.SEEDS) and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
+    assert (
+        len(measured) == len(scoring.SEEDS)
+        and again["floor"] == rows["floor"]
+        and again[name_of(found[0])] != rows[name_of(found[0])]
+    )
 
 
 @pytest.mark.parametrize("changed", ["version", "images", "classifier"])
@@ -672,7 +729,13 @@ def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     rows = scoring.score_runs([], 100)
     path, whole = next((path, path.read_bytes()) for path in paths.MEASURED.iterdir())
     partial = safetensors.torch.save({"frechet": torch.zeros(1)})
-    spoilt = {"empty": b"", "truncated": whole[:-5], "flipped": whole[:-1] + bytes([whole[-1] ^ 1]), "no tensors": b"x", "half of the scores": partial}
+    spoilt = {
+        "empty": b"",
+        "truncated": whole[:-5],
+        "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "no tensors": b"x",
+        "half of the scores": partial,
+    }
     if damage == "half of the scores":  # and its name vouches for it
         path = path.rename(path.with_stem(f"{path.stem.rpartition('-')[0]}-{sha256(partial)[:16]}"))
     path.write_bytes(spoilt[damage])
@@ -680,6 +743,7 @@ def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     assert scoring.score_runs([], 100) == rows and len(measured) == 1
 
 
+@pytest.mark.slow
 def test_scores_kept_before_one_was_added_are_measured_anew(workplace, measured, registry):
     """Once; and what was kept before stays where it was, for those who look for no more."""
     found = workplace(0)
@@ -736,7 +800,11 @@ def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
 
 def test_the_table():
     row = {name: {"mean": 0.12345, "low": 0.12345, "high": 0.12345} for name in SCORES}
-    other = {**row, "recall": {"mean": 0.5, "low": 0.4, "high": 0.6}, "dropped_classes": {"mean": 3, "low": 3, "high": 3}}
+    other = {
+        **row,
+        "recall": {"mean": 0.5, "low": 0.4, "high": 0.6},
+        "dropped_classes": {"mean": 3, "low": 3, "high": 3},
+    }
     lines = scoring.table({"floor": row, "a run": other}).splitlines()
     assert len(lines) == 4 and all(line.startswith("|") and line.endswith("|") for line in lines)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0][1:], *lines[2:])]
@@ -755,7 +823,7 @@ def test_all_finished_runs_are_scored(workplace, capsys, refused):
     printed = capsys.readouterr().out
     assert (
         scoring.table(scoring.score_runs([run], 100)) in printed
-        and str((paths.BUILD / "scores.json")) in printed
+        and str(paths.BUILD / "scores.json") in printed
         and load_classifier()[1]["sha256"][:12] in printed
     )
     book = json.loads((paths.BUILD / "scores.json").read_bytes())

@@ -180,10 +180,15 @@ def test_a_check_against_the_scores_of_the_same_pictures(reference, tiny_config)
     images = latent.sample(g, latent.latents(N, 7, 2000))
     scores = scoring.score(images, reference)
     scores["neighbour_ratio"] = metrics.neighbour_ratio(images, *scoring.neighbours())
-    assert {name: found[name] for name in RECORDED if name != "crowding"} == {name: scores[name] for name in RECORDED if name != "crowding"}
+    assert {name: found[name] for name in RECORDED if name != "crowding"} == {
+        name: scores[name] for name in RECORDED if name != "crowding"
+    }
     seen, unseen = scoring.neighbours()
     assert len(seen) == len(unseen) == 10_000 and torch.equal(seen[:N], reference.seen)
-    assert torch.cdist(reference.floor.flatten(1), seen.flatten(1)).min() > 0 and torch.cdist(reference.real.flatten(1), unseen.flatten(1)).amin(1).max() < 0.1
+    assert (
+        torch.cdist(reference.floor.flatten(1), seen.flatten(1)).min() > 0
+        and torch.cdist(reference.real.flatten(1), unseen.flatten(1)).amin(1).max() < 0.1
+    )
 
     def typical(images):
         """The median over the pictures of the distance to the third nearest other one."""
@@ -220,6 +225,7 @@ def test_the_average_is_what_is_checked(reference, tiny_config):
     assert alarm(check(state, reference), SETTLED)[0].startswith("collapse")
 
 
+@pytest.mark.slow
 def test_a_healthy_training_and_the_same_with_a_dead_layer(reference, tiny_config, sample_images):
     """Some two hundred steps on real images; then the last layer forgets what it was told."""
     state = TrainState(tiny_config("vanilla", epochs=3, examples=512, latent_dim=20))
@@ -250,7 +256,9 @@ def config_of(tiny_config, epochs=4):
 @pytest.fixture(scope="module")
 def straight(fewer, tiny_config, sample_images, tmp_path_factory):
     """The folder of a watched training that nobody interrupted."""
-    return fit_or_load(config_of(tiny_config), "cpu", tmp_path_factory.mktemp("straight"), sample_images, small(fewer)).folder
+    return fit_or_load(
+        config_of(tiny_config), "cpu", tmp_path_factory.mktemp("straight"), sample_images, small(fewer)
+    ).folder
 
 
 def collapsed(state, n):
@@ -271,7 +279,9 @@ def fallen(fewer, tiny_config, sample_images, tmp_path_factory):
     """The same training with alarms."""
     with pytest.MonkeyPatch.context() as patch:
         plant(patch)
-        return fit_or_load(config_of(tiny_config), "cpu", tmp_path_factory.mktemp("fallen"), sample_images, small(fewer))
+        return fit_or_load(
+            config_of(tiny_config), "cpu", tmp_path_factory.mktemp("fallen"), sample_images, small(fewer)
+        )
 
 
 def epochs_in(path):
@@ -285,7 +295,9 @@ def test_how_many_pictures(profile, n, monkeypatch):
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
     monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
-    Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), paths.RUNS / "nowhere")
+    Monitor(profile, "some device")(
+        SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), paths.RUNS / "nowhere"
+    )
     assert asked == [(n, "some device")]
 
 
@@ -304,7 +316,9 @@ def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_confi
     loop.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows == expected == read(straight / "scores.json")
-    assert all(list(row) == ["epoch", *RECORDED] and all(math.isfinite(value) for value in row.values()) for row in rows)
+    assert all(
+        list(row) == ["epoch", *RECORDED] and all(math.isfinite(value) for value in row.values()) for row in rows
+    )
     assert not (straight / "alarm.json").exists()
 
 
@@ -336,6 +350,7 @@ def followed(watcher, log):
     return watched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [0, 2], ids=["no checkpoint", "all checkpoints"])
 def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_path, monkeypatch, refused, lost):
     """With checkpoints lost, the training goes back further than the watch had come: no row and no alarm is doubled."""
@@ -348,7 +363,9 @@ def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_
     for path in sorted(folder.glob("checkpoint-*"), reverse=True)[:lost]:
         path.unlink()
     run = fit_or_load(config, "cpu", tmp_path, sample_images, followed(small(fewer), log))
-    assert log == [list(range(1, epoch + 1)) for epoch in range(1 if lost else 3, 5)]  # an epoch that was saved is looked at again
+    assert log == [
+        list(range(1, epoch + 1)) for epoch in range(1 if lost else 3, 5)
+    ]  # an epoch that was saved is looked at again
     for name in ("scores.json", "alarm.json"):
         assert (folder / name).read_bytes() == (fallen.folder / name).read_bytes()
     assert run.manifest["files"] == fallen.manifest["files"]
@@ -416,7 +433,9 @@ def test_a_generator_that_knows_all_training_images_by_heart(checked):
     ],
 )
 def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0})
+    monkeypatch.setattr(
+        monitor, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0}
+    )
     watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
     for epoch in range(1, epochs + 1):
         watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)
@@ -427,7 +446,9 @@ def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monke
 # ----- reading
 
 
-@pytest.mark.parametrize("rows", [[], [{"epoch": 3, "frechet": 1.5}], [{"epoch": 1}, {"epoch": 2, "reasons": ["collapse: ..."]}]], ids=str)
+@pytest.mark.parametrize(
+    "rows", [[], [{"epoch": 3, "frechet": 1.5}], [{"epoch": 1}, {"epoch": 2, "reasons": ["collapse: ..."]}]], ids=str
+)
 def test_rows_are_read(tmp_path, rows):
     (tmp_path / "scores.json").write_text(json.dumps(rows))
     assert read(tmp_path / "scores.json") == rows
@@ -436,7 +457,14 @@ def test_rows_are_read(tmp_path, rows):
 SPOILT = [
     *(b"", b"no JSON", b'[{"epoch": 1}', b'[{"epoch": 1}]]', b"\xff\xfe", b"\0" * 40),
     *(b"{}", b'""', b"null", b"3", b"true", b'"text"', b'{"epoch": 1}', b"[1, 2]", b"[null]", b"[[]]", b'["epoch"]'),
-    *(b"[{}]", b'[{"epoch": "1"}]', b'[{"epoch": 1.5}]', b'[{"epoch": null}]', b'[{"epoch": true}]', b'[{"epoch": 1}, {"frechet": 1}]'),
+    *(
+        b"[{}]",
+        b'[{"epoch": "1"}]',
+        b'[{"epoch": 1.5}]',
+        b'[{"epoch": null}]',
+        b'[{"epoch": true}]',
+        b'[{"epoch": 1}, {"frechet": 1}]',
+    ),
 ]
 
 
@@ -448,7 +476,12 @@ def test_what_is_no_table_has_no_rows(tmp_path, content):
 
 def test_a_file_that_is_not_there_has_no_rows(tmp_path):
     (tmp_path / "folder.json").mkdir()
-    assert read(tmp_path / "nothing.json") == read(tmp_path / "no folder" / "scores.json") == read(tmp_path / "folder.json") == []
+    assert (
+        read(tmp_path / "nothing.json")
+        == read(tmp_path / "no folder" / "scores.json")
+        == read(tmp_path / "folder.json")
+        == []
+    )
 
 
 # ----- the figure
@@ -460,11 +493,17 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     figure.savefig(io.BytesIO(), format="svg")
     panel, shares = figure.axes[2:]
     curve, *marks = panel.get_lines()
-    assert curve.get_xdata().tolist() == [1, 2, 3, 4] and curve.get_ydata().tolist() == [row["frechet"] for row in scores]
+    assert curve.get_xdata().tolist() == [1, 2, 3, 4] and curve.get_ydata().tolist() == [
+        row["frechet"] for row in scores
+    ]
     for line, name in zip(shares.get_lines(), ("precision", "recall"), strict=True):
         assert line.get_label() == name and line.get_ydata().tolist() == [row[name] for row in scores]
-    assert [(list(mark.get_xdata()), mark.get_color()) for mark in marks] == [([epoch, epoch], "red") for epoch in (2, 3, 4)]
-    assert [(text.get_position()[0], text.get_text().strip()) for text in panel.texts[1:]] == [(epoch, "collapse") for epoch in (2, 3, 4)]
+    assert [(list(mark.get_xdata()), mark.get_color()) for mark in marks] == [
+        ([epoch, epoch], "red") for epoch in (2, 3, 4)
+    ]
+    assert [(text.get_position()[0], text.get_text().strip()) for text in panel.texts[1:]] == [
+        (epoch, "collapse") for epoch in (2, 3, 4)
+    ]
 
 
 def test_the_figure_of_a_training_without_alarms(straight):

@@ -14,7 +14,8 @@ SHOW = """
 import json
 from labkit.base import paths
 names = ("DATA", "RUNS", "COLLECT", "HEADLESS")
-print(json.dumps({name: value if isinstance(value := getattr(paths, name), bool | None) else str(value) for name in names}))
+values = {name: getattr(paths, name) for name in names}
+print(json.dumps({name: value if isinstance(value, bool | None) else str(value) for name, value in values.items()}))
 """
 
 
@@ -26,7 +27,9 @@ def seen(folder, **own):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("nothing", [{}, {"LABKIT_DATA": "", "LABKIT_RUNS": "", "LABKIT_FIGURES": "", "LABKIT_HEADLESS": ""}])
+@pytest.mark.parametrize(
+    "nothing", [{}, {"LABKIT_DATA": "", "LABKIT_RUNS": "", "LABKIT_FIGURES": "", "LABKIT_HEADLESS": ""}]
+)
 def test_without_a_word_of_the_environment_all_is_in_the_project(tmp_path, nothing):
     root = paths.ROOT
     assert (root / "labkit/base/paths.py").samefile(paths.__file__)

@@ -1,4 +1,4 @@
-"""The editor without its sliders: every edit is what `latent` makes of it, can be taken back, and comes back from a file."""
+"""The editor without its sliders: every edit is what `latent` makes of it, can be undone, comes back from a file."""
 
 import functools
 import inspect
@@ -94,7 +94,14 @@ def shows(editor, g, base, z):
 def state(editor):
     """All that a refused call has to leave as it is."""
     picture = editor.images()[1].clone() if editor.run else None
-    numbers = editor.seed, list(editor.dims), editor.dim, list(editor.rows), list(editor.touched), editor.run and editor.run.folder
+    numbers = (
+        editor.seed,
+        list(editor.dims),
+        editor.dim,
+        list(editor.rows),
+        list(editor.touched),
+        editor.run and editor.run.folder,
+    )
     return numbers, *((x.clone() for x in (editor.base, editor.z, picture)) if editor.run else ())
 
 
@@ -104,7 +111,12 @@ def same(a, b):
 
 def refuses(editor, *words):
     """Whether the status line says that the last call failed, in one line and with these words."""
-    return editor.failed and editor.status and editor.status.splitlines() == [editor.status] and all(str(w) in editor.status for w in words)
+    return (
+        editor.failed
+        and editor.status
+        and editor.status.splitlines() == [editor.status]
+        and all(str(w) in editor.status for w in words)
+    )
 
 
 def flip(path):
@@ -238,7 +250,10 @@ def test_reseed_depends_on_the_seed_alone(home, editor):
     editor.set(5, 3.0)
     editor.images(), torch.rand(3)  # neither old pictures nor anybody's random numbers are in the way
     editor.reseed(7)
-    assert shows(editor, generator(home["vanilla"]), latent.latents(8, 100, 7), latent.latents(8, 100, 7)) and editor.seed == 7
+    assert (
+        shows(editor, generator(home["vanilla"]), latent.latents(8, 100, 7), latent.latents(8, 100, 7))
+        and editor.seed == 7
+    )
     assert torch.equal(editor.z, Editor(home["vanilla"], seed=7, device="cpu").z)
     editor.reseed(8)
     assert not torch.equal(editor.z, latent.latents(8, 100, 7))
@@ -257,7 +272,9 @@ def test_walk_goes_from_one_base_vector_to_the_other(editor, start, end):
     editor.walk(start, end, 0.5)
     a, b, middle = (x.double() for x in (base[start], base[end], editor.z[start]))
     assert middle.norm().item() == pytest.approx((a.norm() + b.norm()).item() / 2, rel=1e-5)  # on the shell
-    torch.testing.assert_close(middle / middle.norm() @ a / a.norm(), middle / middle.norm() @ b / b.norm(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        middle / middle.norm() @ a / a.norm(), middle / middle.norm() @ b / b.norm(), atol=1e-5, rtol=0
+    )
     assert torch.equal(editor.z[others], edited)
 
 
@@ -417,23 +434,34 @@ def test_effect_is_the_change_per_unit(home, model):
         assert value == latent.change_along(g, latent.latents(16, 100, 1), torch.eye(100)[[dim]]).item() > 0
     e.set(5, 3.0)
     e.reseed(4)
-    assert e.effect(5) == latent.change_along(g, latent.latents(16, 100, 1), torch.eye(100)[[5]]).item()  # of the network, not of the edits
+    assert (
+        e.effect(5) == latent.change_along(g, latent.latents(16, 100, 1), torch.eye(100)[[5]]).item()
+    )  # of the network, not of the edits
 
 
 def test_effects_belong_to_the_network(home):
     e = Editor(home["vanilla"], device="cpu")
     one = e.effect(5)
     e.use(home["dcgan"])
-    assert e.effect(5) == latent.change_along(generator(home["dcgan"]), latent.latents(16, 100, 1), torch.eye(100)[[5]]).item() != one
+    assert (
+        e.effect(5)
+        == latent.change_along(generator(home["dcgan"]), latent.latents(16, 100, 1), torch.eye(100)[[5]]).item()
+        != one
+    )
 
 
+@pytest.mark.slow
 def test_rank_measures_every_dimension_and_tells_how_far_it_is(home):
     shares = []
-    e = type("Telling", (Editor,), {"progress": lambda self, share: shares.append(share)})(home["vanilla"], device="cpu")
+    e = type("Telling", (Editor,), {"progress": lambda self, share: shares.append(share)})(
+        home["vanilla"], device="cpu"
+    )
     e.rank()
     assert list(e.effects) == list(range(100)) and "100" in e.status and not e.failed
     assert shares == sorted(shares) and len(shares) == 100 and shares[-1] == 1
-    expected = latent.change_along(generator(home["vanilla"]), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))])
+    expected = latent.change_along(
+        generator(home["vanilla"]), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))]
+    )
     torch.testing.assert_close(torch.tensor(list(e.effects.values())), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -450,12 +478,15 @@ def found(trained):
 def finder(home, clock, found, monkeypatch):
     """An editor that has found directions."""
     e = Editor(home["dcgan"], seed=3, device="cpu")
-    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found if (g, latent_dim) == (e.g, 100) else None)
+    monkeypatch.setattr(
+        directions, "all_directions", lambda g, latent_dim: found if (g, latent_dim) == (e.g, 100) else None
+    )
     e.find()
     assert not e.failed and str(len(e.directions)) in e.status and "sefa 1" in e.directions
     return e
 
 
+@pytest.mark.slow
 def test_find_is_what_the_library_finds(home, found):
     e = Editor(home["dcgan"], device="cpu")
     e.find()
@@ -475,17 +506,34 @@ def test_an_edit_along_a_direction(finder):
     before = finder.z.clone()
     finder.reset("principal 2")
     torch.testing.assert_close(finder.position("principal 2"), finder.base @ unit)
-    torch.testing.assert_close(finder.z - (finder.z @ unit)[:, None] * unit, before - (before @ unit)[:, None] * unit)  # and nothing else
+    torch.testing.assert_close(
+        finder.z - (finder.z @ unit)[:, None] * unit, before - (before @ unit)[:, None] * unit
+    )  # and nothing else
     finder.undo(), finder.undo(), finder.undo()
     assert torch.equal(finder.z, finder.base)
 
 
 def test_the_effect_of_a_direction(finder):
     unit = finder.directions["steepest 1"]
-    assert finder.effect("steepest 1") == latent.change_along(finder.g, latent.latents(16, 100, 1), unit[None]).item() > finder.effect(5)
+    assert (
+        finder.effect("steepest 1")
+        == latent.change_along(finder.g, latent.latents(16, 100, 1), unit[None]).item()
+        > finder.effect(5)
+    )
 
 
-@pytest.mark.parametrize("call", [("set", "nowhere", 1.0), ("set", "sefa 1", 4.5), ("set", "sefa 1", math.nan), ("add", "nowhere"), ("reset", "nowhere"), ("sweep", "nowhere")], ids=str)
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("set", "nowhere", 1.0),
+        ("set", "sefa 1", 4.5),
+        ("set", "sefa 1", math.nan),
+        ("add", "nowhere"),
+        ("reset", "nowhere"),
+        ("sweep", "nowhere"),
+    ],
+    ids=str,
+)
 def test_bad_directions_are_refused(finder, call):
     before = state(finder)
     getattr(finder, call[0])(*call[1:])
@@ -499,7 +547,12 @@ def test_a_direction_is_kept_with_the_recipe(home, finder):
     (name,) = finder.kept()
     fresh = Editor(home["vanilla"], device="cpu")
     fresh.load(name)
-    assert not fresh.failed and fresh.dims == [*LAB_DIMS, "sefa 1"] and torch.equal(fresh.z, z) and torch.equal(fresh.images()[1], pictures)
+    assert (
+        not fresh.failed
+        and fresh.dims == [*LAB_DIMS, "sefa 1"]
+        and torch.equal(fresh.z, z)
+        and torch.equal(fresh.images()[1], pictures)
+    )
     assert torch.equal(fresh.directions["sefa 1"], unit)
     fresh.use(home["vanilla"])  # where nobody has looked for directions
     assert fresh.dims == list(LAB_DIMS) and fresh.directions == {}
@@ -517,12 +570,18 @@ def test_a_recipe_with_a_bad_direction_is_refused(finder):
 
 
 def measure(run, **units):
-    """Keep ``units`` as directions of ``run``: the first was measured to change contrast most, the second brightness."""
+    """Keep ``units`` as directions of ``run``; as measured, the first changes contrast most, the second brightness."""
     mean, score = torch.zeros(2, 2, len(effects.NAMES))
-    for k, name, effect, against_random in ((0, "contrast", -4.25, -3.0), (0, "width", 9.0, 1.0), (1, "brightness", 17.0, 2.0)):
+    for k, name, effect, against_random in (
+        (0, "contrast", -4.25, -3.0),
+        (0, "width", 9.0, 1.0),
+        (1, "brightness", 17.0, 2.0),
+    ):
         mean[k, effects.NAMES.index(name)], score[k, effects.NAMES.index(name)] = effect, against_random
     sheet = {name: torch.zeros(2, 4) for name in EffectTable.__dataclass_fields__} | {"mean": mean, "score": score}
-    vectors = {f"u:{name}": u for name, u in units.items()} | {f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)}
+    vectors = {f"u:{name}": u for name, u in units.items()} | {
+        f"i:{name}": torch.tensor(float(i)) for i, name in enumerate(units)
+    }
     for old in run.folder.glob("directions-*"):
         old.unlink()
     cache.save(run.folder, "directions", directions._identity(run), sheet | vectors)
@@ -643,7 +702,10 @@ def test_the_saved_picture_is_the_figure_of_the_state(home, editor):
 
 
 def test_the_title_of_the_figure_stays_short(editor):
-    title = lambda: next(filter(None, (editor.figure().axes[0].get_title(loc=where) for where in ("left", "center"))))  # noqa: E731
+    def title():
+        titles = (editor.figure().axes[0].get_title(loc=where) for where in ("left", "center"))
+        return next(filter(None, titles))
+
     assert "as drawn" in title()
     for dim in range(50):
         editor.set(dim, 0.0)
@@ -673,7 +735,11 @@ def test_a_recipe_brings_back_the_same_pixels(home, model, kind):
     for again in (e, fresh):
         again.load(name)
         assert not again.failed and name in again.status
-        assert torch.equal(again.z, z) and torch.equal(again.base, base) and all(map(torch.equal, again.images(), pictures))
+        assert (
+            torch.equal(again.z, z)
+            and torch.equal(again.base, base)
+            and all(map(torch.equal, again.images(), pictures))
+        )
         assert (again.seed, again.dims, again.run.folder) == (11, [5, 33], home[model])
         again.set(60, 2.0)  # and it goes on from there
         assert shows(again, generator(home[model]), base, latent.perturb(z, 60, 2.0))
@@ -861,7 +927,16 @@ def test_the_recipe_that_was_damaged_is_sound(home, editor, recipe):
     assert not editor.failed and torch.equal(editor.z, latent.perturb(latent.latents(8, 100, 3), 20, 2.0))
 
 
-NAMES = ["vanilla-002", "../x", "../explorer/vanilla-001", "vanilla-001/", "vanilla-001/../../x", "./vanilla-001", "/etc", "absolute"]
+NAMES = [
+    "vanilla-002",
+    "../x",
+    "../explorer/vanilla-001",
+    "vanilla-001/",
+    "vanilla-001/../../x",
+    "./vanilla-001",
+    "/etc",
+    "absolute",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -935,7 +1010,12 @@ def test_a_network_with_other_vectors_draws_its_own(home, clock):
 
 
 def test_without_a_run_named_the_dcgan_of_the_longest_profile_is_opened(home, tmp_path, monkeypatch):
-    for place, model in (("full/vanilla", "vanilla"), ("smoke/dcgan", "dcgan"), ("quick/dcgan", "dcgan"), ("smoke/vanilla", "vanilla")):
+    for place, model in (
+        ("full/vanilla", "vanilla"),
+        ("smoke/dcgan", "dcgan"),
+        ("quick/dcgan", "dcgan"),
+        ("smoke/vanilla", "vanilla"),
+    ):
         shutil.copytree(home[model], tmp_path / "runs" / place / home[model].name)
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     assert Editor(device="cpu").run.folder == tmp_path / "runs/quick/dcgan" / home["dcgan"].name
@@ -983,13 +1063,16 @@ def idle(home, tmp_path, monkeypatch):
 
 
 CALLS = [
-    ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",), ("add", 5), ("remove", 5),
-    ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5), ("load", "vanilla-001"),
+    ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",),
+    ("add", 5), ("remove", 5), ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5),
+    ("load", "vanilla-001"),
 ]  # fmt: skip
 
 
 def test_the_list_of_calls_is_complete():
-    reporting = {name for name, method in inspect.getmembers(Editor, inspect.isfunction) if hasattr(method, "__wrapped__")}
+    reporting = {
+        name for name, method in inspect.getmembers(Editor, inspect.isfunction) if hasattr(method, "__wrapped__")
+    }
     assert {call[0] for call in CALLS} | {"use"} == reporting
 
 

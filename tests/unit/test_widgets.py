@@ -1,4 +1,4 @@
-"""The live editor as a page uses it: messages in, pictures out, and every picture is the one of the vectors it stands for."""
+"""The live editor as a page uses it: messages in, pictures out, each the one of the vectors it stands for."""
 
 import asyncio
 import base64
@@ -59,7 +59,11 @@ def inside(widget):
 def button(lab, text, dim=None):
     """The one button of that description: in the row of z[dim], or beside the rows."""
     rows = [inside(row) for row, *_ in lab.slider_rows.values()]
-    found = inside(lab.slider_rows[dim][0]) if dim is not None else [x for x in inside(lab.view) if not any(x in row for row in rows)]
+    found = (
+        inside(lab.slider_rows[dim][0])
+        if dim is not None
+        else [x for x in inside(lab.view) if not any(x in row for row in rows)]
+    )
     (button,) = (x for x in found if isinstance(x, w.Button) and x.description == text)
     return button
 
@@ -86,7 +90,11 @@ def decoded(lab):
     with Image.open(io.BytesIO(lab.stage.value)) as png:
         assert png.format == "PNG" and png.mode == "RGBA" and png.width == 8 * 29 and png.height % 29 == 0
         pixels = np.asarray(png).reshape(png.height // 29, 29, 8, 29, 4).swapaxes(1, 2)
-    assert (pixels[:, :, :28, :28, 3] == 255).all() and not pixels[:, :, 28, :, 3].any() and not pixels[:, :, :, 28, 3].any()
+    assert (
+        (pixels[:, :, :28, :28, 3] == 255).all()
+        and not pixels[:, :, 28, :, 3].any()
+        and not pixels[:, :, :, 28, 3].any()
+    )
     return pixels[:, :, :28, :28, :3]
 
 
@@ -105,7 +113,10 @@ def told(lab):
 
 def measures(lab):
     """Rows of the table under the picture: {name: [(text, classes) for each garment]}."""
-    cells = [(text, classes.split()) for classes, text in re.findall(r'<span class="([^"]*)">([^<]*)</span>', lab.measurements.value)]
+    cells = [
+        (text, classes.split())
+        for classes, text in re.findall(r'<span class="([^"]*)">([^<]*)</span>', lab.measurements.value)
+    ]
     rows = [cells[i : i + 9] for i in range(0, len(cells), 9)]
     assert all(row[0][1] == ["name"] for row in rows)
     return {row[0][0]: row[1:] for row in rows}
@@ -119,7 +130,19 @@ def norms_of(lab):
 
 def control_values(lab):
     """What every control on the page shows."""
-    named = ("network", "folder", "change", "target", "base_seed", "start", "end", "fraction", "dimension", "by_effect", "recipe")
+    named = (
+        "network",
+        "folder",
+        "change",
+        "target",
+        "base_seed",
+        "start",
+        "end",
+        "fraction",
+        "dimension",
+        "by_effect",
+        "recipe",
+    )
     controls = [getattr(lab, name) for name in named] + [slider(lab, dim) for dim in lab.slider_rows]
     return [c.value for c in controls] + [(c.min, c.max) for c in controls if hasattr(c, "max")]
 
@@ -166,7 +189,15 @@ def test_difference_is_a_third_row_that_comes_and_goes(lab):
 
 
 NO_NUMBERS = [{"value": value} for value in (NAN, INF, -INF, None, "1", "", True, [1.0], {}, -5, 2**31)]
-NO_STATES = [{"max": 1e9}, {"max": 1e9, "value": 1}, {"min": -1e9}, {"step": 0}, {"disabled": True}, {"description": "<b>"}, {"index": 1}]
+NO_STATES = [
+    {"max": 1e9},
+    {"max": 1e9, "value": 1},
+    {"min": -1e9},
+    {"step": 0},
+    {"disabled": True},
+    {"description": "<b>"},
+    {"index": 1},
+]
 
 
 def stands(lab, controls, picture, z):
@@ -206,7 +237,10 @@ CHOICES = ["network", "folder", "target", "start", "end"]
 def test_an_unknown_choice_is_refused(lab, name):
     lab.set(5, 3.0)
     before = control_values(lab), lab.stage.value, lab.z.clone()
-    for state in [{"index": index} for index in (99, -1, "x", 1.5, [], NAN)] + [{"options": ["x"]}, {"_options_labels": ["x"], "index": 0}]:
+    for state in [{"index": index} for index in (99, -1, "x", 1.5, [], NAN)] + [
+        {"options": ["x"]},
+        {"_options_labels": ["x"], "index": 0},
+    ]:
         getattr(lab, name).set_state(state)
         assert stands(lab, *before), state
     assert lab.run.config.model == "vanilla" and lab.rows == list(range(8))
@@ -260,10 +294,15 @@ def test_a_move_sends_what_changed_and_no_more(lab, mail):
     lab.set(5, 1.0)
     before = len(mail())
     slider(lab, 5).set_state({"value": 1.5})
-    assert len(mail()) == before + 2 and mail(lab.stage)[-1] in mail()[-2:] and mail(lab.measurements)[-1] in mail()[-2:]
-    assert mail(lab.stage)[-1]["buffer_paths"] == [["value"]] and mail(lab.measurements)[-1]["state"].keys() == {"value"}
+    assert (
+        len(mail()) == before + 2 and mail(lab.stage)[-1] in mail()[-2:] and mail(lab.measurements)[-1] in mail()[-2:]
+    )
+    assert mail(lab.stage)[-1]["buffer_paths"] == [["value"]] and mail(lab.measurements)[-1]["state"].keys() == {
+        "value"
+    }
 
 
+@pytest.mark.slow
 def test_a_flood_of_moves_ends_at_the_last(lab):
     values = [round(4 * math.sin(i / 7), 2) for i in range(200)]
     for value in values:
@@ -350,7 +389,9 @@ def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
     button(lab, "rank").click()
     assert "100" in told(lab)[0] and lab.bar.value == 1 and lab.bar.layout.visibility == "hidden"
     (_, nothing), *ranked = lab.by_effect.options
-    effects = latent.change_along(runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))])
+    effects = latent.change_along(
+        runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))]
+    )
     assert nothing is None and sorted(k for _, k in ranked) == list(range(100)) and lab.by_effect.value is None
     values = [effects[k].item() for _, k in ranked]
     np.testing.assert_allclose(values, sorted(values, reverse=True), atol=1e-3)
@@ -418,7 +459,9 @@ def test_an_edit_of_one_garment(lab):
     assert stands_at(lab, 5, lab.base[2, 5].item()) and "mixed" not in note(lab, 5)
     slider(lab, 5).set_state({"value": 3.5})
     assert shows(lab, lab.base, latent.perturb(lab.base, 5, 3.5, [2]))
-    assert [(text, "touched" in classes) for text, classes in measures(lab)["garment"]] == [(str(i + 1), i == 2) for i in range(8)]
+    assert [(text, "touched" in classes) for text, classes in measures(lab)["garment"]] == [
+        (str(i + 1), i == 2) for i in range(8)
+    ]
     others = list(measures(lab).values())[1:]
     assert not any("touched" in classes for row in others for _, classes in row)
     lab.target.set_state({"index": 0})
@@ -459,7 +502,9 @@ def test_the_captions_measure_what_is_shown(lab):
         assert [text for text, _ in rows[name]] == [f"{x:.0f}" for x in measure(edited).tolist()]
     assert "9.97" in list(rows)[1]  # sqrt(99.5), where N(0, I) lives
     chance, seen = load_classifier()[0].measure(edited)[1].max(1)
-    assert [text for text, _ in rows["seen as"]] == [f"{CLASSES[k]} {c:.0%}" for k, c in zip(seen.tolist(), chance.tolist(), strict=True)]
+    assert [text for text, _ in rows["seen as"]] == [
+        f"{CLASSES[k]} {c:.0%}" for k, c in zip(seen.tolist(), chance.tolist(), strict=True)
+    ]
 
 
 def test_without_the_ruler_only_the_classes_are_missing(home, monkeypatch):
@@ -480,7 +525,9 @@ def test_a_vector_off_the_shell_is_called_far(lab, offset, far):
     lab.refresh()
     norms = norms_of(lab)
     assert ["far" in classes for _, classes in norms] == [far and i == 3 for i in range(8)]
-    assert [text for text, _ in norms] == [f"{typical + offset:.2f}{' far' * far}" if i == 3 else "9.97" for i in range(8)]
+    assert [text for text, _ in norms] == [
+        f"{typical + offset:.2f}{' far' * far}" if i == 3 else "9.97" for i in range(8)
+    ]
 
 
 def test_many_dimensions_at_the_end_of_their_range_lead_far_away(lab):
@@ -649,15 +696,23 @@ def test_headless_without_a_run_says_so(home, tmp_path, monkeypatch):
 
 def test_the_page_can_name_every_picture_and_control(lab):
     """What the labels script looks for is there; the tooltips and descriptions say what a control does."""
-    controls = [x for x in inside(lab.view) if isinstance(x, (w.Button, w.ToggleButton, w.FloatSlider, w.Dropdown, w.BoundedIntText))]
+    controls = [
+        x
+        for x in inside(lab.view)
+        if isinstance(x, (w.Button, w.ToggleButton, w.FloatSlider, w.Dropdown, w.BoundedIntText))
+    ]
     assert len(controls) > 20 and all(x.description for x in controls)
     assert all(x.tooltip for x in controls if isinstance(x, (w.Button, w.ToggleButton)))
     assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in editor_widgets.LABELS
 
 
 def test_styles_and_scripts_go_with_the_package():
-    patterns = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]["*"]
-    beside = [path for path in Path(editor_widgets.__file__).parent.iterdir() if path.is_file() and path.suffix != ".py"]
+    patterns = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "package-data"
+    ]["*"]
+    beside = [
+        path for path in Path(editor_widgets.__file__).parent.iterdir() if path.is_file() and path.suffix != ".py"
+    ]
     assert {path.name for path in beside} == {"style.css", "labels.js"}
     assert all(any(path.match(pattern) for pattern in patterns) for path in beside)
 
