@@ -18,8 +18,8 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_new
 from ..base.machine import pick_device
-from ..gans import reported
 from ..figures import catalogue, sheets
+from ..gans import reported
 from ..training import runs
 from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
 

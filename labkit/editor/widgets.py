@@ -15,10 +15,10 @@ from traitlets import TraitError
 from .. import latent
 from ..base import paths
 from ..base.errors import LabError
-from ..gans import GANS
 from ..data import CLASSES
 from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
+from ..gans import GANS
 from ..training import runs
 from .recipe import GARMENTS
 from .session import MEASURES, RANGE, Editor, name_of

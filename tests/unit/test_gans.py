@@ -1,15 +1,22 @@
 """The four networks are the report's, layer for layer, and compute what they print."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from labkit.gans import registry
+import labkit
+from labkit import latent
+from labkit.base import paths
+from labkit.config import config_for
+from labkit.gans import GANS, registry, reported
 from labkit.gans.dcgan import DCGANDiscriminator, DCGANGenerator
 from labkit.gans.description import describe
+from labkit.gans.registry import GAN, register
 from labkit.gans.vanilla import VanillaDiscriminator, VanillaGenerator
+from labkit.training import runs
 
 NETWORKS = [VanillaGenerator, VanillaDiscriminator, DCGANGenerator, DCGANDiscriminator]
 GENERATORS, DISCRIMINATORS = NETWORKS[::2], NETWORKS[1::2]
@@ -370,3 +377,82 @@ def test_describe(network, training):
     assert model.training is training and not any(m._forward_hooks for m in model.modules())
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+# ----- the free seat
+
+
+class TinyGenerator(nn.Module):
+    """What a reader may bring: plain layers, others than those of the lab."""
+
+    def __init__(self, latent_dim):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(latent_dim, 49),
+            nn.Unflatten(1, (1, 7, 7)),
+            nn.ConvTranspose2d(1, 4, 4, stride=2, padding=1),
+            nn.InstanceNorm2d(4, affine=True),
+            nn.GELU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(4, 1, 5, padding=2),
+            nn.Tanh(),
+        )
+
+    def forward(self, z):
+        return self.layers(z)
+
+
+class TinyDiscriminator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 4, stride=4), nn.LeakyReLU(0.2), nn.Flatten())
+        self.head = nn.Sequential(nn.Linear(196, 1), nn.Sigmoid())
+
+    def embed(self, x):
+        return self.features(x)
+
+    def logits(self, x):
+        return self.head[0](self.embed(x))
+
+    def forward(self, x):
+        return self.head(self.embed(x))
+
+
+@pytest.fixture
+def third():
+    """A third GAN, registered as a file of labkit/gans/ would do it."""
+    before = dict(GANS)
+    yield register(
+        GAN("tiny", "tiny GAN", 2015, "a test", TinyGenerator, TinyDiscriminator, recipes={"smoke": dict(epochs=1)})
+    )
+    GANS.clear()
+    GANS.update(before)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("loss", ["non-saturating", "wgan-gp"])
+def test_a_third_gan_is_trained_loaded_and_looked_at(third, loss, precision, sample_images, tmp_path, monkeypatch):
+    """Nothing but its registration knows it."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path)
+    config = config_for("tiny", "smoke", examples=64, batch=8, latent_dim=7, loss=loss, precision=precision)
+    assert config.epochs == 1 and list(GANS) == ["vanilla", "tiny", "dcgan"]  # in the order of the years
+    run = runs.fit_or_load(config, "cpu", images=sample_images)
+    again = runs.fit_or_load(config, "cpu", tmp_path / "again", images=sample_images)
+    assert run.manifest["files"] == again.manifest["files"] and run.history.isfinite().all()
+    g, z = labkit.load("tiny"), latent.latents(3, 7)
+    images = latent.sample(g, z)
+    assert images.shape == (3, 1, 28, 28) and images.std() > 0.001
+    torch.testing.assert_close(latent.sample(g, z[1:2]), images[1:2])
+    assert [layer.shape for layer in describe(g, z)][-1] == (1, 28, 28)
+    assert runs.choose_profile("auto", "cpu") == "quick"  # a report does not wait for it
+    assert reported() == ["vanilla", "dcgan"]
+
+
+def test_two_gans_of_one_name_are_refused(third):
+    with pytest.raises(ValueError, match="tiny"):
+        register(third)
+
+
+def test_an_unknown_model_is_refused_by_name(refused):
+    with refused("model = 'wgan'", "vanilla, dcgan"):
+        registry.build(SimpleNamespace(model="wgan", latent_dim=100))
