@@ -93,10 +93,11 @@ def main() -> None:
 
     from labkit.base.files import write_atomic
     from labkit.figures import benchmarks, catalogue
+    from labkit.gans import reported
     from labkit.training import runs
     from labkit.training.checkpoints import machine
 
-    missing = {"dcgan", "vanilla"} - {folder.parts[-2] for folder in runs.finished()}
+    missing = set(reported()) - {folder.parts[-2] for folder in runs.finished()}
     if missing or not CHROMIUM:
         lack = f"no finished run of {', '.join(missing)}: make report" if missing else "no Chromium: install one"
         raise SystemExit(f"labkit: {lack}")
@@ -107,7 +108,7 @@ def main() -> None:
         results["first_use_s"] = run_all(page, ".labkit-stage img")
         page.wait_for_timeout(2000)
         page.evaluate(WATCH)
-        for model in ("dcgan", "vanilla"):
+        for model in reported()[::-1]:
             page.locator(".labkit-editor button", has_text=model).click()
             page.wait_for_timeout(1000)
             results[model] = {}
@@ -126,7 +127,7 @@ def main() -> None:
     write_atomic(out / "explorer.json", json.dumps(results, indent=2).encode())
     catalogue.save(benchmarks.latency(results), out, "explorer")
     print(f"run cell to live editor: {results['first_use_s']:.1f} s")
-    for model in ("dcgan", "vanilla"):
+    for model in reported()[::-1]:
         for name, r in results[model].items():
             print(
                 f"{model:8s} {name:6s} key to pixels: median {r['median_ms']:.0f} ms, p95 {r['p95_ms']:.0f} ms;"

@@ -143,7 +143,7 @@ def measure(model: str, device: str, minutes: float) -> dict[str, list[dict]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--model", default="dcgan", choices=("dcgan", "vanilla"))
+    parser.add_argument("--model", default="dcgan", help="which GAN")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--worker", nargs=2, metavar=("WAY", "MODEL"), help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -23,16 +23,16 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-STEPS = {"dcgan": 20, "vanilla": 50}  # training steps in one turn: a second or two of the plain script
+STEPS = defaultdict(lambda: 20, vanilla=50)  # training steps in one turn: a second or two of the plain script
 BATCH = 64
 SAMPLES = 2000  # images in one turn of sampling
-MODELS = ("dcgan", "vanilla")
 PROCESSES = 3  # fresh ones of each way: the same script runs 20 % faster in one process than in the next
 
 
@@ -63,7 +63,7 @@ def plain_script(model: str, device: str, pictures):
     from torchvision import transforms
 
     from labkit.config import config_for
-    from labkit.gans.registry import build
+    from labkit.gans import build, plain
 
     class Pictures(Dataset):
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
@@ -74,7 +74,7 @@ def plain_script(model: str, device: str, pictures):
         def __getitem__(self, index):
             return self.transform(Image.fromarray(pictures[index].numpy()))
 
-    g, d = (network.to(device) for network in build(config_for(model, "smoke")))
+    g, d = (plain(network).to(device) for network in build(config_for(model, "smoke")))
     opt_g = torch.optim.Adam(g.parameters(), lr=2e-4, betas=(0.5, 0.999))
     opt_d = torch.optim.Adam(d.parameters(), lr=2e-4, betas=(0.5, 0.999))
     loss = torch.nn.BCELoss()
@@ -132,7 +132,7 @@ def lab_turns(model: str, device: str, precision: str = "auto"):
     """The lab's way: `training.train` itself, progress bar and history included, and `latent.sample`."""
     from labkit import latent
     from labkit.config import config_for
-    from labkit.gans import layers
+    from labkit.gans.layers import fuse
     from labkit.training import loop
     from labkit.training import state as training_state
 
@@ -146,7 +146,7 @@ def lab_turns(model: str, device: str, precision: str = "auto"):
         state.epoch = 0
         loop.train(state, pictures)
 
-    g = layers.arrange(copy.deepcopy(state.g))  # in float32, as a finished run is
+    g = fuse(copy.deepcopy(state.g))  # in float32, as a finished run is
     yield from turns(train, lambda: latent.sample(g, z), device, steps)
 
 
@@ -386,15 +386,17 @@ def main() -> None:
     from labkit.base.files import write_atomic
     from labkit.base.machine import pick_device
     from labkit.figures import benchmarks, catalogue
-    from labkit.gans import layers
+    from labkit.gans import reported
     from labkit.training.checkpoints import machine
+    from labkit.training.state import precision as precision_of
 
+    models = reported()[::-1]
     device = pick_device(options.device)
     out = ROOT / "build/bench"
     out.mkdir(parents=True, exist_ok=True)
     peaks, results = [], {"device": machine(device), "batch": BATCH}
-    for model in MODELS:
-        precision = layers.precision("auto", device)
+    for model in models:
+        precision = precision_of("auto", device)
         taken = {way: [] for way in ("plain", "lab", "float32")[: 2 + (precision == "bfloat16")]}
         for part in range(PROCESSES):
             workers = {way: start(way, model, device) for way in taken}
@@ -429,7 +431,7 @@ def main() -> None:
             "memory_mb_10000": take(start("memory", model, device))["memory_mb"],
         }
     results["peak_gflops"] = spread(peaks)
-    for r in (results[model] for model in MODELS):
+    for r in (results[model] for model in models):
         for row in (r, r.get("float32")):
             if row:
                 possible = (
@@ -440,7 +442,7 @@ def main() -> None:
     results["growth"] = growth(device)
     write_atomic(out / "training.json", json.dumps(results, indent=2).encode())
     catalogue.save(benchmarks.benchmark(results), out, "training")
-    for model in MODELS:
+    for model in models:
         r, s = results[model], results["sample"][model]
         for precision, row in ((r["precision"], r), ("float32", r.get("float32"))):
             if row:

@@ -84,8 +84,12 @@ def fuse(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
 
 
 def plain(network: nn.Module) -> nn.Module:
-    """A copy of ``network`` whose layers are computed one by one: to look into, or to compare with."""
-    return _with_sequentials(copy.deepcopy(network), nn.Sequential)
+    """A copy of ``network`` whose layers are torch's own, one by one: to look into, or to compare with."""
+    network = _with_sequentials(copy.deepcopy(network), nn.Sequential)
+    for module in network.modules():
+        if type(module) is SpectralNorm:
+            module.__class__ = _SpectralNorm
+    return network
 
 
 def _with_sequentials(network: nn.Module, make) -> nn.Module:
