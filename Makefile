@@ -25,7 +25,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke score classifier pdf test soak bench bench-explorer bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke score classifier pdf check test test-quick docs soak bench bench-explorer bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -61,8 +61,20 @@ classifier: $(READY) ## train the classifier anew that scores are measured with:
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
 	@$(PYTHON) -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
 
+check: $(READY) ## format, lint and types, as every change must pass them: seconds
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
+
+test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute
+	@$(PYTHON) -m pytest -m "unit and not slow" $(ARGS)
+
+docs: $(READY) ## pages of the API, from the docstrings, in build/docs/: seconds
+	@$(PYTHON) -m pdoc --output-directory build/docs --docformat google labkit
+	@echo "docs: build/docs/index.html"
 
 soak: $(READY) ## kill a training a hundred times and compare what comes out, bit by bit: 3 minutes
 	@$(PYTHON) tests/soak.py $(ARGS)

@@ -2,14 +2,14 @@
 
 Read from left to right, as the data flows; a room imports only from rooms to its left:
 
-    base > pictures > data > config > gans > latent > training > evaluation > analysis > figures > editor > report
-    > doctor
+    base > pictures > data > gans > config > latent > training > evaluation > analysis > figures > editor > report
+    > doctor > cli
 
 base        errors, atomic files, the machine, random streams, kept measurements; knows nothing of GANs
 pictures    what can be measured on a picture: brightness, width, distance to the nearest
 data        data sets: find, fetch, verify, hand over as one tensor
-config      TrainConfig: every hyperparameter, and the profiles smoke, quick, full
 gans        one file for each GAN, their registry, layers and losses
+config      TrainConfig: every hyperparameter, and the profiles smoke, quick, full
 latent      pure functions on latent vectors: sample, perturb, interpolate
 training    the two moves, the loop around them, a run on disk
 evaluation  the classifier, the scores, the monitor of a training
@@ -18,6 +18,7 @@ figures     the catalogue of figures, and the functions that draw them
 editor      the live editor: what it can do, and its sliders
 report      executes the notebooks and publishes the report
 doctor      looks for what is wrong on this machine, and names what mends it
+cli         the command line; `make` calls it
 """
 
 import os
@@ -32,7 +33,7 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def load(model: str = "dcgan", device: str = "cpu"):
-    """A trained generator in eval mode: that of the longest finished run of ``model``, "dcgan" or "vanilla".
+    """A trained generator in eval mode: that of the longest finished run of ``model``, one of `gans.GANS`.
 
         from labkit import latent, load
         images = latent.sample(load("dcgan"), latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
@@ -42,11 +43,13 @@ def load(model: str = "dcgan", device: str = "cpu"):
     """
     from .base import paths
     from .base.errors import LabError
+    from .gans import GANS
     from .training import runs  # here, since torch takes a second to import
 
     found = [folder for folder in runs.finished() if folder.parts[-2] == model]
     if not found:
         raise LabError(
-            f"model = {model!r} has no finished run in {paths.RUNS}: use dcgan or vanilla, after a first 'make report'"
+            f"model = {model!r} has no finished run in {paths.RUNS}:"
+            f" use one of {', '.join(GANS)}, after a first 'make report'"
         )
     return runs.load_run(found[0]).generator(device)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..base import paths
 from ..base.files import write_atomic
+from ..gans.losses import NonSaturating
 from .evidence import (
     DIVISOR,
     Estimate,
@@ -167,7 +168,10 @@ def _judged(claim: Claim, evidences: list[Evidence]) -> Verdict:
     value, low, high = claim.measure(claim.id, *evidences)
     verdict = decide(low, high, claim.above, claim.below)
     trained = min(evidence.run.epochs for evidence in evidences if evidence.run)
-    if trained < claim.epochs:
+    losses = {evidence.run.config.loss for evidence in evidences if evidence.run} - {NonSaturating.name}
+    if claim.kind == "steps" and losses:  # its thresholds are made for the original's loss
+        verdict = f"not tested: another loss, {', '.join(sorted(losses))}"
+    elif trained < claim.epochs:
         verdict = f"not tested: {trained} of {claim.epochs} epochs"
     elif claim.again and verdict == "holds":
         verdict = _again(claim, evidences)
