@@ -138,7 +138,9 @@ def loss_movement(histories: dict[str, Tensor], blocks: int = 60) -> Figure:
         for column, style, loss in ((0, "-", "D"), (1, "--", "G")):
             level.plot(x, parts[..., column].mean(1).numpy(), style, color=colour, label=f"{name}, {loss}")
             swing.plot(x, parts[..., column].std(1).numpy(), style, color=colour)
-    level.set(title="loss", ylabel="mean of a block of steps", ylim=(0, None))
+    level.set(title="loss", ylabel="mean of a block of steps")
+    if level.dataLim.y0 >= 0:  # not so for a critic's
+        level.set_ylim(0, None)
     swing.set(title="swing", ylabel="standard deviation inside a block", ylim=(0, None))
     for ax in (level, swing):
         ax.set(xlabel="share of the training", xlim=(0, 1))

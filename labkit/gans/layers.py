@@ -88,7 +88,7 @@ def plain(network: nn.Module) -> nn.Module:
     network = _with_sequentials(copy.deepcopy(network), nn.Sequential)
     for module in network.modules():
         if type(module) is SpectralNorm:
-            module.__class__ = _SpectralNorm
+            module.__class__ = _SpectralNorm  # type: ignore[assignment]
     return network
 
 

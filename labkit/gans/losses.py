@@ -130,7 +130,7 @@ class WassersteinGP(Loss):
     name = "wgan-gp"
     title = "the Wasserstein loss with a gradient penalty"
     source = "Gulrajani et al. 2017"
-    marks = (Mark("loss_d", 0.0, "D cannot\ntell: 0"),)
+    marks = (Mark("loss_d", 0.0, "D cannot\ntell, and no\npenalty: 0"),)
     answers = "mean answer of the critic"
 
     def of_d(self, d, x_real, x_fake):

@@ -32,9 +32,9 @@ def prose(path):
 
 
 def published(source):
-    """The figure numbers that a cell publishes: the second argument of every `figures.publish(...)`."""
+    """The figure numbers that a cell publishes: the second argument of every `catalogue.publish(...)`."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    return [ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "figures.publish"]
+    return [ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "catalogue.publish"]
 
 
 def test_the_chapters_are_numbered():
@@ -124,7 +124,7 @@ def test_every_figure_is_published_by_one_cell():
             assert len(found) <= 1, (path.name, found)
             if found:  # a cell's figure is what the cell shows, and its first line says so
                 last = ast.parse(source).body[-1]
-                assert isinstance(last, ast.Expr) and ast.unparse(last.value.func) == "figures.publish"
+                assert isinstance(last, ast.Expr) and ast.unparse(last.value.func) == "catalogue.publish"
                 assert source.startswith(f"# Figure {found[0]}:"), (path.name, found)
             numbers += found
     assert sorted(numbers) == list(FIGURES)
