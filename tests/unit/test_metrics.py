@@ -17,7 +17,7 @@ from labkit import data, latent, pictures
 from labkit.base import paths
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
-from labkit.config import MODELS, config_for
+from labkit.config import config_for
 from labkit.data.loading import to_unit
 from labkit.evaluation import metrics, scoring
 from labkit.evaluation.classifier import load_classifier
@@ -30,6 +30,7 @@ from labkit.evaluation.metrics import (
     radii,
 )
 from labkit.evaluation.scoring import SCORES, load_reference, score
+from labkit.gans import GANS
 from labkit.training import runs, state
 
 
@@ -776,7 +777,7 @@ def test_a_file_with_more_scores_than_are_wanted_will_do(workplace, measured, re
     assert rows == {label: {name: row[name] for name in SCORES} for label, row in more.items()}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [*GANS])
 def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     """Those of a shipped run, over ten thousand images: only floor and ceiling are measured, here by a stand-in."""
     monkeypatch.setattr(paths, "MEASURED", tmp_path)
