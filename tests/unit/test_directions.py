@@ -85,7 +85,7 @@ def layers_on_z(model, g):
     return [g.l1[0]] if model == "dcgan" else [g.main[0], g.shortcut[0]]
 
 
-@pytest.mark.parametrize("model", [*GANS])
+@pytest.mark.parametrize("model", list(GANS))
 def test_sefa_against_singular_vectors(model):
     g = network(model)
     weights = torch.cat([layer.weight.detach() for layer in layers_on_z(model, g)]).double()
@@ -95,7 +95,7 @@ def test_sefa_against_singular_vectors(model):
     alike(sefa(g, 100), found[:5])
 
 
-@pytest.mark.parametrize("model", [*GANS])
+@pytest.mark.parametrize("model", list(GANS))
 def test_sefa_finds_what_the_first_layers_stretch(model):
     """The longest stretch is not the first axis, and no axis at all. Of two layers, the squares add up."""
     g, ways = network(model, DIM), turned(DIM)  # rows
@@ -110,7 +110,7 @@ def test_sefa_finds_what_the_first_layers_stretch(model):
 @pytest.mark.parametrize(
     "g",
     [Toy(lambda z: z), network("vanilla", 7), network("dcgan", 7), nn.Linear(5, DIM)],
-    ids=["toy", *[*GANS], "back"],
+    ids=["toy", *GANS, "back"],
 )
 def test_a_generator_without_a_layer_on_z_is_refused(refused, g):
     with refused(f"takes {DIM} numbers", "SeFa"):

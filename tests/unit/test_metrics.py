@@ -777,7 +777,7 @@ def test_a_file_with_more_scores_than_are_wanted_will_do(workplace, measured, re
     assert rows == {label: {name: row[name] for name in SCORES} for label, row in more.items()}
 
 
-@pytest.mark.parametrize("model", [*GANS])
+@pytest.mark.parametrize("model", list(GANS))
 def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     """Those of a shipped run, over ten thousand images: only floor and ceiling are measured, here by a stand-in."""
     monkeypatch.setattr(paths, "MEASURED", tmp_path)
