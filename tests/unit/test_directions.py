@@ -320,6 +320,7 @@ def test_all_are_unit_vectors_the_signs_are_fixed_and_no_two_of_a_method_are_the
         alike(vectors @ vectors.T, torch.eye(5), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_never_changes_is_left_out():
     g = Toy(lambda z: dark(g.layer(z)))
     g.layer = nn.Linear(DIM, DIM, bias=False)

@@ -665,6 +665,7 @@ def content(root):
 PICTURE, SWEEP = ["picture.png", "picture.svg", "recipe.json"], ["recipe.json", "sweep.gif"]
 
 
+@pytest.mark.slow
 def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
     e = Editor(home["vanilla"], device="cpu")
     assert not paths.KEPT.exists()
