@@ -388,6 +388,7 @@ def test_a_damaged_scores_json_does_not_stop_a_training(fewer, tiny_config, samp
     assert epochs_in(folder / "scores.json") == [3]
 
 
+@pytest.mark.slow
 def test_a_collapse_is_written_down_and_the_training_goes_on(fallen):
     scores, alarms = (rows_of((fallen.folder / name).read_bytes()) for name in ("scores.json", "alarm.json"))
     assert [row["epoch"] for row in scores] == [1, 2, 3, 4] and [row["epoch"] for row in alarms] == [2, 3, 4]
@@ -494,6 +495,7 @@ def test_a_file_that_is_not_there_has_no_rows(tmp_path):
 # ----- the figure
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     scores, alarms = (read(fallen.folder / name) for name in ("scores.json", "alarm.json"))
     figure = curves.loss_curves(fallen.history, "a training", scores, alarms)
@@ -513,6 +515,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     ]
 
 
+@pytest.mark.slow
 def test_the_figure_of_a_training_without_alarms(straight):
     history, scores = runs.load_run(straight).history, read(straight / "scores.json")
     panel = curves.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
