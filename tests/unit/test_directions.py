@@ -166,6 +166,7 @@ def test_steepest_is_a_mean_of_squares():
 # ----- principal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=str)
 def test_principal_finds_what_pictures_vary_by(garment, order):
     """Three patterns that go with three directions, which are no axes."""
@@ -184,6 +185,7 @@ def test_principal_is_a_direction_in_z_not_of_the_pictures():
     assert abs(principal(g, DIM, 1)[0] @ torch.tensor([2.0, 1, *[0] * (DIM - 2)])) / 5**0.5 > 0.9999
 
 
+@pytest.mark.slow
 def test_principal_against_numpy():
     g, n = Layered(), 300
     z = latent.latents(n, DIM, 5 + 700).double().numpy()
@@ -323,6 +325,7 @@ def test_all_are_unit_vectors_the_signs_are_fixed_and_no_two_of_a_method_are_the
         alike(vectors @ vectors.T, torch.eye(5), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_never_changes_is_left_out():
     g = Toy(lambda z: dark(g.layer(z)))
     g.layer = nn.Linear(DIM, DIM, bias=False)
@@ -337,6 +340,7 @@ def test_fewer_dimensions_than_directions():
         alike(found @ found.T, torch.eye(3), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_directions_twice_and_the_callers_random_numbers_go_on(everything):
     g, found = everything
     g.train()

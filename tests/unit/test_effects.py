@@ -146,6 +146,7 @@ def test_a_direction_without_length_is_refused(garments, reference, refused):
 # ----- sweeps
 
 
+@pytest.mark.slow
 def test_a_sweep_against_loops(garments, reference):
     direction = latent.latents(1, DIM, 8)
     for n, walkers in ((6, 3), (80, 4)):  # one in twenty, at least three
@@ -211,6 +212,7 @@ def mapped(g, reference, dims, null=20, bases=8):
     return compare(effects, of_null, torch.ones(2))
 
 
+@pytest.mark.slow
 def test_a_planted_dimension_is_found_and_no_other(quick, reference):
     patterns = plain_noise()
     g = Toy(lambda z: 0.1 + 0.1 * z[:, 3:4] + z @ patterns * (torch.arange(DIM) != 3).float().mean())
@@ -224,6 +226,7 @@ def test_a_planted_dimension_is_found_and_no_other(quick, reference):
     assert ": no more than a random direction does" in found.caption(0)
 
 
+@pytest.mark.slow
 def test_of_equivalent_dimensions_none_is_special(quick, reference):
     with seeded("rotation"):
         way = 0.1 * torch.randn(DIM, 784)
@@ -536,6 +539,7 @@ def test_a_damaged_atlas_is_measured_again(run, kept, damage):
     assert len(kept) == 2 and path.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_in_an_atlas_is_noticed(run, kept):
     analysis_effects.effects_of(run)
     expected = analysis_effects.effects_of(run)

@@ -147,6 +147,7 @@ def texts(figure):
 # ----- publish
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_path, name):
     number, draw = CALLS[name]
@@ -279,6 +280,7 @@ def settings():
     return dict(dict.items(matplotlib.rcParams))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_readers_settings_change_no_byte_and_stay_as_they_are(name):
     expected = catalogue.encode(DRAWN[name]())

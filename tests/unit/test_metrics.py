@@ -816,6 +816,7 @@ def test_the_table():
     assert cells[2][0] == "a run" and found["recall"] == "0.5 (0.1)" and found["dropped classes"] == "3"
 
 
+@pytest.mark.slow
 def test_all_finished_runs_are_scored(workplace, capsys, refused):
     with refused("no finished run", "make report"):
         scoring.score_all(100, "cpu")

@@ -215,6 +215,7 @@ def test_a_check_changes_nothing(reference, tiny_config, model):
     assert all(module.training for module in state.g.modules())
 
 
+@pytest.mark.slow
 def test_the_average_is_what_is_checked(reference, tiny_config):
     """As it is the average that the run will keep."""
     state = TrainState(tiny_config("vanilla", latent_dim=7, ema=0.9))
@@ -301,6 +302,7 @@ def test_how_many_pictures(profile, n, monkeypatch):
     assert asked == [(n, "some device")]
 
 
+@pytest.mark.slow
 def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(monitor, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
@@ -311,6 +313,7 @@ def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, 
     assert epochs_in(folder / "scores.json") == [1, 2]
 
 
+@pytest.mark.slow
 def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_config, sample_images):
     rows, expected = rows_of((straight / "scores.json").read_bytes()), []
     loop.train(TrainState(config_of(tiny_config)), sample_images, lambda state: expected.append(check(state, fewer)))
@@ -322,6 +325,7 @@ def test_scores_json_holds_what_each_epoch_was_worth(straight, fewer, tiny_confi
     assert not (straight / "alarm.json").exists()
 
 
+@pytest.mark.slow
 def test_a_watched_training_gives_the_same_bits(straight, fallen, tiny_config, sample_images, tmp_path):
     """Also one that sounds the alarm."""
     unwatched = fit_or_load(config_of(tiny_config), "cpu", tmp_path, sample_images)
@@ -371,6 +375,7 @@ def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_
     assert run.manifest["files"] == fallen.manifest["files"]
 
 
+@pytest.mark.slow
 def test_a_damaged_scores_json_does_not_stop_a_training(fewer, tiny_config, sample_images, tmp_path):
     watcher = small(fewer)
 
@@ -383,6 +388,7 @@ def test_a_damaged_scores_json_does_not_stop_a_training(fewer, tiny_config, samp
     assert epochs_in(folder / "scores.json") == [3]
 
 
+@pytest.mark.slow
 def test_a_collapse_is_written_down_and_the_training_goes_on(fallen):
     scores, alarms = (rows_of((fallen.folder / name).read_bytes()) for name in ("scores.json", "alarm.json"))
     assert [row["epoch"] for row in scores] == [1, 2, 3, 4] and [row["epoch"] for row in alarms] == [2, 3, 4]
@@ -393,6 +399,7 @@ def test_a_collapse_is_written_down_and_the_training_goes_on(fallen):
     assert fallen.epochs == 4
 
 
+@pytest.mark.slow
 def test_an_alarm_is_sounded_aloud(fewer, tiny_config, tmp_path, monkeypatch, capsys):
     plant(monkeypatch)
     state = TrainState(config_of(tiny_config))
@@ -402,6 +409,7 @@ def test_an_alarm_is_sounded_aloud(fewer, tiny_config, tmp_path, monkeypatch, ca
     assert capsys.readouterr().out == f"\nalarm after epoch 2: {row['reasons'][0]}\n"
 
 
+@pytest.mark.slow
 def test_memorisation_is_written_down_at_once(fewer, tiny_config, sample_images, tmp_path, monkeypatch):
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: Deck(fewer.seen))
     run = fit_or_load(config_of(tiny_config, epochs=1), "cpu", tmp_path, sample_images, small(fewer))
@@ -487,6 +495,7 @@ def test_a_file_that_is_not_there_has_no_rows(tmp_path):
 # ----- the figure
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     scores, alarms = (read(fallen.folder / name) for name in ("scores.json", "alarm.json"))
     figure = curves.loss_curves(fallen.history, "a training", scores, alarms)
@@ -506,6 +515,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     ]
 
 
+@pytest.mark.slow
 def test_the_figure_of_a_training_without_alarms(straight):
     history, scores = runs.load_run(straight).history, read(straight / "scores.json")
     panel = curves.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]

@@ -493,6 +493,7 @@ def test_find_is_what_the_library_finds(home, found):
     assert list(e.directions) == list(found) and all(torch.equal(e.directions[name], u) for name, u in found.items())
 
 
+@pytest.mark.slow
 def test_an_edit_along_a_direction(finder):
     unit = finder.directions["principal 2"]
     finder.add("principal 2")
@@ -513,6 +514,7 @@ def test_an_edit_along_a_direction(finder):
     assert torch.equal(finder.z, finder.base)
 
 
+@pytest.mark.slow
 def test_the_effect_of_a_direction(finder):
     unit = finder.directions["steepest 1"]
     assert (
@@ -522,6 +524,7 @@ def test_the_effect_of_a_direction(finder):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "call",
     [
@@ -540,6 +543,7 @@ def test_bad_directions_are_refused(finder, call):
     assert refuses(finder) and same(state(finder), before) and finder.kept() == []
 
 
+@pytest.mark.slow
 def test_a_direction_is_kept_with_the_recipe(home, finder):
     finder.add("sefa 1"), finder.set("sefa 1", -3.0)
     z, pictures, unit = finder.z.clone(), finder.images()[1].clone(), finder.directions["sefa 1"].clone()
@@ -558,6 +562,7 @@ def test_a_direction_is_kept_with_the_recipe(home, finder):
     assert fresh.dims == list(LAB_DIMS) and fresh.directions == {}
 
 
+@pytest.mark.slow
 def test_a_recipe_with_a_bad_direction_is_refused(finder):
     finder.add("sefa 1"), finder.save()
     path = paths.KEPT / finder.kept()[0] / "recipe.json"
@@ -665,6 +670,7 @@ def content(root):
 PICTURE, SWEEP = ["picture.png", "picture.svg", "recipe.json"], ["recipe.json", "sweep.gif"]
 
 
+@pytest.mark.slow
 def test_save_and_sweep_write_new_folders_and_change_no_old_one(home):
     e = Editor(home["vanilla"], device="cpu")
     assert not paths.KEPT.exists()
@@ -805,6 +811,7 @@ def test_a_sweep_takes_the_dimension_last_touched(home, editor):
     assert (paths.KEPT / "vanilla-003" / "sweep.gif").read_bytes() != a
 
 
+@pytest.mark.slow
 def test_a_sweep_after_another_network_was_opened(home, finder):
     """The direction last touched is not one of its own: the first slider's dimension is swept."""
     finder.add("sefa 1"), finder.set("sefa 1", -3.0)

@@ -384,6 +384,7 @@ def test_add_and_remove(lab):
     assert lab.dims == [5, 20, 33]
 
 
+@pytest.mark.slow
 def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
     assert lab.by_effect.options == (("not ranked", None),)
     button(lab, "rank").click()
@@ -401,6 +402,7 @@ def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
     assert lab.dims == [5, 20, first] and lab.by_effect.value is None
 
 
+@pytest.mark.slow
 def test_find_offers_directions_and_adds_the_one_chosen(lab, monkeypatch):
     """With what it is known to do; it has no place among the dimensions that are ranked."""
     found = dict(zip(("sefa 1", "sefa 2"), latent.random_directions(2, 100)))
@@ -637,6 +639,7 @@ def test_a_bad_start_is_told(home):
 # ----- how many widgets there are
 
 
+@pytest.mark.slow
 def test_slider_moves_make_no_widgets(lab):
     count = len(open_widgets)
     for i in range(100):
@@ -644,6 +647,7 @@ def test_slider_moves_make_no_widgets(lab):
     assert len(open_widgets) == count
 
 
+@pytest.mark.slow
 def test_rows_that_went_leave_no_widgets(lab):
     lab.add(33)
     lab.remove(33)
