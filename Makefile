@@ -69,8 +69,8 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 test: $(READY) ## all tests, every notebook included: minutes
 	@$(PYTHON) -m pytest $(ARGS)
 
-test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute
-	@$(PYTHON) -m pytest -m "unit and not slow" $(ARGS)
+test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
+	@$(PYTHON) -m pytest tests/unit -m "not slow" $(ARGS)
 
 docs: $(READY) ## pages of the API, from the docstrings, in build/docs/: seconds
 	@$(PYTHON) -m pdoc --output-directory build/docs --docformat google labkit

@@ -1,4 +1,4 @@
-"""Measurements that need not be made twice: tensors in a file whose name says what they are of and vouches for them."""
+"""Measurements that need not be made twice: tensors in a file whose name says what they are of, and vouches for it."""
 
 from collections.abc import Collection
 from pathlib import Path
