@@ -131,6 +131,7 @@ def plain_turns(model: str, device: str):
 def lab_turns(model: str, device: str, precision: str = "auto"):
     """The lab's way: `training.train` itself, progress bar and history included, and `latent.sample`."""
     from labkit import latent
+    from labkit.base.machine import keeping_memory
     from labkit.config import config_for
     from labkit.gans.layers import fuse
     from labkit.training import loop
@@ -147,7 +148,8 @@ def lab_turns(model: str, device: str, precision: str = "auto"):
         loop.train(state, pictures)
 
     g = fuse(copy.deepcopy(state.g))  # in float32, as a finished run is
-    yield from turns(train, lambda: latent.sample(g, z), device, steps)
+    with keeping_memory():  # as in the middle of a training, not at the beginning of one every twenty steps
+        yield from turns(train, lambda: latent.sample(g, z), device, steps)
 
 
 def sampling_memory(model: str, device: str):

@@ -96,7 +96,6 @@ def keeping_memory():
         _keeping.clear()
         for option, value in usual.items():
             libc.mallopt(option, value)
-        libc.malloc_trim(0)
 
 
 @contextlib.contextmanager
