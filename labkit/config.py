@@ -59,6 +59,7 @@ class TrainConfig:
     penalty: float = _field(0.0, "weight", "of a loss's gradient penalty; 0 is the loss's own", 0.0, 1e6)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
+    without: str = _field("", "name", "a part of the networks that is left out, to see what it is good for; none")
     ema: float = _field(0.0, "decay/step", "average G's weights; 0 is off", 0.0, 0.99999)
     precision: str = _field(
         "auto",
@@ -66,6 +67,11 @@ class TrainConfig:
         "of the generator's products, in training; auto: bfloat16 on a CPU that multiplies it faster",
         choices=PRECISIONS,
     )
+    tf32: bool = _field(
+        True, "yes or no", "on a GPU: products of float32 numbers rounded to 10 bits, many times as fast"
+    )
+    deterministic: bool = _field(True, "yes or no", "on a GPU: only kernels that give the same bits every time")
+    compile: bool = _field(False, "yes or no", "on a GPU: torch.compile of both networks; some 15 s, then faster steps")
     seed: int = _field(0, "number", "decides initial weights, batch order and noise", 0, 2**63 - 1)
 
     def __post_init__(self):
@@ -77,6 +83,12 @@ class TrainConfig:
                 f"batch = {self.batch}{batches} is more than examples = {self.examples}: an epoch would have no step"
             )
 
+        parts = GANS[self.model].parts
+        if self.without and self.without not in parts:
+            raise LabError(
+                f"without = {self.without!r}: {self.model} has no part of this name"
+                + (f": use one of {', '.join(parts)}" if parts else "; none of its parts can be left out")
+            )
         used = _fields_of(LOSSES[self.loss])
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -130,7 +142,7 @@ def _checked(field, value):
     if meta["choices"]:
         if value not in meta["choices"]:
             raise LabError(f"{field.name} = {value!r} is unknown: use one of {', '.join(meta['choices'])}")
-    elif not meta["low"] <= value <= meta["high"]:  # also false for nan
+    elif field.type is not str and not meta["low"] <= value <= meta["high"]:  # also false for nan
         raise LabError(f"{field.name} = {value!r} is out of range: {meta['low']} to {meta['high']} ({meta['unit']})")
     return field.type(value)
 

@@ -141,8 +141,8 @@ def _compute(layer: nn.Module, before: nn.Module | None, dtype: torch.dtype | No
             return layer(x.contiguous(memory_format=torch.channels_last))
         case nn.LeakyReLU() if isinstance(before, nn.Linear | nn.Conv2d | _BatchNorm) and not _is_watched(before):
             return leaky_relu_(x, layer.negative_slope)  # nobody else needs what comes in
-        case nn.Tanh():
-            return x.to(torch.promote_types(x.dtype, torch.float32)).tanh()
+        case nn.Tanh() | nn.Hardtanh():
+            return layer(x.to(torch.promote_types(x.dtype, torch.float32)))
         case _BatchNorm():
             return layer(x)
     return layer(x if weight is None else x.to(weight.dtype))

@@ -25,6 +25,8 @@ class GAN:
     chapter: int = 0  # of the report that trains it; 0: none
     recipes: dict[str, dict] = field(default_factory=dict)  # profile: what it changes in the defaults of TrainConfig
     initialise: Callable[[nn.Module], None] = lambda network: None  # initial weights, if not torch's own
+    # What may be left out, to see what it is good for: name, and how generator and discriminator are changed.
+    parts: dict[str, Callable[[nn.Module, nn.Module], None]] = field(default_factory=dict)
 
 
 GANS: dict[str, GAN] = {}
@@ -57,4 +59,6 @@ def build(config) -> tuple[nn.Module, nn.Module]:
     networks = gan.generator(config.latent_dim), gan.discriminator()
     for network in networks:
         gan.initialise(network)
+    if config.without:
+        gan.parts[config.without](*networks)
     return networks

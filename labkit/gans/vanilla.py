@@ -5,6 +5,7 @@ second argument is eps where momentum was meant. It is kept; notebook 01 measure
 """
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import remove_parametrizations
 
 from .layers import spectral_norm
 from .registry import GAN, register
@@ -52,6 +53,57 @@ class VanillaDiscriminator(nn.Module):
         return self.classifier(self.embed(x))  # (n, 1)
 
 
+# ----- what may be left out, each alone: `TrainConfig.without`
+
+
+def _exchange(network: nn.Module, kind: type[nn.Module], make=nn.Identity) -> None:
+    """Put a ``make()`` in the place of every layer of ``kind`` in ``network``."""
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, kind):
+                setattr(parent, name, make())
+
+
+class Nothing(nn.Module):
+    """A path that adds nothing."""
+
+    def forward(self, x: Tensor) -> float:
+        return 0.0
+
+
+def _without_shortcut(g: nn.Module, d: nn.Module) -> None:
+    g.shortcut = Nothing()
+
+
+def _without_batchnorm(g: nn.Module, d: nn.Module) -> None:
+    _exchange(g, nn.BatchNorm1d)
+
+
+def _without_dropout_g(g: nn.Module, d: nn.Module) -> None:
+    _exchange(g, nn.Dropout)
+
+
+def _without_leaky_tanh(g: nn.Module, d: nn.Module) -> None:
+    """ReLU, and a line that is cut off at -1 and 1."""
+    _exchange(g, nn.LeakyReLU, nn.ReLU)
+    _exchange(g, nn.Tanh, nn.Hardtanh)
+
+
+def _without_spectral_norm(g: nn.Module, d: nn.Module) -> None:
+    for layer in d.modules():
+        if isinstance(layer, nn.Linear):
+            remove_parametrizations(layer, "weight", leave_parametrized=False)
+
+
+def _without_dropout_d(g: nn.Module, d: nn.Module) -> None:
+    _exchange(d, nn.Dropout)
+
+
+def _without_depth(g: nn.Module, d: nn.Module) -> None:
+    """Of the three blocks only the last, from 128 to 1024."""
+    g.main = nn.Sequential(*g.main[:2], nn.Linear(128, 1024), *g.main[-3:])  # type: ignore[index]
+
+
 # The discriminator is held so tight by spectral normalisation that it hardly tells real from fake: a step size five
 # times G's, and no momentum, let it follow.
 FOLLOWS = dict(lr_d=1e-3, beta1=0.0, ema=0.999)
@@ -68,6 +120,15 @@ register(
             "smoke": dict(epochs=2, examples=1024),
             "quick": dict(epochs=10, **FOLLOWS),
             "full": FOLLOWS,
+        },
+        parts={
+            "shortcut": _without_shortcut,
+            "batchnorm": _without_batchnorm,
+            "dropout_g": _without_dropout_g,
+            "leaky_tanh": _without_leaky_tanh,
+            "spectral_norm": _without_spectral_norm,
+            "dropout_d": _without_dropout_d,
+            "depth": _without_depth,
         },
     )
 )

@@ -8,12 +8,13 @@ import pytest
 
 from labkit.base.files import sha256
 from labkit.config import PROFILES, TrainConfig, config_for
-from labkit.gans import reported
+from labkit.gans import GANS, reported
 
 FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
 NOT_A_NAME = ["", "DCGAN", "full ", "wgan", "auto", None, 0, True, 1.0, ["dcgan"], b"dcgan"]
 NOT_AN_INT = [True, False, None, "8", 8.0, math.nan, math.inf, [8], -1, 2**63, 10**400]
 NOT_A_FLOAT = [True, False, None, "0.5", "", math.nan, math.inf, -math.inf, [0.5], 0.5j, -0.1, -1, 10**400]
+NOT_A_SWITCH = [None, 0, 1, 1.0, "yes", "", [True], math.nan]
 BAD = {
     "model": NOT_A_NAME + ["smoke", "full"],
     "profile": NOT_A_NAME + ["dcgan"],
@@ -30,8 +31,12 @@ BAD = {
     "penalty": NOT_A_FLOAT + [1e6 + 1],
     "label_smoothing": NOT_A_FLOAT + [0.51, 1],
     "feature_matching": NOT_A_FLOAT + [1000.1],
+    "without": [None, 0, True, 1.0, ["depth"], b"depth", "roof", "Depth", "depth "],
     "ema": NOT_A_FLOAT + [1, 0.999991],
     "precision": [v for v in NOT_A_NAME if v != "auto"] + ["float16", "float64"],
+    "tf32": NOT_A_SWITCH,
+    "deterministic": NOT_A_SWITCH,
+    "compile": NOT_A_SWITCH,
     "seed": NOT_AN_INT,
 }
 # The ends of every range, and a value that differs from the default.
@@ -51,8 +56,12 @@ GOOD = {
     "penalty": [0.0, 0],
     "label_smoothing": [0.0, 0, 0.5],
     "feature_matching": [0.0, 0.1, 1000],
+    "without": [""],
     "ema": [0.0, 0, 0.99999],
     "precision": ["auto", "float32", "bfloat16"],
+    "tf32": [True, False],
+    "deterministic": [True, False],
+    "compile": [True, False],
     "seed": [0, 1, 2**63 - 1],
 }
 
@@ -157,7 +166,8 @@ def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
         "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
         "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating",
-        "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "ema": 0.0, "precision": "auto", "seed": 0,
+        "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "without": "", "ema": 0.0, "precision": "auto",
+        "tf32": True, "deterministic": True, "compile": False, "seed": 0,
     }  # fmt: skip
 
 
@@ -194,6 +204,7 @@ def test_digest_is_stable(config, text, digest):
 def test_digest_changes_with_every_field():
     changed = [TrainConfig(**{n: v}) for n in GOOD for v in GOOD[n]]
     changed.append(TrainConfig(loss="wgan-gp", penalty=1e6))
+    changed += [TrainConfig(model="vanilla", without=part) for part in GANS["vanilla"].parts]
     different = {json.dumps(c.to_dict(), sort_keys=True): c.digest() for c in changed}
     assert len(set(different.values())) == len(different) > 2 * len(FIELDS) - 8
     for name in FIELDS:

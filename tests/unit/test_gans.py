@@ -10,13 +10,17 @@ from torch import nn
 import labkit
 from labkit import latent
 from labkit.base import paths
+from labkit.base.errors import LabError
+from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.gans import GANS, registry, reported
+from labkit.gans import GANS, build, registry, reported
 from labkit.gans.dcgan import DCGANDiscriminator, DCGANGenerator
 from labkit.gans.description import describe
 from labkit.gans.registry import GAN, register
 from labkit.gans.vanilla import VanillaDiscriminator, VanillaGenerator
 from labkit.training import runs
+from labkit.training.loop import train
+from labkit.training.state import TrainState
 
 NETWORKS = [VanillaGenerator, VanillaDiscriminator, DCGANGenerator, DCGANDiscriminator]
 GENERATORS, DISCRIMINATORS = NETWORKS[::2], NETWORKS[1::2]
@@ -456,3 +460,38 @@ def test_two_gans_of_one_name_are_refused(third):
 def test_an_unknown_model_is_refused_by_name(refused):
     with refused("model = 'wgan'", "vanilla, dcgan"):
         registry.build(SimpleNamespace(model="wgan", latent_dim=100))
+
+
+@pytest.mark.parametrize("part", GANS["vanilla"].parts)
+def test_a_part_that_is_left_out_is_gone_and_the_rest_still_trains(part):
+    whole, less = (config_for("vanilla", "smoke", epochs=1, without=name) for name in ("", part))
+    assert whole.digest() != less.digest()
+    with seeded(0, "init"):
+        before = build(whole)
+    with seeded(0, "init"):
+        after = build(less)
+    assert str(before) != str(after)
+    images = torch.randint(0, 256, (512, 28, 28), dtype=torch.uint8)
+    state = TrainState(config_for("vanilla", "smoke", epochs=1, examples=512, without=part))
+    train(state, images)
+    assert state.history.isfinite().all()
+    gone = {
+        "shortcut": {"Linear(in_features=100, out_features=1024"},
+        "batchnorm": {"BatchNorm1d"},
+        "dropout_g": {"Dropout"},
+        "leaky_tanh": {"LeakyReLU", " Tanh"},
+        "depth": {"out_features=512"},
+        "spectral_norm": {"SpectralNorm"},
+        "dropout_d": {"Dropout"},
+    }[part]
+    index = part in ("spectral_norm", "dropout_d")
+    for name in gone:
+        assert name in str(before[index]) and name not in str(after[index])
+    assert str(before[not index]) == str(after[not index])
+
+
+def test_a_part_that_a_network_does_not_have_is_refused_in_one_line():
+    with pytest.raises(LabError, match="dcgan has no part of this name"):
+        config_for("dcgan", "smoke", without="depth")
+    with pytest.raises(LabError, match="use one of shortcut, batchnorm"):
+        config_for("vanilla", "smoke", without="roof")
