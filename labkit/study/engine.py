@@ -9,6 +9,7 @@ import logging
 import os
 import re
 from collections import Counter
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import torch
@@ -129,7 +130,7 @@ def _cluster(workers: int, scheduler: str, device: str):
     from distributed import Client
 
     quiet = {"logging": {"distributed": "critical"}, "distributed.comm.timeouts.connect": f"{CONNECT}s"}
-    for logger in ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler", "tornado"):
+    for logger in ("distributed", "distributed.client", "tornado"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     with dask.config.set(quiet), contextlib.ExitStack() as stack:
         if not scheduler:
@@ -166,15 +167,11 @@ def _local(workers: int, device: str):
         "preload": ["labkit.study.worker"],
         "silence_logs": logging.CRITICAL,
     }
-    variables = {
-        "TQDM_DISABLE": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, (str(paths.ROOT), os.environ.get("PYTHONPATH")))),
-    }
+    quiet = {"TQDM_DISABLE": "1"}  # the client has a bar for all
     spec = {
         index: {
             "cls": Nanny,
-            "options": options
-            | {"env": variables | ({"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {})},
+            "options": options | {"env": quiet | ({"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {})},
         }
         for index in range(count)
     }
@@ -193,27 +190,38 @@ class _Study:
 
     def run(self, missing: list[Job], group: int) -> dict[Job, str]:
         """Have all of ``missing`` made, and written as they come; why some were not, in a line each."""
-        from distributed import wait
-
-        size = group or (GROUP if self._check_workers() and self.device != "cpu" else 1)
-        waiting, running = shards(missing, self.looks, size), {}
-        self.client.subscribe_topic(f"{worker.TOPIC}-{self.folder.name}", self._hear)
+        on_gpus = self._check_workers() and self.device != "cpu"
+        size = group or (GROUP if on_gpus else 1)
         total = sum(job.config.epochs for job in missing)
+        self.client.subscribe_topic(f"{worker.TOPIC}-{self.folder.name}", self._hear)
         with progress(total=total, unit="epoch", desc=f"study {self.folder.name}") as bar:
-            while waiting or running:
-                threads = sum(self.client.nthreads().values())
-                bar.set_postfix_str("" if threads else "no worker left: waiting for one", refresh=False)
-                while waiting and len(running) < max(1, threads):
-                    shard = waiting.pop(0)
-                    running[self._submit(shard)] = shard
-                with contextlib.suppress(TimeoutError):
-                    wait(list(running), timeout=1, return_when="FIRST_COMPLETED")
-                for future in [future for future in running if future.status != "pending"]:
-                    self._receive(future, running.pop(future))
-                bar.update(sum(self.epochs.values()) - bar.n)
+            try:
+                self._make(shards(missing, self.looks, size), bar)
+            except CancelledError:
+                raise LabError(
+                    f"the scheduler at {self.client.scheduler.address} is gone: the records that came are kept;"
+                    " run the same command to go on from there"
+                ) from None
         done = [job for job in self.jobs if job not in self.faults]
         self.client.run(worker.forget, self.folder.name, done, on_error="ignore")
         return self.faults
+
+    def _make(self, waiting: list[Shard], bar) -> None:
+        """Hand a shard to every worker that has none, and take back what is ready, until all are."""
+        from distributed import wait
+
+        running: dict = {}  # shards by their futures
+        while waiting or running:
+            threads = sum(self.client.nthreads().values())
+            bar.set_postfix_str("" if threads else "no worker left: waiting for one", refresh=False)
+            while waiting and len(running) < max(1, threads):
+                shard = waiting.pop(0)
+                running[self._submit(shard)] = shard
+            with contextlib.suppress(TimeoutError):
+                wait(list(running), timeout=1, return_when="FIRST_COMPLETED")
+            for future in [future for future in running if future.status != "pending"]:
+                self._receive(future, running.pop(future))
+            bar.update(sum(self.epochs.values()) - bar.n)
 
     def _submit(self, shard: Shard):
         seeds = "-".join(str(job.config.seed) for job in shard.jobs)
@@ -247,27 +255,36 @@ class _Study:
         Raises:
             LabError: there is none, or one that has another labkit, several threads, or no data.
         """
+        at = self.client.scheduler.address
         try:
             self.client.wait_for_workers(1, timeout=CONNECT)
         except TimeoutError:
-            raise LabError(
-                f"{self.client.scheduler.address} has no worker: start one as docs/cluster.md says"
-            ) from None
+            raise LabError(f"{at} has no worker: start one as docs/cluster.md says") from None
+        try:
+            of_scheduler = self.client.run_on_scheduler(worker.describe)
+        except Exception as error:  # whatever its own imports raise
+            of_scheduler = error
+        _check(f"the scheduler at {at}", of_scheduler)
         answers = self.client.run(worker.describe, on_error="return")
         for address, threads in self.client.nthreads().items():
-            said = answers.get(address, {})
-            if isinstance(said, Exception):
-                fault = f"has no labkit, or one without studies ({said}): install this one there"
-            elif said and said["sources"] != records.sources():
-                theirs = f"{said['version']}, here {__version__}; sources differ"
-                fault = f"has another labkit ({theirs}): install this one there"
-            elif threads != 1:
-                fault = f"has {threads} threads: start it with --nthreads 1, random numbers belong to a process"
-            else:
-                fault = said and said["fault"]
-            if fault:
-                raise LabError(f"the worker at {address} {fault}")
+            who, said = f"the worker at {address}", answers.get(address)
+            _check(who, said)
+            if threads != 1:
+                raise LabError(
+                    f"{who} has {threads} threads: start it with --nthreads 1, a run needs its process alone"
+                )
+            if said["lacks"]:
+                raise LabError(f"{who} {said['lacks']}")
         return all(said["gpu"] for said in answers.values())
+
+
+def _check(who: str, said) -> None:
+    """Refuse ``who`` that ``said`` of itself, see `worker.describe`, that it has another labkit than this one."""
+    if not isinstance(said, dict):
+        raise LabError(f"{who} has no labkit, or none that knows studies ({said}): install this one there")
+    if said["sources"] != records.sources():
+        theirs = f"{said['version']}, here {__version__}; sources differ"
+        raise LabError(f"{who} has another labkit ({theirs}): install this one there, and start it again")
 
 
 def _why(future) -> str:
@@ -275,7 +292,7 @@ def _why(future) -> str:
     from distributed import KilledWorker
 
     if future.status == "cancelled":
-        raise LabError("the scheduler is gone: what is done is kept; start the study again to go on from there")
+        raise CancelledError
     error = future.exception()
     if isinstance(error, KilledWorker):
         return "its workers died, one after the other: perhaps of want of memory; start the study again to go on"

@@ -48,12 +48,12 @@ def dask_setup(worker) -> None:
 def describe() -> dict:
     """What the client must know of a worker: its labkit, whether it has a GPU, and what it lacks."""
     lacking = [name for name in data.FASHION_MNIST.digests if locate(paths.DATA, name) is None]
-    fault = f"has no {data.FASHION_MNIST.title} in {paths.DATA}: run 'labkit data' there, or set LABKIT_DATA"
+    lacks = f"has no {data.FASHION_MNIST.title} in {paths.DATA}: run 'labkit data' there, or set LABKIT_DATA"
     return {
         "version": __version__,
         "sources": records.sources(),
         "gpu": torch.cuda.is_available(),
-        "fault": fault if lacking else "",
+        "lacks": lacks if lacking else "",
     }
 
 
