@@ -1,6 +1,6 @@
 """What is kept of a run of a study: data/studies/<study>/<arm>/seed<k>/
 
-    record.safetensors             history, 64 images at each look, effects of all dimensions at the last
+    record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look
     generator-<digest>.safetensors weights of the last look in half precision, where they were asked for
     record.json                    written last: config, scores at each look, digests, versions, machines, time
 
@@ -10,6 +10,7 @@ before it is used.
 
 import functools
 import json
+import math
 import re
 import zlib
 from dataclasses import dataclass, field, fields
@@ -120,11 +121,7 @@ def measure(
         gap = _gap(run.discriminator(device), config, reference, device)
         scores[epoch] = {**scoring.score(images, reference), "d_gap": gap}
         samples.append(((images[:SAMPLES] + 1) * 127.5).round().to(torch.uint8).squeeze(1))
-    packed = zlib.compress(torch.stack(samples).numpy().tobytes(), 9)
-    tensors = {
-        "history": history.clamp(-65504, 65504).half(),
-        "samples": torch.frombuffer(bytearray(packed), dtype=torch.uint8),
-    }
+    tensors = {"history": _packed(history.clamp(-65504, 65504).half()), "samples": _packed(torch.stack(samples))}
     found = _effects(run.generator(device), reference, config.latent_dim, size)
     tensors |= {f"effects.{name}": value.float() for name, value in vars(found).items()}
     files = {"record.safetensors": _saved(tensors)}
@@ -210,7 +207,6 @@ def load_record(folder: Path, weights: bool = False) -> Record:
         contents = {name: _content(folder, name, manifest) for name in names}
         tensors = _tensors(folder / "record.safetensors", contents["record.safetensors"])
         looks = tuple(manifest["looks"])
-        samples = zlib.decompressobj().decompress(tensors["samples"].numpy().tobytes(), len(looks) * SAMPLES * 28 * 28)
         effects = {entry.name: tensors[f"effects.{entry.name}"] for entry in fields(EffectTable)}
         config = TrainConfig(**manifest["config"])
         return Record(
@@ -220,8 +216,8 @@ def load_record(folder: Path, weights: bool = False) -> Record:
             config.epochs,
             looks,
             {look: manifest["scores"][str(look)] for look in looks},
-            tensors["history"].float().view(config.epochs, config.steps, len(COLUMNS)),
-            torch.frombuffer(bytearray(samples), dtype=torch.uint8).view(len(looks), SAMPLES, 28, 28),
+            _unpacked(tensors["history"], torch.half, config.epochs, config.steps, len(COLUMNS)).float(),
+            _unpacked(tensors["samples"], torch.uint8, len(looks), SAMPLES, 28, 28),
             EffectTable(**effects),
             manifest,
             folder,
@@ -273,6 +269,18 @@ def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
         return safetensors.torch.load(content)
     except SafetensorError as error:
         raise _damaged(path, error) from None
+
+
+def _packed(tensor: Tensor) -> Tensor:
+    """The bytes of ``tensor``, compressed by zlib, uint8 (n,)."""
+    return torch.frombuffer(bytearray(zlib.compress(tensor.cpu().numpy().tobytes(), 9)), dtype=torch.uint8)
+
+
+def _unpacked(packed: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
+    """What `_packed` was given; no more is unpacked than ``shape`` holds."""
+    size = math.prod(shape) * dtype.itemsize
+    content = zlib.decompressobj().decompress(packed.numpy().tobytes(), size)
+    return torch.frombuffer(bytearray(content), dtype=dtype).view(shape)
 
 
 def _damaged(path: Path, why: object) -> LabError:
