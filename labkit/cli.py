@@ -29,14 +29,20 @@ def train(options) -> None:
     """Train a GAN, go on with an interrupted training, or say where the finished run is."""
     from .base.machine import pick_device
     from .config import config_for
-    from .evaluation.monitor import Monitor
+    from .evaluation.monitor import Monitor, Show
     from .report.settings import parse_setting
     from .training.runs import choose_profile, fit_or_load
 
     settings = dict(map(parse_setting, options.settings))
     device = pick_device(options.device)
     profile = choose_profile(options.profile, device, **settings)
-    run = fit_or_load(config_for(options.model, profile, **settings), device, monitor=Monitor(profile, device))
+    show: Show | None = None
+    if options.watch:
+        from .figures.growth import to_file
+
+        show = to_file
+    monitor = Monitor(profile, device, show)
+    run = fit_or_load(config_for(options.model, profile, **settings), device, monitor=monitor)
     print(f"{options.model}: {run.length}, in {run.folder}")
 
 
@@ -102,6 +108,11 @@ def parser() -> argparse.ArgumentParser:
         of[command] = commands.add_parser(command.__name__, help=text, description=text)
         of[command].set_defaults(run=command)
     of[train].add_argument("model", help="which GAN, for instance dcgan")
+    of[train].add_argument(
+        "--watch",
+        action="store_true",
+        help="draw the same eight latent vectors after every check: growth.png in the run",
+    )
     for command, what in ((train, "fields of TrainConfig"), (report, "parameters of the notebooks or of TrainConfig")):
         of[command].add_argument("settings", nargs="*", metavar="name=value", help=f"{what}, for instance epochs=3")
     for command in (train, report, pdf):

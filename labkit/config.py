@@ -89,6 +89,11 @@ class TrainConfig:
                 f"without = {self.without!r}: {self.model} has no part of this name"
                 + (f": use one of {', '.join(parts)}" if parts else "; none of its parts can be left out")
             )
+        if self.compile and "penalty" in _fields_of(LOSSES[self.loss]):
+            raise LabError(
+                f"compile = {self.compile!r}: a compiled network has no second derivative, which"
+                f" loss = {self.loss!r} needs: leave one of them out"
+            )
         used = _fields_of(LOSSES[self.loss])
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)

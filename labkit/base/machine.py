@@ -110,3 +110,26 @@ def deterministic():
         yield
     finally:
         cudnn.deterministic = before
+
+
+@contextlib.contextmanager
+def kernels(device: str, tf32: bool = True, deterministic: bool = True):
+    """How a GPU computes while this lasts; on a CPU nothing changes.
+
+    ``tf32``: products of float32 numbers with 10 bits of mantissa. ``deterministic``: only algorithms of cuDNN that
+    give the same bits every time; else it tries all and takes the fastest.
+    """
+    import torch
+
+    if device == "cpu":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = tf32, deterministic, not deterministic
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = before[1:]

@@ -5,12 +5,13 @@ the training, and keeps what it found beside the run: scores.json, and alarm.jso
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import latent
 from ..base.files import write_atomic
 from ..training.state import TrainState, trained_generator
-from . import metrics, scoring
+from . import album, metrics, scoring
 from .scoring import load_reference
 
 IMAGES = 2000
@@ -21,21 +22,30 @@ COPIED = 0.9  # memorisation: a neighbour ratio below this
 RECORDED = ("frechet", "precision", "recall", "coverage", "dropped_classes", "neighbour_ratio", "crowding")
 
 
-class Monitor:
-    """To be given to `runs.fit_or_load`; called with the state and the run's folder after every epoch."""
+Show = Callable[[Path, album.Album, list[dict]], None]  # of the run's folder, its pictures and scores so far
 
-    def __init__(self, profile: str, device: str = "cpu"):
-        self.device, self.images = device, min(IMAGES, scoring.OF_PROFILE[profile])
+
+class Monitor:
+    """To be given to `runs.fit_or_load`; called with the state and the run's folder after every epoch.
+
+    ``show`` is called after every check with what there is to be seen.
+    """
+
+    def __init__(self, profile: str, device: str = "cpu", show: Show | None = None):
+        self.device, self.images, self.show = device, min(IMAGES, scoring.OF_PROFILE[profile]), show
         self.reference: scoring.Reference | None = None  # loaded when it is first needed
 
     def __call__(self, state: TrainState, folder: Path) -> None:
-        """Score the state, if it is its turn, and sound the alarm if need be."""
+        """Draw and score the state, if it is its turn, and sound the alarm if need be."""
         if state.epoch % -(-state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
             return
         self.reference = self.reference or load_reference(self.images, self.device)
         found = check(state, self.reference)
         curve = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch] + [found]
         write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
+        drawn = album.keep(trained_generator(state, n=1000), state.config.latent_dim, state.epoch, folder)
+        if self.show:
+            self.show(folder, drawn, curve)
         reasons = alarm(found, state.epoch * state.config.steps)
         alarms = [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
         if reasons:

@@ -83,6 +83,17 @@ def fuse(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
     return _with_sequentials(network, lambda layers: FusedSequential(layers, dtype=dtype))
 
 
+def arrange(network: nn.Module, dtype: torch.dtype | None = None) -> nn.Module:
+    """``network`` as its device trains it fastest.
+
+    A CPU takes its layers together (`fuse`), and so does whoever asks for a ``dtype``. A GPU has fast kernels for the
+    layers as they stand, in channels-last memory; what saves multiplications on a CPU costs it launches.
+    """
+    if next(network.parameters()).is_cuda and dtype is None:
+        return network.to(memory_format=torch.channels_last)
+    return fuse(network, dtype)
+
+
 def plain(network: nn.Module) -> nn.Module:
     """A copy of ``network`` whose layers are torch's own, one by one: to look into, or to compare with."""
     network = _with_sequentials(copy.deepcopy(network), nn.Sequential)

@@ -2,59 +2,45 @@
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 
-def captured(
-    step: Callable[[Tensor, Tensor], Tensor], state, x: Tensor, z: Tensor
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """``step(x_real, z)`` on ``state`` as one CUDA graph for inputs like ``x`` and ``z``; on a CPU, ``step`` itself.
+def recorded(
+    step: Callable[[], None], live: Callable[[], list[Tensor]], generators: Sequence[Generator], device: str
+) -> Callable[[], None] | None:
+    """What replays ``step()`` as one CUDA graph on ``device``; None, and a line, where it cannot be recorded.
 
-    Where capture fails, a line says so and ``step`` is returned. Networks and optimisers are as they were.
+    ``live()`` gives all tensors that a step changes: they are as they were, and what the step made itself starts from
+    zero. ``generators`` are those of the GPU that the step draws from beside the default one.
     """
-    if not z.is_cuda:
-        return step
-    before = {tensor: tensor.detach().clone() for tensor in _live(state)}
-    with torch.cuda.device(z.device):
+    before = {tensor: tensor.detach().clone() for tensor in live()}
+    with torch.cuda.device(device):
         current, side, graph = torch.cuda.current_stream(), torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
         side.wait_stream(current)
         try:
             with torch.cuda.stream(side), warnings.catch_warnings(action="ignore"):
                 for _ in range(3):  # lazily made things are made outside the graph
-                    step(x, z)
+                    step()
             current.wait_stream(side)
             with torch.cuda.graph(graph, stream=side):
-                out = step(x, z)
+                step()
         except RuntimeError as error:
             print(
                 f"labkit: no CUDA graph ({str(error).splitlines()[0]}): training goes on step by step", file=sys.stderr
             )
             torch.cuda.set_stream(current)
             torch.cuda.synchronize()
-            return step
+            return None
         finally:
             with torch.no_grad():
-                for tensor in _live(state):  # what the optimisers only made now starts from zero
+                for tensor in live():
                     if tensor in before:
                         tensor.copy_(before[tensor])
                     else:
                         tensor.zero_()
-
-    def replay(x_real: Tensor, noise: Tensor) -> Tensor:
-        x.copy_(x_real)
-        z.copy_(noise)
-        graph.replay()
-        return out
-
-    return replay
-
-
-def _live(state) -> list[Tensor]:
-    """All tensors that a step changes, themselves and not copies."""
-    networks = [tensor for network in (state.g, state.d) for tensor in (*network.parameters(), *network.buffers())]
-    return networks + [
-        tensor for opt in (state.opt_g, state.opt_d) for entry in opt.state.values() for tensor in entry.values()
-    ]
+    return graph.replay

@@ -12,7 +12,7 @@ Every file is written whole or not at all, and verified before it is used. No pi
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
 from ..gans.layers import fuse
 from .checkpoints import check_finite, checkpoint, checkpoints_in, machines_of, progress_of, resume
-from .loop import train
+from .loop import check_seeds, train
 from .state import COLUMNS, TrainState, trained_generator
 
 FORMAT = 1
@@ -134,57 +134,93 @@ def fit_or_load(
     Raises:
         LabError: the run on disk is damaged; training was interrupted (what is done is kept) or diverged.
     """
-    folder, device = run_folder(config, root), pick_device(device)
+    return fit_or_load_seeds([config], device, root, images, monitor, whole)[0]
+
+
+def fit_or_load_seeds(
+    configs: Sequence[TrainConfig],
+    device: str = "auto",
+    root: Path | None = None,
+    images: Tensor | None = None,
+    monitor: Monitor | None = None,
+    whole: bool | None = None,
+) -> list[Run]:
+    """The runs of ``configs``, which differ in their seed: as `fit_or_load`, and what is missing trains together.
+
+    Raises:
+        LabError: as `fit_or_load`; or the configs differ in more, or not in that.
+    """
+    device = pick_device(device)
     given = None if images is None else _digest(images)
-    if (folder / "run.json").exists():
-        run = load_run(folder, config)
-        if given not in (None, run.manifest["images_sha256"]):
-            raise LabError(f"{folder} was trained on other images: delete it, or give another root")
-        if run.epochs == config.epochs or not (device != "cpu" if whole is None else whole):
-            return run
-    images = (data.load("train")[0] if images is None else images).to(device)
-    if config.examples > len(images):
-        raise LabError(f"examples = {config.examples} is more than the {len(images)} images there are")
-    with exclusive(folder), _faults_in_a_line(config, folder):
-        return _fit(TrainState(config, device, given or _digest(images)), folder, images, monitor)
+    found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
+    missing = [config for config in found if found[config] is None]
+    if missing:
+        images = (data.load("train")[0] if images is None else images).to(device)
+        if missing[0].examples > len(images):
+            raise LabError(f"examples = {missing[0].examples} is more than the {len(images)} images there are")
+        folders = {config: run_folder(config, root) for config in missing}
+        with contextlib.ExitStack() as stack:
+            for folder in folders.values():
+                stack.enter_context(exclusive(folder))
+            stack.enter_context(_faults_in_a_line(folders))
+            states = [TrainState(config, device, given or _digest(images)) for config in missing]
+            found |= zip(missing, _fit(states, list(folders.values()), images, monitor), strict=True)
+    return [run for config in configs if (run := found[config])]
 
 
-def _fit(state: TrainState, folder: Path, images: Tensor, monitor: Monitor | None) -> Run:
-    """Go on in ``folder`` from where its checkpoints are, to the end."""
+def _finished(config: TrainConfig, root: Path | None, given: str | None, whole: bool) -> Run | None:
+    """The finished run of ``config``, if there is one, of the images with the digest ``given``."""
+    folder = run_folder(config, root)
+    if not (folder / "run.json").exists():
+        return None
+    run = load_run(folder, config)
+    if given not in (None, run.manifest["images_sha256"]):
+        raise LabError(f"{folder} was trained on other images: delete it, or give another root")
+    return run if run.epochs == config.epochs or not whole else None
+
+
+def _fit(states: list[TrainState], folders: list[Path], images: Tensor, monitor: Monitor | None) -> list[Run]:
+    """Go on in ``folders`` from where their checkpoints are, to the end."""
     look = monitor or (lambda state, folder: None)
+    of = {id(state): folder for state, folder in zip(states, folders, strict=True)}
 
     def keep(state: TrainState) -> None:
-        checkpoint(state, folder)
-        look(state, folder)
+        checkpoint(state, of[id(state)])
+        look(state, of[id(state)])
 
-    resume(state, folder)
-    if state.epoch and not state.paused:
-        look(state, folder)  # which the interruption may have kept from it
+    check_seeds(states)
+    for state in states:
+        resume(state, of[id(state)])
+        if state.epoch and not state.paused:
+            look(state, of[id(state)])  # which the interruption may have kept from it
     try:
-        train(state, images, on_epoch=keep)
-        return finish(state, folder)
+        train(states, images, on_epoch=keep)
+        return [finish(state, of[id(state)]) for state in states]
     except KeyboardInterrupt:
-        if state.paused:
-            checkpoint(state, folder)
+        for state in states:
+            if state.paused:
+                checkpoint(state, of[id(state)])
         raise
 
 
 @contextlib.contextmanager
-def _faults_in_a_line(config: TrainConfig, folder: Path):
-    """Ctrl-C, and want of memory, as LabErrors that say what is kept in ``folder``."""
+def _faults_in_a_line(folders: dict[TrainConfig, Path]):
+    """Ctrl-C, and want of memory, as LabErrors that say what is kept in ``folders``."""
     try:
         yield
     except KeyboardInterrupt:
-        epochs, steps = progress_of(checkpoints_in(folder)[0]) if checkpoints_in(folder) else (0, 0)
-        so_far = f"{epochs} of {config.epochs} epochs" + (f" and {steps} steps" if steps else "")
+        kept = []
+        for config, folder in folders.items():
+            epochs, steps = progress_of(checkpoints_in(folder)[0]) if checkpoints_in(folder) else (0, 0)
+            so_far = f"{epochs} of {config.epochs} epochs" + (f" and {steps} steps" if steps else "")
+            kept.append(f"{config.model} has {so_far} in {folder}")
         raise LabError(
-            f"interrupted: {config.model} has {so_far} in {folder};"
-            " run the same cell or command again to go on from there"
+            f"interrupted: {', '.join(kept)}; run the same cell or command again to go on from there"
         ) from None
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise LabError(
-                f"out of memory with batch = {config.batch}: finished epochs are kept;"
+                f"out of memory with batch = {next(iter(folders)).batch}: finished epochs are kept;"
                 " close other programs, or try a smaller batch"
             ) from None
         raise

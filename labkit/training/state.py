@@ -1,7 +1,6 @@
 """What a training run is between two epochs, and the generator that comes out of it."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -13,7 +12,7 @@ from ..base.machine import deterministic
 from ..base.rng import seeded
 from ..config import TrainConfig
 from ..gans import build
-from ..gans.layers import fuse
+from ..gans.layers import arrange, fuse
 
 COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, mean D(x), mean D(G(z))
 
@@ -39,17 +38,19 @@ class TrainState:
         self.epoch, self.seconds = 0, 0.0
         self.machines: list[dict] = []  # where earlier epochs were trained; see `runs.machine`
         self.paused: dict[str, Tensor] = {}
-        # What `train` makes of a step: on a GPU a recorded graph, of these very tensors.
-        self.step_fn: Callable[[Tensor, Tensor], Tensor] | None = None
         with seeded(config.seed, "init"):
             g, d = build(config)
         self.precision = precision(config.precision, device)  # what "auto" is here
         half = torch.bfloat16 if self.precision == "bfloat16" else None
-        self.g, self.d = fuse(g.to(device), half), fuse(d.to(device))
+        self.g, self.d = arrange(g.to(device), half), arrange(d.to(device))
         adam = partial(Adam, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
         self.opt_g = adam(self.g.parameters(), config.lr)
         self.opt_d = adam(self.d.parameters(), config.lr_d or config.lr)
-        self.average = AveragedModel(self.g, multi_avg_fn=get_ema_multi_avg_fn(config.ema)) if config.ema else None
+        self.average = (
+            AveragedModel(self.g, torch.device(device), multi_avg_fn=get_ema_multi_avg_fn(config.ema))
+            if config.ema
+            else None
+        )
         self.history = torch.zeros(config.epochs, config.steps, len(COLUMNS))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -79,7 +80,7 @@ class TrainState:
                 entries.setdefault(int(index), {})[field] = value
             opt.load_state_dict({"state": entries, "param_groups": opt.state_dict()["param_groups"]})
         self.history[:epoch], self.paused = tensors["history"], part("paused")
-        self.epoch, self.seconds, self.step_fn = epoch, seconds, None
+        self.epoch, self.seconds = epoch, seconds
 
 
 @deterministic()

@@ -1,5 +1,6 @@
 """A run is trained once, resumed bit for bit after any death, and never loaded when a byte of it is wrong."""
 
+import dataclasses
 import errno
 import functools
 import hashlib
@@ -31,8 +32,8 @@ from labkit.data import loading
 from labkit.training import checkpoints as checkpoints_module
 from labkit.training import loop, runs
 from labkit.training import state as training_state
-from labkit.training.checkpoints import KEEP, checkpoints_in, machine
-from labkit.training.runs import choose_profile, fit_or_load, load_run, run_folder
+from labkit.training.checkpoints import KEEP, checkpoints_in, machine, progress_of
+from labkit.training.runs import choose_profile, fit_or_load, fit_or_load_seeds, load_run, run_folder
 from labkit.training.state import COLUMNS
 
 MODELS = ["vanilla", "dcgan"]
@@ -492,6 +493,72 @@ def test_killed(straight, server, tiny_config, tmp_path, sample_images, model, p
     fit_or_load(config, "cpu", tmp_path, sample_images)
     assert bits(folder) == bits(straight(model))
     assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
+
+
+# ----- several seeds at once
+
+
+def die_among_seeds(configs, root, images, threads, number, at):
+    """In a process of its own: train ``configs`` together; signal ``number`` comes in step ``at``, counted over all."""
+    torch.set_num_threads(threads)
+    runs.trained_generator = functools.partial(training_state.trained_generator, n=Z_FOR_BATCHNORM)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    real, calls = loop.g_step, []
+    loop.g_step = lambda *args: (calls.append(0), os.kill(os.getpid(), number) if len(calls) == at else 0, real(*args))[
+        -1
+    ]
+    fit_or_load_seeds(configs, "cpu", root, torch.from_numpy(images))
+
+
+KILLED_SEEDS = {  # signal and step: epochs and further steps on disk, of two steps an epoch for each of three seeds
+    (signal.SIGKILL, 6): [(1, 0), (1, 0)],
+    (signal.SIGTERM, 7): [(1, 1), (1, 0), (1, 0)],
+    (signal.SIGINT, 10): [(2, 0), (2, 0), (1, 0)],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number, at", KILLED_SEEDS)
+def test_several_seeds_killed(straight, server, tiny_config, tmp_path, sample_images, number, at):
+    """After each epoch of each seed there is a checkpoint; after a polite request, one of the epoch in hand too."""
+    first = config_of(tiny_config, "vanilla")
+    configs = [first, *(dataclasses.replace(first, seed=seed) for seed in (8, 9))]
+    arguments = configs, tmp_path, sample_images.numpy().copy(), torch.get_num_threads(), number, at
+    child = server.Process(target=die_among_seeds, args=arguments)
+    child.start()
+    child.join(120)
+    assert child.exitcode == (-signal.SIGKILL if number == signal.SIGKILL else 1)
+    on_disk = [checkpoints_in(run_folder(config, tmp_path))[:1] for config in configs]
+    assert [progress_of(path) for (path,) in filter(None, on_disk)] == KILLED_SEEDS[number, at]
+    assert not list(tmp_path.rglob("run.json"))
+    done = fit_or_load_seeds(configs, "cpu", tmp_path, sample_images)
+    assert bits(done[0].folder) == bits(straight("vanilla"))
+    for config, run in zip(configs[1:], done[1:]):
+        alone = fit_or_load(config, "cpu", tmp_path / "alone", sample_images)
+        assert run.config == config and bits(run.folder) == bits(alone.folder)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_of_several_seeds_only_what_is_missing_is_trained(straight, tiny_config, tmp_path, monkeypatch, sample_images):
+    first = config_of(tiny_config, "vanilla")
+    configs = [first, dataclasses.replace(first, seed=8)]
+    shutil.copytree(straight("vanilla"), run_folder(first, tmp_path))
+    trained, real = [], runs.train
+    monkeypatch.setattr(
+        runs, "train", lambda states, *args, **kw: (trained.append(len(states)), real(states, *args, **kw))
+    )
+    done = fit_or_load_seeds(configs, "cpu", tmp_path, sample_images)
+    assert trained == [1] and [run.config for run in done] == configs
+    fit_or_load_seeds(configs[::-1], "cpu", tmp_path, sample_images)
+    assert trained == [1]
+
+
+def test_seeds_one_of_which_is_trained_elsewhere_are_refused(tiny_config, tmp_path, sample_images, refused):
+    first = config_of(tiny_config, "vanilla")
+    configs = [first, dataclasses.replace(first, seed=8)]
+    with exclusive(run_folder(configs[1], tmp_path)), refused(run_folder(configs[1], tmp_path), "is in use by"):
+        fit_or_load_seeds(configs, "cpu", tmp_path, sample_images)
+    assert not list(tmp_path.rglob("checkpoint*"))
 
 
 STAGES = [

@@ -1,6 +1,7 @@
 """layers.py changes no result beyond rounding: a layer, its gradients, fifty steps of training, what is saved."""
 
 import copy
+import dataclasses
 from contextlib import nullcontext
 
 import pytest
@@ -298,37 +299,68 @@ def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(
     assert kinds == [getattr(torch, precision), torch.float32, torch.float32]
 
 
-def test_on_a_cpu_the_step_itself_is_returned():
-    step = object()
-    assert loop.captured(step, None, torch.zeros(1), torch.zeros(1)) is step
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
+def seeds_of(model, seeds, **changes):
+    """States of a short training on the GPU, one for each of ``seeds``."""
+    config = config_for(model, "smoke", epochs=2, examples=200, batch=8, **changes)
+    return [training_state.TrainState(dataclasses.replace(config, seed=seed), "cuda") for seed in seeds]
+
+
+@GPU
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_cuda_graph_equals_eager(model, sample_images, monkeypatch, capsys):
-    config = config_for(model, "smoke", epochs=2, examples=200, batch=8)
     states = []
     for graph in (True, False):
         if not graph:
-            monkeypatch.setattr(loop, "captured", lambda step, state, x, z: step)
-        states.append(training_state.TrainState(config, "cuda"))
+            monkeypatch.setattr(loop.Desk, "record", lambda desk: False)
+        states += seeds_of(model, [0], ema=0.9)
         loop.train(states[-1], sample_images.cuda())
     assert "no CUDA graph" not in capsys.readouterr().err
     torch.testing.assert_close(states[0].history, states[1].history, rtol=2e-3, atol=2e-3)
+    for own, other in zip(states[0].average.parameters(), states[1].average.parameters()):
+        torch.testing.assert_close(own, other, rtol=2e-2, atol=2e-3)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: CUDA graphs are not tested")
-def test_capture_leaves_the_state_alone():
-    config = config_for("dcgan", "smoke")
-    state = training_state.TrainState(config, "cuda")
+@GPU
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_seeds_as_branches_of_one_cuda_graph_are_what_they_are_alone(model, sample_images, capsys):
+    images = sample_images.cuda()
+    together, alone = seeds_of(model, [3, 4, 5]), seeds_of(model, [3, 4, 5])
+    loop.train(together, images)
+    for state in alone:
+        loop.train(state, images)
+    assert "no CUDA graph" not in capsys.readouterr().err
+    for one, other in zip(together, alone):
+        torch.testing.assert_close(one.history, other.history, rtol=2e-3, atol=2e-3)
+    assert not torch.allclose(together[0].history, together[1].history)
+
+
+@GPU
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_a_gpu_gives_the_same_bits_twice(model, sample_images):
+    twice = [seeds_of(model, [1, 2]) for _ in range(2)]
+    for states in twice:
+        loop.train(states, sample_images.cuda())
+    for one, other in zip(*twice):
+        assert torch.equal(one.history, other.history)
+
+
+@GPU
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_compiled_networks_learn_the_same(model, sample_images):
+    plain, compiled = (seeds_of(model, [0], compile=compile)[0] for compile in (False, True))
+    for state in (plain, compiled):
+        loop.train(state, sample_images.cuda())
+    torch.testing.assert_close(plain.history[0, :3], compiled.history[0, :3], rtol=2e-2, atol=2e-2)
+
+
+@GPU
+def test_recording_leaves_the_state_alone(sample_images):
+    (state,) = seeds_of("dcgan", [0], ema=0.9)
     before = copy.deepcopy(state.tensors())
-
-    def step(x, z):
-        fake = state.g(z)
-        loop.d_step(state.d, state.opt_d, x, fake)
-        return loop.g_step(state.d, state.opt_g, x, fake)
-
-    loop.captured(step, state, to_unit(torch.zeros(8, 28, 28, dtype=torch.uint8)).cuda(), torch.zeros(8, 100).cuda())
+    assert loop.Desk([state], sample_images.cuda()).record()
     after = state.tensors()
     for key, value in before.items():
         assert torch.equal(after[key], value), key

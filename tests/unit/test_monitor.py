@@ -295,9 +295,11 @@ def test_how_many_pictures(profile, n, monkeypatch):
     asked = []
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
+    monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
+    monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
     monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
     Monitor(profile, "some device")(
-        SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1)), paths.RUNS / "nowhere"
+        SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1, latent_dim=100)), paths.RUNS / "nowhere"
     )
     assert asked == [(n, "some device")]
 
@@ -444,6 +446,8 @@ def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monke
     monkeypatch.setattr(
         monitor, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0}
     )
+    monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
+    monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
     watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
     for epoch in range(1, epochs + 1):
         watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)

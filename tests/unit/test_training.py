@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import cached
 
+from labkit.base.machine import kernels
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
 from labkit.gans import registry
@@ -296,6 +297,83 @@ def test_progress_covers_every_step(monkeypatch, tiny_config, sample_images, ste
     monkeypatch.setattr(loop, "g_step", lambda *_: torch.ones(()))
     trained(tiny_config("vanilla", batch=2, examples=2 * steps, latent_dim=2), sample_images)
     assert bars[0].n == bars[0].total == 2 * steps
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"ema": 0.9, "d_steps": 2}, {"feature_matching": 1.0, "precision": "bfloat16"}]
+)
+@pytest.mark.parametrize("model", MODELS)
+def test_seeds_trained_together_are_what_they_are_alone(tiny_config, sample_images, model, changes):
+    configs = [tiny_config(model, examples=32, seed=seed, **changes) for seed in (3, 0, 7)]
+    alone = [trained(config, sample_images) for config in configs]
+    together, seen = [TrainState(config) for config in configs], []
+    train(together, sample_images, on_epoch=lambda state: seen.append((state.epoch, state.config.seed)))
+    for one, other in zip(alone, together):
+        assert_equal_bits(one.tensors(), other.tensors())
+    assert seen == [(epoch, seed) for epoch in range(1, configs[0].epochs + 1) for seed in (3, 0, 7)]
+
+
+def test_seeds_that_are_at_different_epochs_catch_up(tiny_config, sample_images):
+    configs = [tiny_config("vanilla", epochs=3, seed=seed) for seed in (0, 1)]
+    alone = [trained(config, sample_images) for config in configs]
+    ahead, behind = (TrainState(config) for config in configs)
+
+    def stop(state):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(ahead, sample_images, on_epoch=stop)
+    train([behind, ahead], sample_images)
+    for one, other in zip(alone, (ahead, behind)):
+        assert_equal_bits(one.tensors(), other.tensors())
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [([{}, {}], "1 seeds"), ([{}, {"seed": 1, "lr": 0.1}], "2 configs"), ([], "0 states")],
+)
+def test_states_that_are_no_seeds_of_one_config_are_refused(tiny_config, sample_images, refused, changes, text):
+    with refused(text, "each with a seed of its own"):
+        train([TrainState(tiny_config("vanilla", **change)) for change in changes], sample_images)
+
+
+def test_divergence_of_one_of_several_seeds_names_it(tiny_config, sample_images, refused):
+    states = [TrainState(tiny_config("vanilla", seed=seed)) for seed in (4, 5)]
+    with torch.no_grad():
+        next(states[1].d.parameters()).fill_(math.nan)
+    with refused("vanilla", "nan", "epoch 1"):
+        train(states, sample_images)
+    assert states[1].epoch == 0
+
+
+def test_the_average_that_waits_for_nobody_is_torchs(tiny_config):
+    state = TrainState(tiny_config("vanilla", ema=0.7))
+    other = copy.deepcopy(state.average)
+    for step in range(4):
+        with torch.no_grad():
+            for parameter in state.g.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        state.average.update_parameters(state.g)
+        loop.follow(other, state.g, 0.7)
+        assert other.n_averaged == state.average.n_averaged == step + 1
+        for one, two in zip(state.average.module.parameters(), other.module.parameters()):
+            torch.testing.assert_close(one, two)
+
+
+def test_on_a_cpu_how_a_gpu_computes_is_left_alone():
+    backends = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), backends.allow_tf32, backends.deterministic, backends.benchmark
+    with kernels("cpu", tf32=True, deterministic=False):
+        now = torch.get_float32_matmul_precision(), backends.allow_tf32, backends.deterministic, backends.benchmark
+    assert now == before
+    with kernels("cuda", tf32=False, deterministic=False):
+        assert torch.get_float32_matmul_precision() == "highest" and not backends.allow_tf32
+        assert backends.benchmark and not backends.deterministic
+    with kernels("cuda", tf32=True, deterministic=True):
+        assert torch.get_float32_matmul_precision() == "high" and backends.allow_tf32 and backends.deterministic
+    after = torch.get_float32_matmul_precision(), backends.allow_tf32, backends.deterministic, backends.benchmark
+    assert after == before
 
 
 @pytest.mark.parametrize("network", ["g", "d"])

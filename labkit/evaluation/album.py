@@ -1,0 +1,59 @@
+"""Pictures through a training: the same latent vectors, drawn again and again, in one file beside the run.
+
+album.safetensors holds the epochs, (k,), and the pictures, uint8 (k, `PICTURES`, 28, 28): 50 kB a look.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from .. import latent
+from ..base.files import write_atomic
+
+PICTURES = 64
+FILE = "album.safetensors"
+
+
+class Album(NamedTuple):
+    """What was drawn, from the first look to the last."""
+
+    epochs: list[int]  # k of them
+    pictures: Tensor  # uint8 (k, PICTURES, 28, 28)
+
+
+def draw(g: nn.Module, latent_dim: int) -> Tensor:
+    """The album's latent vectors as ``g`` draws them, uint8 (PICTURES, 28, 28)."""
+    images = latent.sample(g, latent.latents(PICTURES, latent_dim, 3000))
+    return ((images[:, 0] + 1) * 127.5).round().to(torch.uint8)
+
+
+def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:
+    """Add what ``g`` draws after ``epoch`` to the album in ``folder``; looks of that epoch and later ones are replaced.
+
+    Raises:
+        LabError: the disk takes no more; the album before is as it was.
+    """
+    epochs, pictures = read(folder)
+    earlier = [i for i, one in enumerate(epochs) if one < epoch]
+    album = Album(
+        [*(epochs[i] for i in earlier), epoch], torch.cat([pictures[earlier], draw(g, latent_dim).unsqueeze(0)])
+    )
+    content = safetensors.torch.save({"epochs": torch.tensor(album.epochs), "pictures": album.pictures})
+    write_atomic(folder / FILE, content)
+    return album
+
+
+def read(folder: Path) -> Album:
+    """The album in ``folder``; an empty one if there is none, or a damaged one."""
+    try:
+        found = safetensors.torch.load((folder / FILE).read_bytes())
+        epochs, pictures = found["epochs"].tolist(), found["pictures"]
+        if pictures.shape == (len(epochs), PICTURES, 28, 28) and pictures.dtype == torch.uint8:
+            return Album(epochs, pictures)
+    except (OSError, SafetensorError, KeyError):
+        pass
+    return Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))
