@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..base.errors import LabError
 from ..config import PROFILES, TrainConfig, config_for
@@ -40,11 +40,11 @@ def config_of(model: str, recipe: str, switch: str, profile: str, epochs: int, s
     """
     if recipe not in RECIPES:
         raise LabError(f"recipe = {recipe!r} is unknown: use one of {', '.join(RECIPES)}")
-    own = {**SWITCHES.get(switch, {"without": switch}), "epochs": epochs, "seed": seed}
+    own: dict[str, Any] = {**SWITCHES.get(switch, {"without": switch}), "epochs": epochs, "seed": seed}
     ours = config_for(model, profile, **own)
     if recipe == "ours":
         return ours
-    short = {} if profile == "full" else {"examples": ours.examples}
+    short: dict[str, Any] = {} if profile == "full" else {"examples": ours.examples}
     return TrainConfig(model=model, profile=profile, **short, **own)
 
 

@@ -167,26 +167,31 @@ def _train(
     study: str,
     device: str,
     tell: Callable[[Job, int], None],
-) -> dict[Job, str]:
-    """Train all ``states`` to the end, those that are at the same epoch together; why one has failed."""
-    jobs = {id(state): job for job, state in states.items()}
+) -> dict[Job, Made]:
+    """Train all ``states`` to the end, together; why one has failed. After a fault each goes on alone."""
+    failed: dict[Job, Made] = {}
+    jobs = {job.config.seed: job for job in states}
 
     def keep(state: TrainState) -> None:
-        job = jobs[id(state)]
+        job = jobs[state.config.seed]
         folder = folder_of(study, job)
         if state.epoch in looks:
             _keep_look(state, folder)
         checkpoint(state, folder)
         tell(job, state.epoch)
 
-    failed: dict[Job, Made] = {}
-    for epoch in sorted({state.epoch for state in states.values()}):
-        group = {job: state for job, state in states.items() if state.epoch == epoch}
-        for job in group:
-            tell(job, epoch)
-        for job, state in group.items():
+    for job, state in states.items():
+        tell(job, state.epoch)
+    try:
+        if states:
+            train(list(states.values()), _images(device)[0], on_epoch=keep)
+    except LabError as error:
+        if len(states) == 1:
+            return dict.fromkeys(states, str(error))
+        for job in states:
             with _fault_of(job, failed):
-                train(state, _images(device)[0], on_epoch=keep)
+                states[job] = _resumed(job, looks, folder_of(study, job), device)
+                train(states[job], _images(device)[0], on_epoch=keep)
     return failed
 
 
@@ -194,10 +199,9 @@ def _measured(job: Job, state: TrainState, looks: tuple[int, ...], study: str, w
     """The files of the record of ``job``, kept until the client has them; what was only needed for them is removed."""
     folder = folder_of(study, job)
     origin = {"images_sha256": state.images_sha256, "seconds": round(state.seconds, 1), "machines": machines_of(state)}
-    found = {epoch: _look(folder, epoch) for epoch in looks}
-    lost = [epoch for epoch, look in found.items() if look is None]
-    if lost:
-        raise LabError(f"{folder}: the networks after epoch {lost[0]} are gone or damaged: start the study again")
+    found = {epoch: look for epoch in looks if (look := _look(folder, epoch))}
+    if len(found) < len(looks):
+        raise LabError(f"{folder}: the networks of a look are gone or damaged: start the study again")
     files = records.measure(job, found, state.history, origin, state.device, weights)
     records.write(files, job, folder / "record")
     _sweep(folder)

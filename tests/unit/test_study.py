@@ -272,12 +272,14 @@ def test_one_run_of_a_group_that_fails_does_not_take_the_others_with_it(made, tm
     job = made[0]
     bad = Job(job.arm, config_of("vanilla", "ours", "", "smoke", 2, 8))
 
-    def spoil(states, *rest, train=worker._train):
-        with torch.no_grad():
-            next(states[bad].g.parameters()).fill_(float("nan"))
-        return train(states, *rest)
+    def spoiled(states, *rest, **options):
+        for state in [states] if isinstance(states, TrainState) else states:
+            if state.config.seed == 8:
+                with torch.no_grad():
+                    next(state.g.parameters()).fill_(float("nan"))
+        return train(states, *rest, **options)
 
-    monkeypatch.setattr(worker, "_train", spoil)
+    monkeypatch.setattr(worker, "train", spoiled)
     found = worker.make(Shard((bad, job), (1, 2)), "s")
     assert "diverged" in found[bad] and len(found[bad].splitlines()) == 1
     assert found[job]["record.safetensors"] == made[1]["record.safetensors"]
