@@ -58,10 +58,7 @@ def study(
     name = name or ("smoke" if profile == "smoke" else "design" if without else "seeds")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
         raise LabError(f"name = {name!r} names a folder: use up to 40 of a-z, 0-9, - and _")
-    if min(workers, group) < 0:
-        raise LabError(f"workers = {workers}, group = {group}: give numbers of at least 1, or leave them out")
-    if scheduler and workers:
-        raise LabError(f"workers = {workers}: the workers are those of {scheduler}: leave one of both out")
+    _check_places(workers, group, scheduler, device)
     folder = paths.STUDIES / name
     if only_list:
         print(table(jobs, have(folder, jobs, at), {}))
@@ -77,6 +74,18 @@ def study(
                 faults = _Study(client, folder, jobs, at, kept, device).run(missing, group)
         print(table(jobs, have(folder, jobs, at), faults))
     return int(bool(faults))
+
+
+def _check_places(workers: int, group: int, scheduler: str, device: str) -> None:
+    """Refuse what cannot be meant."""
+    if min(workers, group) < 0:
+        raise LabError(f"workers = {workers}, group = {group}: give numbers of at least 1, or leave them out")
+    if scheduler and workers:
+        raise LabError(f"workers = {workers}: the workers are those of {scheduler}: leave one of both out")
+    if scheduler and not re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]+", scheduler):
+        raise LabError(f"scheduler = {scheduler!r} is no address: write tcp://host:port, or tls://host:port")
+    if not scheduler:
+        pick_device(device)
 
 
 def have(folder: Path, jobs: list[Job], looks: tuple[int, ...]) -> dict[Job, str]:
@@ -137,8 +146,6 @@ def _cluster(workers: int, scheduler: str, device: str):
             data.ensure(paths.DATA)
             yield stack.enter_context(Client(stack.enter_context(_local(workers, pick_device(device)))))
             return
-        if not re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]+", scheduler):
-            raise LabError(f"scheduler = {scheduler!r} is no address: write tcp://host:port, or tls://host:port")
         try:
             client = stack.enter_context(Client(scheduler, timeout=CONNECT))
         except (OSError, ValueError, TypeError) as error:
