@@ -182,7 +182,8 @@ def _local(workers: int, device: str):
         }
         for index in range(count)
     }
-    door = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
+    door_options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    door = {"cls": Scheduler, "options": door_options}
     return SpecCluster(workers=spec, scheduler=door, silence_logs=logging.CRITICAL)
 
 
