@@ -158,6 +158,7 @@ def _cluster(workers: int, scheduler: str, device: str):
 
 def _local(workers: int, device: str):
     """A cluster on 127.0.0.1: a process for each GPU, or else for each core, with one thread."""
+    import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device != "cpu" else []
@@ -166,11 +167,11 @@ def _local(workers: int, device: str):
     if ":" in device:
         gpus = [gpus[int(device.partition(":")[2])]]
     count = workers or len(gpus) or len(os.sched_getaffinity(0))
-    options = {
+    encrypted = dask.config.get("distributed.comm.require-encryption")
+    door = {"host": "127.0.0.1", "protocol": "tls://" if encrypted else "tcp://", "dashboard": False}
+    options = door | {
         "nthreads": 1,
         "memory_limit": 0,
-        "host": "127.0.0.1",
-        "dashboard": False,
         "preload": ["labkit.study.worker"],
         "silence_logs": logging.CRITICAL,
     }
@@ -182,9 +183,8 @@ def _local(workers: int, device: str):
         }
         for index in range(count)
     }
-    door_options = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}
-    door = {"cls": Scheduler, "options": door_options}
-    return SpecCluster(workers=spec, scheduler=door, silence_logs=logging.CRITICAL)
+    scheduler = {"cls": Scheduler, "options": door | {"port": 0, "dashboard_address": "127.0.0.1:0"}}
+    return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
 
 
 class _Study:
