@@ -274,16 +274,16 @@ class _Study:
             of_scheduler = error
         _check(f"the scheduler at {at}", of_scheduler)
         answers = self.client.run(worker.describe, on_error="return")
-        for address, threads in self.client.nthreads().items():
-            who, said = f"the worker at {address}", answers.get(address)
+        answers = {address: said for address, said in answers.items() if not isinstance(said, OSError)}  # it has died
+        threads = self.client.nthreads()
+        for address, said in answers.items():
+            who, own = f"the worker at {address}", threads.get(address, 1)
             _check(who, said)
-            if threads != 1:
-                raise LabError(
-                    f"{who} has {threads} threads: start it with --nthreads 1, a run needs its process alone"
-                )
+            if own != 1:
+                raise LabError(f"{who} has {own} threads: start it with --nthreads 1, a run needs its process alone")
             if said["lacks"]:
                 raise LabError(f"{who} {said['lacks']}")
-        return all(said["gpu"] for said in answers.values())
+        return bool(answers) and all(said["gpu"] for said in answers.values())
 
 
 def _check(who: str, said) -> None:

@@ -196,6 +196,10 @@ class Cluster:
         """What the workers keep that fits the pattern ``what``."""
         return [*self.folder.glob(f"w*/.work/{what}")]
 
+    def living(self):
+        """The numbers of the workers that nobody has killed."""
+        return [index for index, process in enumerate(self.processes) if index and process.poll() is None]
+
     def end(self):
         for process in self.processes:
             process.terminate()
@@ -245,7 +249,7 @@ def test_a_shard_that_fails_is_named_and_the_rest_is_done(cluster, studies, undi
     jobs = plan("vanilla", "ours", "2", EPOCHS, "", "smoke")
     blocked = [
         cluster.folder / f"w{index}" / worker.folder_of("failing", jobs[1]).relative_to(paths.STUDIES)
-        for index in range(1, len(cluster.processes))
+        for index in cluster.living()
     ]
     for path in blocked:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -282,7 +286,7 @@ def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, 
     (kept,) = cluster.kept("full/*/*/record/record.json")
     manifest = kept.read_bytes()
     # Whoever gets the run now, it may be the other worker, finds the record.
-    for index in range(1, len(cluster.processes)):
+    for index in cluster.living():
         place = cluster.folder / f"w{index}" / kept.parent.relative_to(kept.parents[5])
         if place != kept.parent:
             shutil.copytree(kept.parent, place)
