@@ -184,7 +184,12 @@ def _local(workers: int, device: str):
         for index in range(count)
     }
     scheduler = {"cls": Scheduler, "options": door | {"port": 0, "dashboard_address": "127.0.0.1:0"}}
-    return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
+    try:
+        return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
+    except RuntimeError as error:  # as where one is killed while it starts
+        raise LabError(
+            f"the workers did not start ({str(error).splitlines()[0]}): run the same command again"
+        ) from None
 
 
 class _Study:
