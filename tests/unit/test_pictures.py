@@ -243,7 +243,7 @@ def test_light_does_not_matter(real, name):
 
 
 def test_a_garment_without_holes_is_complete(real):
-    """Before the level was the garment's own, one in six of all pictures was below 0.7."""
+    """Before the level was the garment's own, one in eight of these pictures was below 0.7."""
     assert (pictures.completeness(real) < 0.7).float().mean() < 0.06
 
 
