@@ -30,7 +30,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 def frechet_infinity(real: Tensor, fake: Tensor, points: int = 8, least: int = 1000) -> float:
-    """The Frechet distance for infinitely many images of either set, a number that depends on no n (Chong, Forsyth 2020).
+    """The Frechet distance for infinitely many images of either set (Chong and Forsyth 2020): it depends on no n.
 
     A line in 1 / n through the distances of ``points`` random parts of both sets, of ``least`` images up to all of
     them; its value at 0. ``real`` (n, d) and ``fake`` (m, d): the smaller set decides how far the line reaches.
@@ -248,9 +248,9 @@ def principal_axes(images: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def superiority(a: Tensor, b: Tensor) -> float:
-    """Probability that one of the values ``b`` (m,) is above one of ``a`` (n,), equal ones half: the area under the curve.
+    """Probability that one of the values ``b`` (m,) is above one of ``a`` (n,); equal ones count half.
 
-    Mann and Whitney's U over n m.
+    The area under the ROC curve, and Mann and Whitney's U over n m.
     """
     a = a.sort().values
     ranks = torch.searchsorted(a, b) + torch.searchsorted(a, b, right=True)
@@ -293,10 +293,10 @@ def copying_test(fake: Tensor, unseen: Tensor, fake_cells: Tensor, unseen_cells:
     """C_T, the test of data copying (Meehan, Chaudhuri, Dasgupta 2020), as a standard normal z: negative means copies.
 
     ``fake`` (n,) and ``unseen`` (m,) are distances of generated and of unseen real images to their nearest training
-    image; their cells, (n,) and (m,), are numbers from 0. In each cell Mann and Whitney's z, positive if generated images
-    are the farther ones; their mean is weighted by the share of unseen images. The paper's C_T is that mean; here it is
-    over its deviation for equal distributions, sqrt(sum of squared weights). Cells with fewer than `FEWEST` images of
-    either kind are left out; 0 if all are.
+    image; their cells, (n,) and (m,), are numbers from 0. In each cell Mann and Whitney's z, positive if generated
+    images are the farther ones; their mean is weighted by the share of unseen images. The paper's C_T is that mean;
+    here it is over its deviation for equal distributions, sqrt(sum of squared weights). Cells with fewer than `FEWEST`
+    images of either kind are left out; 0 if all are.
     """
     total, squares = 0.0, 0.0
     for cell in range(int(unseen_cells.max()) + 1):

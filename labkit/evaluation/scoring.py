@@ -310,8 +310,8 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> 
     twice, as a bootstrap has, which would make every image its own nearest neighbour; and that they are smaller shifts
     both of a pair alike.
 
-    Not in it: the training run (one run is one draw), the classifier, the training images that copies are looked for in,
-    and the bias of a score by the number of images.
+    Not in it: the training run (one run is one draw), the classifier, the training images that copies are looked for
+    in, and the bias of a score by the number of images.
     """
     whole = take(images, reference, seed)
     values = measures(whole)
@@ -333,8 +333,8 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     """Every score with its interval (`score_with_interval`): its value "mean", "low", "high", and the number "n".
 
     For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
-    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The latent vectors
-    are those of evaluation seed 0.
+    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The latent
+    vectors are those of evaluation seed 0.
     """
     wanted: list[tuple[str, Path, str, runs.Run | None]] = [
         ("floor", paths.MEASURED, "training images", None),
