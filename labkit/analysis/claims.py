@@ -13,6 +13,7 @@ functions that measure stand in `evidence`.
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -104,8 +105,8 @@ def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
     """The claim that dimension ``dim`` of the vanilla GAN codes ``names``, written as in `evidence.meaning`."""
     words = ", ".join(names).replace("_", " ")
     why = (
-        "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. Those of the "
-        "original belong to its own network: L5 to L80 could not be reproduced."
+        "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. "
+        "Those of the original belong to its own network: L5 to L80 could not be reproduced."
     )
     return Claim(
         id,
@@ -125,7 +126,7 @@ def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
 CLAIMS = (
     Claim("V1", "both losses of the vanilla GAN swing hard early and settle later",
           "swing in the first tenth of training over the last tenth, the smaller of D's and G's",
-          "steps", VANILLA, partial(over_steps, settling), above=1.5, epochs=200),
+          "steps", VANILLA, settling, above=1.5, epochs=200),
     Claim("V2", "its D loss fluctuates less than its G loss",
           "standard deviation of D's loss over all steps, over that of G's",
           "steps", VANILLA, partial(over_steps, fluctuation), below=1.0,
@@ -362,7 +363,7 @@ def table(rows: Sequence[Verdict]) -> str:
     head = ("id", "claim", "statistic", "threshold", "value", "95 % interval", "this run", "verdict")
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for r in rows:
-        limits = [float(word) for word in r.threshold.split() if word not in ("above", "below", "and")]
+        limits = [float(number) for number in re.findall(r"-?\d+\.?\d*", r.threshold)]
         cells = (
             r.id,
             r.claim,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -44,6 +45,28 @@ class Estimate:
         return self.ends()
 
 
+def known(value: float, low: float, high: float) -> Estimate:
+    """An estimate whose interval comes with the evidence."""
+    return Estimate(value, lambda: (low, high) if low < high else None)
+
+
+class Looked(Protocol):
+    """A run of a study, measured after some of its epochs, its looks: what is asked of a `study.records.Record`."""
+
+    @property
+    def config(self) -> TrainConfig: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def scores(self) -> Mapping[int, Mapping[str, float]]: ...  # by look
+    @property
+    def history(self) -> Tensor: ...  # (epochs, steps, 4)
+    @property
+    def effects(self) -> EffectTable | None: ...  # of the last look
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What the claims are judged by, for one network and one run."""
@@ -60,7 +83,7 @@ class Evidence:
         return cls(run.config, run.epochs, run.history, scores, effects)
 
     @classmethod
-    def of_record(cls, record, look: int | None = None) -> "Evidence":
+    def of_record(cls, record: Looked, look: int | None = None) -> "Evidence":
         """That of a record of a study after ``look`` epochs; after its last, if not given: effects are of that one."""
         epochs = look or record.epochs
         effects = record.effects if epochs == record.epochs else None
@@ -80,7 +103,7 @@ class Evidence:
         found = self.scores[name]
         if not isinstance(found, Mapping):
             return Estimate(float(found), lambda: None)
-        return Estimate(found["mean"], lambda: (found["low"], found["high"]) if found["low"] < found["high"] else None)
+        return known(found["mean"], found["low"], found["high"])
 
 
 def drawn(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, ordered: bool = False) -> Interval:
@@ -127,7 +150,7 @@ def blocks(values: Tensor, length: int) -> Tensor:
 
 def short_blocks(loss: Tensor) -> Tensor:
     """``loss`` (n,) in blocks of `BLOCK` steps, (blocks, steps); in shorter ones if there are few steps."""
-    return blocks(loss, max(2, min(BLOCK, len(loss) // 20)))
+    return blocks(loss, max(2, min(BLOCK, len(loss) // 4)))
 
 
 def over_steps(
@@ -142,13 +165,17 @@ def over_steps(
     For its interval a training is drawn anew in `PARTS` parts, which stay in their order.
     """
     sets = [[e.column(name) for name in columns] for e in evidences]
-    sets = [[part[int(after * len(part)) :] for part in group] for group in sets]
+    return over_parts(measure, [[part[int(after * len(part)) :] for part in group] for group in sets], id)
+
+
+def over_parts(measure: Callable[..., Tensor], sets: list[list[Tensor]], id: str) -> Estimate:
+    """``measure(*series)`` of the series (n,) of all ``sets``; each set is drawn anew in `PARTS` parts."""
 
     def parts(values: Tensor) -> Tensor:
         short = short_blocks(values).shape[1]
         return blocks(values, max(short, len(values) // PARTS // short * short))
 
-    value = measure(*(part for group in sets for part in group)).item()
+    value = measure(*(series for group in sets for series in group)).item()
     return Estimate(value, lambda: drawn(measure, [list(map(parts, group)) for group in sets], id, ordered=True))
 
 
@@ -157,10 +184,19 @@ def swing(loss: Tensor) -> Tensor:
     return short_blocks(loss).std(1)
 
 
-def settling(d: Tensor, g: Tensor) -> Tensor:
-    """Swing in the first tenth over swing in the last tenth, the smaller of both losses."""
-    tenth = max(1, len(swing(d)) // 10)
-    return torch.stack([swing(loss)[:tenth].mean() / swing(loss)[-tenth:].mean() for loss in (d, g)]).min()
+def settling(id: str, evidence: Evidence) -> Estimate:
+    """Swing in the first tenth of training over swing in the last tenth, the smaller of both losses.
+
+    Each tenth is drawn anew by itself: parts of the whole training would mix other times into the first tenth.
+    """
+    losses = [evidence.column(name) for name in ("loss_d", "loss_g")]
+    tenth = max(2, len(losses[0]) // 10)
+
+    def ratio(early_d, early_g, late_d, late_g):
+        pairs = (early_d, late_d), (early_g, late_g)
+        return torch.stack([swing(early).mean() / swing(late).mean() for early, late in pairs]).min()
+
+    return over_parts(ratio, [[loss[:tenth] for loss in losses], [loss[-tenth:] for loss in losses]], id)
 
 
 def fluctuation(d: Tensor, g: Tensor) -> Tensor:
@@ -335,8 +371,7 @@ def inequality(effects: EffectTable, dims: Tensor, null: Tensor, names: Sequence
 
 def at_lab(name: str, id: str, evidence: Evidence) -> Estimate:
     """Mean effect on ``name``, of `effects.NAMES`, over the lab's five dimensions."""
-    value, low, high = table_of(evidence).lab(name)
-    return Estimate(value, lambda: (low, high))
+    return known(*table_of(evidence).lab(name))
 
 
 def crossings(evidence: Evidence) -> dict[str, float]:
@@ -361,7 +396,7 @@ def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Es
         low, mean, high = sorted((part[at] / deviation).item() for part in (effects.low, effects.mean, effects.high))
         if name.startswith("-") or (name.startswith("|") and mean < 0):
             low, mean, high = -high, -mean, -low
-        found.append(Estimate(mean, lambda low=low, high=high: (low, high)))
+        found.append(known(mean, low, high))
     return each(min, *found)
 
 

@@ -137,8 +137,8 @@ def holm(p: Tensor) -> Tensor:
 
 def improvement(first: Tensor, second: Tensor) -> float:
     """Share of the pairs, one of ``first`` (n,) and one of ``second`` (m,), in which the first is larger; ties half."""
-    gap = first.double().unsqueeze(1) - second.double()
-    return ((gap > 0).double() + (gap == 0).double() / 2).mean().item()
+    one, other = first.unsqueeze(1), second.unsqueeze(0)
+    return ((one > other).double() + (one == other).double() / 2).mean().item()
 
 
 def power(effect: float, n: int) -> float:
