@@ -244,7 +244,7 @@ def _judged(claim: Claim, within: Mapping[str, Evidence], runs: Mapping[str, Seq
     if len(several) >= 2:
         return _over_runs(claim, several, here)
     if here is None:
-        verdict = f"not tested: {why or 'it diverged'}"
+        verdict = f"not tested: {why or 'no value, since it diverged or nothing varied'}"
         return _row(claim)(value=None, interval=None, verdict=verdict, runs=len(one), note=claim.note)
     return _within(claim, one[0], why)
 

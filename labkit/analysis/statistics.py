@@ -147,7 +147,8 @@ def power(effect: float, n: int) -> float:
     The noncentral t distribution, integrated over the deviation that a sample may have.
     """
     freedom, limit, shift = n - 1, t_quantile(n - 1), abs(effect) * math.sqrt(n)
-    w = torch.linspace(1e-6, 1 + 10 / math.sqrt(2 * freedom), 4001, dtype=torch.double)  # deviation found, over true
+    reach = 1 + 10 / math.sqrt(2 * freedom)
+    w = (torch.arange(4000, dtype=torch.double) + 0.5) * reach / 4000  # the deviation found, over the true one
     density = ((freedom - 1) * w.log() - freedom * w.square() / 2).softmax(0)
     return (density * (ndtr(shift - limit * w) + ndtr(-shift - limit * w))).sum().item()
 
