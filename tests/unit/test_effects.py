@@ -355,7 +355,7 @@ def test_students_table(t, freedom, p):
     assert both.tolist() == pytest.approx([p, p], rel=1e-3)
 
 
-@pytest.mark.parametrize("freedom", [2, 4, 8, 48])
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 8, 48, 49])
 def test_student_against_the_integral_of_the_density(freedom):
     x = np.linspace(0, 5, 20_001)
     density = (
@@ -372,9 +372,9 @@ def test_student_far_out_is_no_less_than_zero():
     assert (p >= 0).all() and (p < 1e-12).all()
 
 
-@pytest.mark.parametrize("freedom", [-2, 0, 1, 3, 49])
-def test_odd_degrees_of_freedom_are_refused(refused, freedom):
-    with refused(f"freedom = {freedom}", "even"):
+@pytest.mark.parametrize("freedom", [-2, 0])
+def test_no_degrees_of_freedom_are_refused(refused, freedom):
+    with refused(f"freedom = {freedom}", "at least 1"):
         t_two_sided(torch.ones(1), freedom)
 
 
