@@ -11,7 +11,8 @@ override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
 override FEATURES := $(value FEATURES)
-export PROFILE DEVICE SET FEATURES
+override ARGS := $(value ARGS)
+export PROFILE DEVICE SET FEATURES ARGS
 PYTHON ?= .venv/bin/python
 export PYTHONPATH := $(CURDIR)
 
@@ -25,7 +26,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke score classifier pdf check test test-quick docs soak bench bench-explorer bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke study score classifier pdf check test test-quick docs soak bench bench-explorer bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -51,6 +52,9 @@ report: $(READY) ## load or train, run all notebooks, draw every figure, write b
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
 	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
+
+study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
+	@set -f; $(PYTHON) -m labkit study --device "$$DEVICE" $$ARGS
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
 	@$(PYTHON) -m labkit score --device "$$DEVICE" --features "$$FEATURES" $(ARGS)

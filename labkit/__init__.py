@@ -2,8 +2,8 @@
 
 Read from left to right, as the data flows; a room imports only from rooms to its left:
 
-    base > pictures > data > gans > config > latent > training > evaluation > analysis > figures > editor > report
-    > doctor > cli
+    base > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures > editor
+    > report > doctor > cli
 
 base        errors, atomic files, the machine, random streams, kept measurements; knows nothing of GANs
 pictures    what can be measured on a picture: brightness, width, distance to the nearest
@@ -14,6 +14,7 @@ latent      pure functions on latent vectors: sample, perturb, interpolate
 training    the two moves, the loop around them, a run on disk
 evaluation  the classifier, the scores, the monitor of a training
 analysis    effects of dimensions and directions, statistics, claims
+study       many runs: their records, and the workers that train them
 figures     the catalogue of figures, and the functions that draw them
 editor      the live editor: what it can do, and its sliders
 report      executes the notebooks and publishes the report
@@ -22,6 +23,8 @@ cli         the command line; `make` calls it
 """
 
 import os
+
+__version__ = "0.2.0"  # as in pyproject.toml
 
 # Read once, when torch is first imported, so import labkit before torch. Threads that wait for one another spin
 # for some microseconds and then sleep: spinning for long, the default, makes a training step several times slower

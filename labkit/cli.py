@@ -46,6 +46,13 @@ def train(options) -> None:
     print(f"{options.model}: {run.length}, in {run.folder}")
 
 
+def study(options) -> int:
+    """Train many runs, on all cores or a cluster, and keep a record of each; go on with an interrupted study."""
+    from .study.engine import study
+
+    return study(**{name: value for name, value in vars(options).items() if name != "run"})
+
+
 def score(options) -> None:
     """Measure every finished run, print the table, and write build/scores.json."""
     from .evaluation.scoring import score_all
@@ -88,7 +95,7 @@ def doctor(options) -> int:
     return main()
 
 
-COMMANDS = (data, train, score, classifier, report, pdf, doctor)
+COMMANDS = (data, train, study, score, classifier, report, pdf, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,11 +117,12 @@ def parser() -> argparse.ArgumentParser:
         of[command].add_argument("settings", nargs="*", metavar="name=value", help=f"{what}, for instance epochs=3")
     for command in (train, report, pdf):
         of[command].add_argument("--profile", default="auto", help=PROFILES)
-    for command in (train, score, report, pdf):
+    for command in (train, study, score, report, pdf):
         of[command].add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
     )
+    _study_options(of[study])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
     of[score].add_argument(
         "--features",
@@ -125,10 +133,29 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _study_options(command: argparse.ArgumentParser) -> None:
+    for name, default, what in (
+        ("models", "vanilla,dcgan", "which GANs"),
+        ("recipes", "ours,tutorial", "ours: that of the profile; tutorial: the defaults of TrainConfig"),
+        ("seeds", "8", "how many, or which: 8 means 1 to 8, else 3,5,9"),
+        ("looks", "", "epochs after which a run is measured; left out: 5, 10, 20 and the last"),
+        ("without", "", "an arm for each of these parts left out, or for matching: with feature matching"),
+        ("profile", "full", "smoke, quick or full: whose recipe is ours, and how much is measured"),
+        ("name", "", "of the study; left out: seeds, with parts left out design, of smoke smoke"),
+        ("scheduler", "", "tcp://host:port of a cluster of Dask to join, see docs/cluster.md"),
+        ("weights", "", "seeds whose generators are kept beside their records, like 1,2"),
+    ):
+        command.add_argument(f"--{name}", default=default, help=f"{what} (default: {default or 'none'})")
+    command.add_argument("--epochs", type=int, default=20, help="of each run (default: 20)")
+    command.add_argument("--workers", type=int, default=0, help="processes to start; left out: one per GPU or core")
+    command.add_argument("--group", type=int, default=0, help="seeds that a worker takes at a time; left out: 8 or 1")
+    command.add_argument("--list", dest="only_list", action="store_true", help="say what is done, and train nothing")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what ``arguments``, or else the command line, say; the exit status. A fault is one line."""
     options = parser().parse_args(arguments)
-    if options.run in (train, report):  # as Ctrl-C: the step is ended and what is done is kept
+    if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return options.run(options) or 0

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import hashlib
 import itertools
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -15,6 +16,11 @@ from .errors import LabError
 def sha256(content: bytes) -> str:
     """Hex digest of ``content``."""
     return hashlib.sha256(content).hexdigest()
+
+
+def seal(manifest: dict) -> str:
+    """SHA-256 over all of ``manifest`` but the seal itself, its entry "sha256"."""
+    return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
 def write_atomic(path: Path, content: bytes) -> Path:

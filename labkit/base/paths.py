@@ -12,6 +12,7 @@ def _folder(variable: str, default: Path) -> Path:
 ROOT = Path(__file__).resolve().parents[2]  # the project: notebooks/, data/, figures/, build/
 DATA = _folder("LABKIT_DATA", ROOT / "data")  # the files of the data sets
 RUNS = _folder("LABKIT_RUNS", ROOT / "data/runs")  # trained runs
+STUDIES = _folder("LABKIT_STUDIES", ROOT / "data/studies")  # records of studies, and what workers keep meanwhile
 FIGURES = ROOT / "figures"  # those of a report, by profile
 KEPT = FIGURES / "explorer"  # what a reader saved in the editor
 BUILD = ROOT / "build"  # reports, scores, benchmarks: all that can be made again

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from .. import data
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import exclusive, sha256, write_atomic
+from ..base.files import exclusive, seal, sha256, write_atomic
 from ..base.machine import pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
@@ -264,7 +264,7 @@ def finish(state: TrainState, folder: Path) -> Run:
         "machine": machines[-1],
         "earlier_machines": machines[:-1],  # if there are any, the bits are those of none
     }
-    manifest["sha256"] = _seal(manifest)
+    manifest["sha256"] = seal(manifest)
     write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
     for old in checkpoints_in(folder)[1:]:
         old.unlink(missing_ok=True)
@@ -280,7 +280,7 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
     path = folder / "run.json"
     try:
         manifest = json.loads(path.read_bytes())
-        if manifest["sha256"] != _seal(manifest):
+        if manifest["sha256"] != seal(manifest):
             raise ValueError("its own sha256 differs")
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']}, this labkit reads {FORMAT}")
@@ -299,11 +299,6 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
     if history.keys() != {"history"} or history["history"].shape[1:] != (found.steps, len(COLUMNS)):
         raise LabError(f"{folder / FILES[2]} holds no history of this run: delete its folder to train again")
     return Run(folder, found, manifest, g, d, history["history"])
-
-
-def _seal(manifest: dict) -> str:
-    """SHA-256 over all of the manifest but the seal itself."""
-    return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
 def _digest(images: Tensor) -> str:

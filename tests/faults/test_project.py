@@ -87,6 +87,10 @@ def test_environment_yml_installs_the_lock_and_nothing_else(project):
     assert Requirement(f"python{project['requires-python']}").specifier.contains(python.removeprefix("python="))
 
 
+def test_the_version_is_that_of_the_package(project):
+    assert labkit.__version__ == project["version"]
+
+
 # ----- make
 
 
@@ -254,6 +258,7 @@ def test_a_bad_argument_is_one_line(arguments, words):
         ("smoke", "SET"),
         ("pdf", "PROFILE"),
         ("score", "FEATURES"),
+        ("study", "ARGS"),
     ],
 )
 def test_no_argument_of_make_is_run(tmp_path, target, name):
@@ -299,7 +304,7 @@ def test_the_list_of_rooms_is_complete():
     assert {room(name) for name in SOURCES} == set(ROOMS)
     described = re.findall(r"^(\w+)  +\S", labkit.__doc__, re.M)
     assert described == ROOMS
-    assert sum((PACKAGE / name).is_dir() for name in ROOMS) <= 9
+    assert sum((PACKAGE / name).is_dir() for name in ROOMS) <= 10
 
 
 @each_module
@@ -328,7 +333,13 @@ def test_a_room_says_what_belongs_in_it_and_what_does_not():
 
 @pytest.mark.parametrize(
     ("package", "owner"),
-    [("matplotlib", "figures"), ("papermill", "report"), ("nbconvert", "report"), ("ipywidgets", "editor")],
+    [
+        ("matplotlib", "figures"),
+        ("papermill", "report"),
+        ("nbconvert", "report"),
+        ("ipywidgets", "editor"),
+        ("distributed", "study"),
+    ],
 )
 def test_a_heavy_package_has_one_owner(package, owner):
     assert {room(name) for name in SOURCES if package in imports(name)[1]} == {owner}

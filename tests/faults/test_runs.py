@@ -25,7 +25,7 @@ from soak import soak
 import labkit
 from labkit.base import paths
 from labkit.base.errors import LabError
-from labkit.base.files import exclusive, sha256
+from labkit.base.files import exclusive, seal, sha256
 from labkit.base.paths import ROOT
 from labkit.config import PROFILES, config_for
 from labkit.data import loading
@@ -836,7 +836,7 @@ def manifest_with(**changes):
 
     def damage(path):
         manifest = json.loads(path.read_text()) | changes
-        path.write_text(json.dumps(manifest | {"sha256": runs._seal(manifest)}))
+        path.write_text(json.dumps(manifest | {"sha256": seal(manifest)}))
 
     return damage
 

@@ -10,6 +10,10 @@ from labkit.base import paths
 OPTIONS = {
     "data": [],
     "train": ["model", "name=value", "--profile", "--device"],
+    "study": [
+        *("--models", "--recipes", "--seeds", "--looks", "--without", "--profile", "--name", "--scheduler"),
+        *("--weights", "--epochs", "--workers", "--group", "--list", "--device"),
+    ],
     "score": ["--device", "--images", "--features"],
     "classifier": [],
     "report": ["name=value", "--profile", "--device", "--retrain"],

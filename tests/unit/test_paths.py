@@ -13,7 +13,7 @@ from labkit.base import paths
 SHOW = """
 import json
 from labkit.base import paths
-names = ("DATA", "RUNS", "COLLECT", "HEADLESS")
+names = ("DATA", "RUNS", "STUDIES", "COLLECT", "HEADLESS")
 values = {name: getattr(paths, name) for name in names}
 print(json.dumps({name: value if isinstance(value, bool | None) else str(value) for name, value in values.items()}))
 """
@@ -28,21 +28,23 @@ def seen(folder, **own):
 
 
 @pytest.mark.parametrize(
-    "nothing", [{}, {"LABKIT_DATA": "", "LABKIT_RUNS": "", "LABKIT_FIGURES": "", "LABKIT_HEADLESS": ""}]
+    "nothing",
+    [{}, {f"LABKIT_{name}": "" for name in ("DATA", "RUNS", "STUDIES", "FIGURES", "HEADLESS")}],
 )
 def test_without_a_word_of_the_environment_all_is_in_the_project(tmp_path, nothing):
     root = paths.ROOT
     assert (root / "labkit/base/paths.py").samefile(paths.__file__)
-    wanted = {"DATA": str(root / "data"), "RUNS": str(root / "data/runs"), "COLLECT": None, "HEADLESS": False}
-    assert seen(tmp_path, **nothing) == wanted
+    wanted = {"DATA": str(root / "data"), "RUNS": str(root / "data/runs"), "STUDIES": str(root / "data/studies")}
+    assert seen(tmp_path, **nothing) == wanted | {"COLLECT": None, "HEADLESS": False}
 
 
 def test_what_the_environment_names_is_made_absolute(tmp_path):
     own = {"LABKIT_DATA": "my data", "LABKIT_RUNS": "~/runs", "LABKIT_FIGURES": "/elsewhere", "LABKIT_HEADLESS": "1"}
-    found = seen(tmp_path, **own)
+    found = seen(tmp_path, LABKIT_STUDIES="studies", **own)
     assert found == {
         "DATA": str(tmp_path / "my data"),
         "RUNS": str(Path("~/runs").expanduser()),
+        "STUDIES": str(tmp_path / "studies"),
         "COLLECT": "/elsewhere",
         "HEADLESS": True,
     }
