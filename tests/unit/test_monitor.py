@@ -17,7 +17,19 @@ from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.evaluation import metrics, monitor, scoring
-from labkit.evaluation.monitor import CHECKS, COPIED, COPIES, CROWDED, OF_FEW, RECORDED, SETTLED, Monitor, alarm, check, read
+from labkit.evaluation.monitor import (
+    CHECKS,
+    COPIED,
+    COPIES,
+    CROWDED,
+    OF_FEW,
+    RECORDED,
+    SETTLED,
+    Monitor,
+    alarm,
+    check,
+    read,
+)
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
