@@ -44,6 +44,11 @@ def grey(images: Tensor) -> Tensor:
     return (images[:, 0] + 1) * 127.5
 
 
+def levels(images: Tensor) -> Tensor:
+    """The same, rounded, as whole numbers, uint8 (n, 28, 28)."""
+    return grey(images).round().to(torch.uint8)
+
+
 def _mask(images: Tensor) -> Tensor:
     pixels = grey(images)
     level = pixels.flatten(1).topk(BRIGHTEST).values[:, -1]

@@ -1,6 +1,7 @@
 """What is kept of a run of a study: data/studies/<study>/<arm>/seed<k>/
 
-    record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look
+    record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look,
+                                   and what editing the first of the lab's dimensions makes of eight of them
     generator-<digest>.safetensors weights of the last look in half precision, where they were asked for
     record.json                    written last: config, scores at each look, digests, versions, machines, time
 
@@ -22,7 +23,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import __version__, latent
+from .. import __version__, latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
 from ..base.errors import LabError
@@ -32,11 +33,13 @@ from ..config import TrainConfig
 from ..evaluation import scoring
 from ..evaluation.classifier import load_classifier
 from ..gans.losses import loss_of
+from ..latent import LAB_DIMS, LAB_VALUES
 from ..training.runs import Run
 from ..training.state import COLUMNS
 
 FORMAT = 1
 SAMPLES = 64  # images kept at each look
+EDITED = 8  # of them, those whose edits are kept
 NAMES = re.compile(r"record\.json|record\.safetensors|generator-[0-9a-f]{16}\.safetensors")  # of files
 LATENTS = 1000  # the stream of the latent vectors, as in `scoring`
 
@@ -71,6 +74,9 @@ class Record:
     scores: dict[int, dict[str, float]]  # at each look: those of `scoring`, and "d_gap", see `measure`
     history: Tensor = field(repr=False)  # (epochs, steps, 4): the columns of `training.COLUMNS`
     samples: Tensor = field(repr=False)  # uint8 (looks, 64, 28, 28), of the same latent vectors at each look
+    edits: Tensor = field(
+        repr=False
+    )  # uint8 (values, 8, 28, 28): the first of them at the last look, z[LAB_DIMS[0]] set
     effects: EffectTable | None = field(repr=False)  # of the last look
     manifest: dict = field(repr=False)
     folder: Path | None = field(default=None, repr=False)
@@ -120,9 +126,15 @@ def measure(
         images = latent.sample(run.generator(device), z)
         gap = _gap(run.discriminator(device), config, reference, device)
         scores[epoch] = {**scoring.score(images, reference), "d_gap": gap}
-        samples.append(((images[:SAMPLES] + 1) * 127.5).round().to(torch.uint8).squeeze(1))
-    tensors = {"history": _packed(history.clamp(-65504, 65504).half()), "samples": _packed(torch.stack(samples))}
-    found = _effects(run.generator(device), reference, config.latent_dim, size)
+        samples.append(pictures.levels(images[:SAMPLES]))
+    g = run.generator(device)
+    edited = [latent.perturb(z[:EDITED], LAB_DIMS[0], value) for value in LAB_VALUES]
+    tensors = {
+        "history": _packed(history.clamp(-65504, 65504).half()),
+        "samples": _packed(torch.stack(samples)),
+        "edits": _packed(torch.stack([pictures.levels(latent.sample(g, part)) for part in edited])),
+    }
+    found = _effects(g, reference, config.latent_dim, size)
     tensors |= {f"effects.{name}": value.float() for name, value in vars(found).items()}
     files = {"record.safetensors": _saved(tensors)}
     if weights:
@@ -218,6 +230,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
             {look: manifest["scores"][str(look)] for look in looks},
             _unpacked(tensors["history"], torch.half, config.epochs, config.steps, len(COLUMNS)).float(),
             _unpacked(tensors["samples"], torch.uint8, len(looks), SAMPLES, 28, 28),
+            _unpacked(tensors["edits"], torch.uint8, len(LAB_VALUES), EDITED, 28, 28),
             EffectTable(**effects),
             manifest,
             folder,
