@@ -128,10 +128,10 @@ def _short(sentence: str, most: int = 58) -> str:
 
 
 @report_figure(
-    25, "design", "Eight choices of the original's design, each switched alone: the effect in every pair of runs."
+    25, "design", "Eight choices of the original's design, each switched alone: its effect in pairs of runs."
 )
 def design(rows: Sequence[Verdict]) -> Figure:
-    """Figure 25: for each design claim the paired differences, their mean and its 95 % t interval; right of 0 is for it."""
+    """Figure 25: for each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
     figure = Figure(figsize=(10.5, 0.62 * len(rows) + 0.9))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, row in zip(axes, rows, strict=True):

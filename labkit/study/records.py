@@ -3,6 +3,7 @@
     record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look,
                                    and what editing the first of the lab's dimensions makes of eight of them
     generator-<digest>.safetensors weights of the last look in half precision, where they were asked for
+    album.safetensors              with them, the same vectors after every epoch, see `evaluation.album`
     record.json                    written last: config, scores at each look, digests, versions, machines, time
 
 A look is an epoch after which the run is measured, with the same latent vectors for all runs. Every file is verified
@@ -14,6 +15,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +32,7 @@ from ..base.errors import LabError
 from ..base.files import seal, sha256, write_atomic
 from ..base.machine import deterministic
 from ..config import TrainConfig
-from ..evaluation import scoring
+from ..evaluation import album, scoring
 from ..evaluation.classifier import load_classifier
 from ..gans.losses import loss_of
 from ..latent import LAB_DIMS, LAB_VALUES
@@ -40,7 +42,9 @@ from ..training.state import COLUMNS
 FORMAT = 1
 SAMPLES = 64  # images kept at each look
 EDITED = 8  # of them, those whose edits are kept
-NAMES = re.compile(r"record\.json|record\.safetensors|generator-[0-9a-f]{16}\.safetensors")  # of files
+NAMES = re.compile(
+    r"record\.json|record\.safetensors|album\.safetensors|generator-[0-9a-f]{16}\.safetensors"
+)  # of files
 LATENTS = 1000  # the stream of the latent vectors, as in `scoring`
 
 
@@ -102,6 +106,11 @@ class Record:
         return Run(self.folder, self.config, self.manifest, state, {}, self.history).generator(device)
 
 
+def with_pictures(found: Iterable[Record]) -> Record | None:
+    """The first of ``found`` that has an album (`evaluation.album.read` of its folder)."""
+    return next((r for r in found if r.folder and album.read(r.folder).epochs), None)
+
+
 def measure(
     job: tuple[str, TrainConfig],
     looks: dict[int, Look],
@@ -109,12 +118,13 @@ def measure(
     origin: dict,
     device: str = "cpu",
     weights: bool = False,
+    pictures_of_epochs: bytes = b"",
 ) -> dict[str, bytes]:
     """The files of the record of ``job`` (arm and config), content by name, from the networks at its ``looks``.
 
     ``history`` is (epochs, steps, 4); ``origin`` is what the manifest says of the training: images_sha256, seconds,
-    machines. With ``weights``, those of the last generator are among the files. Besides the scores there is "d_gap":
-    D's mean answer to training images less that to test images.
+    machines. With ``weights``, those of the last generator are among the files, and ``pictures_of_epochs``, the content
+    of an album. Besides the scores there is "d_gap": D's mean answer to training images less that to test images.
     """
     arm, config = job
     size = SIZES[config.profile]
@@ -141,6 +151,7 @@ def measure(
         half = {name: value.half() if value.is_floating_point() else value for name, value in look.generator.items()}
         content = _saved(half)
         files[f"generator-{sha256(content)[:16]}.safetensors"] = content
+        files |= {album.FILE: pictures_of_epochs} if pictures_of_epochs else {}
     manifest = {
         "format": FORMAT,
         "arm": arm,
@@ -215,7 +226,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
     """
     manifest = _manifest(folder)
     try:
-        names = [name for name in manifest["files"] if weights or not name.startswith("generator-")]
+        names = [name for name in manifest["files"] if weights or name == "record.safetensors"]
         contents = {name: _content(folder, name, manifest) for name in names}
         tensors = _tensors(folder / "record.safetensors", contents["record.safetensors"])
         looks = tuple(manifest["looks"])
