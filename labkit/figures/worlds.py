@@ -12,7 +12,7 @@ from torch import Tensor
 from ..analysis.claims import RUNS, Verdict
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.statistics import t_interval
-from .catalogue import BLUE, ORANGE, report_figure
+from .catalogue import BLUE, ORANGE, house_style, report_figure
 from .curves import plain_log_ticks
 from .sheets import show_images
 
@@ -130,8 +130,9 @@ def _short(sentence: str, most: int = 58) -> str:
 @report_figure(
     25, "design", "Eight choices of the original's design, each switched alone: its effect in pairs of runs."
 )
+@house_style()
 def design(rows: Sequence[Verdict]) -> Figure:
-    """Figure 25: for each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
+    """For each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
     figure = Figure(figsize=(10.5, 0.62 * len(rows) + 0.9))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, row in zip(axes, rows, strict=True):

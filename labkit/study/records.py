@@ -40,6 +40,7 @@ from ..training.runs import Run
 from ..training.state import COLUMNS
 
 FORMAT = 1
+SHIPPED = ("seeds", "design")  # two networks and two recipes over seeds; the vanilla GAN with single parts switched
 SAMPLES = 64  # images kept at each look
 EDITED = 8  # of them, those whose edits are kept
 NAMES = re.compile(
@@ -261,6 +262,16 @@ def load(study: str = "seeds") -> dict[str, list[Record]]:
     if not found:
         raise LabError(f"{folder} holds no records of runs: make some first, with 'labkit study --name {study}'")
     return {arm: [record for record in found if record.arm == arm] for arm in sorted({r.arm for r in found})}
+
+
+def shipped() -> dict[str, list[Record]]:
+    """The arms of all studies that come with the project; a study that is not here has none.
+
+    Raises:
+        LabError: a record is damaged.
+    """
+    here = [study for study in SHIPPED if any((paths.STUDIES / study).glob("*/seed*/record.json"))]
+    return {arm: found for study in here for arm, found in load(study).items()}
 
 
 def _manifest(folder: Path) -> dict:
