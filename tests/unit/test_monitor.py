@@ -17,7 +17,19 @@ from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.evaluation import metrics, monitor, scoring
-from labkit.evaluation.monitor import CHECKS, COPIED, COPIES, CROWDED, OF_FEW, RECORDED, SETTLED, Monitor, alarm, check, read
+from labkit.evaluation.monitor import (
+    CHECKS,
+    COPIED,
+    COPIES,
+    CROWDED,
+    OF_FEW,
+    RECORDED,
+    SETTLED,
+    Monitor,
+    alarm,
+    check,
+    read,
+)
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
@@ -346,8 +358,9 @@ def healthy(epoch, images=N):
 
 def test_scores_of_another_number_of_pictures_are_not_kept_beside(tiny_config, tmp_path, monkeypatch):
     watcher = small("pictures")
-    for epoch, images in ((1, 200), (2, 200), (3, 300), (4, 300)):
-        monkeypatch.setattr(monitor, "check", lambda *given, row=healthy(epoch, images): row)
+    rows = iter([healthy(1, 200), healthy(2, 200), healthy(3, 300), healthy(4, 300)])
+    monkeypatch.setattr(monitor, "check", lambda *given: next(rows))
+    for epoch in (1, 2, 3, 4):
         watcher(SimpleNamespace(epoch=epoch, config=tiny_config("vanilla", epochs=4)), tmp_path)
     assert [(row["epoch"], row["images"]) for row in read(tmp_path / "scores.json")] == [(3, 300), (4, 300)]
 
