@@ -124,15 +124,19 @@ class EffectTable:
         i = NAMES.index(name)
         return self.mean[list(LAB_DIMS), i].mean().item(), self.lab_low[i].item(), self.lab_high[i].item()
 
+    def strongest(self, dim: int) -> tuple[str, float, float]:
+        """The effect of ``dim`` that stands out most beside random directions: its name, mean and q."""
+        at = dim, int(self.score[dim].abs().argmax())
+        return NAMES[at[1]].replace("_", " "), self.mean[at].item(), self.q[at].item()
+
     def caption(self, dim: int) -> str:
         """The largest effect of ``dim`` in a sentence, for the caption of a grid."""
-        strongest = int(self.score[dim].abs().argmax())
-        name, mean, q = NAMES[strongest].replace("_", " "), self.mean[dim, strongest], self.q[dim, strongest]
+        name, mean, q = self.strongest(dim)
         first, last = LAB_VALUES[0], LAB_VALUES[-1]
         what = f"changes {name} most, by {mean:+.3g} from {first:g} to {last:g}"
-        if NAMES[strongest] not in pictures.ATTRIBUTES:
+        if name.replace(" ", "_") not in pictures.ATTRIBUTES:
             what = f"stands out most by its {name}, {mean:.3g} from the base vector to {first:g} or {last:g}"
-        chance = "more" if self.special[dim, strongest] else "no more"
+        chance = "more" if q < 0.05 else "no more"
         return f"z[{dim}] {what}: {chance} than a random direction does (q = {q:.2g})."
 
     @property

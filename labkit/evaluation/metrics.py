@@ -16,7 +16,7 @@ from ..base.rng import seeded
 SUBSETS, SUBSET = 50, 1000  # of the kernel distance
 DROPPED = 0.01  # a class with a smaller share than this (a tenth is fair) counts as dropped
 FOLDS = 5  # of the two-sample classifier
-FEWEST = 20  # images of a cell that the test of data copying needs
+FEWEST = 10  # images of a cell that the test of data copying needs
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:

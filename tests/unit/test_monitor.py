@@ -360,9 +360,9 @@ def test_scores_of_another_number_of_pictures_are_not_kept_beside(tiny_config, t
     watcher = small("pictures")
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
-    for epoch, images in ((1, 200), (2, 200), (3, 300), (4, 300)):
-        row = healthy(epoch, images)
-        monkeypatch.setattr(monitor, "check", lambda *given, row=row: row)
+    rows = iter([healthy(1, 200), healthy(2, 200), healthy(3, 300), healthy(4, 300)])
+    monkeypatch.setattr(monitor, "check", lambda *given: next(rows))
+    for epoch in (1, 2, 3, 4):
         watcher(SimpleNamespace(epoch=epoch, config=tiny_config("vanilla", epochs=4)), tmp_path)
     assert [(row["epoch"], row["images"]) for row in read(tmp_path / "scores.json")] == [(3, 300), (4, 300)]
 
