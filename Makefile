@@ -52,7 +52,7 @@ report: $(READY) ## load or train, run all notebooks, draw every figure, write b
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
 	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
 
-score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
+score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
 	@$(PYTHON) -m labkit score --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
