@@ -48,6 +48,7 @@ OF_PROFILE = {name: budget.scored for name, budget in BUDGETS.items()}  # how ma
 COMPONENTS = 64  # of the pixels: 88 % of their variance
 PAIRS = 8  # of halves that an interval is reckoned from
 STUDENT = 2.306  # 97.5 % quantile of Student's t with as many degrees of freedom as there are pairs
+Z_SCORES = ("copying",)  # scores that are a z: they go with the root of the number of images
 VERSION = 3  # of the definitions below; kept scores of another version are measured anew
 FEATURES = ("classifier", "inception")  # spaces of `score_all`
 
@@ -308,7 +309,8 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> 
     1989). Generated and real images are both cut in two halves at random, `PAIRS` times; half the difference of the two
     halves' scores, squared, is the variance for all images, since the variance goes with 1 / n. Halves have no image
     twice, as a bootstrap has, which would make every image its own nearest neighbour; and that they are smaller shifts
-    both of a pair alike.
+    both of a pair alike. A z has the same variance for any number of images, and gets twice that of the others. Around
+    0, where the variance of a kernel distance falls faster, its interval is too wide.
 
     Not in it: the training run (one run is one draw), the classifier, the training images that copies are looked for
     in, and the bias of a score by the number of images.
@@ -322,7 +324,7 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> 
         one, other = (measures(whole.part(*half)) for half in zip(fake, real, strict=True))
         for name in squares:
             squares[name] += ((one[name] - other[name]) / 2) ** 2
-    reach = {name: STUDENT * (squares[name] / PAIRS) ** 0.5 for name in values}
+    reach = {name: STUDENT * (squares[name] * (1 + (name in Z_SCORES)) / PAIRS) ** 0.5 for name in values}
     return {
         name: torch.tensor([value, value - reach[name], value + reach[name]], dtype=torch.float64)
         for name, value in values.items()

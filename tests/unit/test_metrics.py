@@ -867,6 +867,16 @@ def test_an_interval_covers_both_samples(reference, registry, monkeypatch):
         assert np.mean(ratios) == pytest.approx(1, abs=0.1), kind
 
 
+def test_the_interval_of_a_z_does_not_shrink(reference, registry, monkeypatch):
+    """Its standard error is 1 for any number of images: for the mean of one feature over its standard error."""
+    registry.clear()
+    monkeypatch.setattr(scoring, "PAIRS", 400)
+    deviation = reference.classifier.measure(reference.floor)[0].std(0)[5]
+    scoring.gives("copying")(lambda s: (s.features.mean(0)[5] / deviation * len(s.features) ** 0.5).item())
+    value, _, high = score_with_interval(reference.floor, reference)["copying"].tolist()
+    assert (high - value) / scoring.STUDENT == pytest.approx(1, abs=0.1)
+
+
 def test_student_is_that_of_the_pairs():
     assert scoring.STUDENT == pytest.approx(pytest.importorskip("scipy.stats").t.ppf(0.975, scoring.PAIRS), abs=1e-3)
 
