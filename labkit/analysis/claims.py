@@ -325,7 +325,8 @@ def mean_over_runs(
     ]
     lost = ", ".join(str(row["seed"]) for row in rows if row["value"] is None)
     mean, ends = (finite.mean().item(), t_interval(finite)) if len(finite) else (None, (math.nan, math.nan))
-    return mean, None if math.isnan(ends[0]) else ends, rows, lost and f"Without a value: seed {lost}."
+    none = math.isnan(ends[0]) or ends[0] == ends[1]  # of one run, or of runs that are all alike
+    return mean, None if none else ends, rows, lost and f"Without a value: seed {lost}."
 
 
 def _finite(value: float) -> float | None:
@@ -372,7 +373,7 @@ def table(rows: Sequence[Verdict]) -> str:
             shown(r.value, limits),
             "none" if r.interval is None else " to ".join(shown(end, limits) for end in r.interval),
             shown(r.here, limits),
-            f"**{r.verdict}** ({f'{r.passes} of {r.runs} runs' if r.level == RUNS else r.level})",
+            f"**{r.verdict}** ({r.level if r.level == RUN or r.passes is None else f'{r.passes} of {r.runs} runs'})",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -1003,6 +1003,7 @@ def test_long_runs_answer_everything():
     rows = alone({m: [evidence(m, seed) for seed in range(1, 9)] for m in ("vanilla", "dcgan")})
     assert {row.level for row in rows.values()} == {"runs"} and {row.runs for row in rows.values()} == {8}
     assert {row.verdict for row in rows.values()} <= {"holds", "does not hold"}  # all eight are the same
+    assert {row.interval for row in rows.values()} == {None}  # nothing varies over them
 
 
 def test_networks_are_paired_by_their_seeds():

@@ -257,3 +257,4 @@ def test_design_rows_join_the_table_of_claims(tmp_path, monkeypatch):
     claims.publish(rows, "smoke")
     assert [row["verdict"] for row in json.loads((tmp_path / "claims.json").read_text())][-1] == "holds"
     assert claims.table(rows).splitlines()[-1].endswith("**holds** (5 of 5 runs) |")
+    assert claims.table(rows).splitlines()[2].endswith("| – | none | – | **not tested: 0 pairs of runs** (runs) |")
