@@ -58,10 +58,7 @@ def study(
     name = name or ("smoke" if profile == "smoke" else "design" if without else "seeds")
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
         raise LabError(f"name = {name!r} names a folder: use up to 40 of a-z, 0-9, - and _")
-    if min(workers, group) < 0:
-        raise LabError(f"workers = {workers}, group = {group}: give numbers of at least 1, or leave them out")
-    if scheduler and workers:
-        raise LabError(f"workers = {workers}: the workers are those of {scheduler}: leave one of both out")
+    _check_places(workers, group, scheduler, device)
     folder = paths.STUDIES / name
     if only_list:
         print(table(jobs, have(folder, jobs, at), {}))
@@ -77,6 +74,18 @@ def study(
                 faults = _Study(client, folder, jobs, at, kept, device).run(missing, group)
         print(table(jobs, have(folder, jobs, at), faults))
     return int(bool(faults))
+
+
+def _check_places(workers: int, group: int, scheduler: str, device: str) -> None:
+    """Refuse what cannot be meant."""
+    if min(workers, group) < 0:
+        raise LabError(f"workers = {workers}, group = {group}: give numbers of at least 1, or leave them out")
+    if scheduler and workers:
+        raise LabError(f"workers = {workers}: the workers are those of {scheduler}: leave one of both out")
+    if scheduler and not re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]+", scheduler):
+        raise LabError(f"scheduler = {scheduler!r} is no address: write tcp://host:port, or tls://host:port")
+    if not scheduler:
+        pick_device(device)
 
 
 def have(folder: Path, jobs: list[Job], looks: tuple[int, ...]) -> dict[Job, str]:
@@ -137,8 +146,6 @@ def _cluster(workers: int, scheduler: str, device: str):
             data.ensure(paths.DATA)
             yield stack.enter_context(Client(stack.enter_context(_local(workers, pick_device(device)))))
             return
-        if not re.fullmatch(r"(tcp|tls)://[^\s/]+:[0-9]+", scheduler):
-            raise LabError(f"scheduler = {scheduler!r} is no address: write tcp://host:port, or tls://host:port")
         try:
             client = stack.enter_context(Client(scheduler, timeout=CONNECT))
         except (OSError, ValueError, TypeError) as error:
@@ -151,6 +158,7 @@ def _cluster(workers: int, scheduler: str, device: str):
 
 def _local(workers: int, device: str):
     """A cluster on 127.0.0.1: a process for each GPU, or else for each core, with one thread."""
+    import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device != "cpu" else []
@@ -159,11 +167,11 @@ def _local(workers: int, device: str):
     if ":" in device:
         gpus = [gpus[int(device.partition(":")[2])]]
     count = workers or len(gpus) or len(os.sched_getaffinity(0))
-    options = {
+    encrypted = dask.config.get("distributed.comm.require-encryption")
+    door = {"host": "127.0.0.1", "protocol": "tls://" if encrypted else "tcp://", "dashboard": False}
+    options = door | {
         "nthreads": 1,
         "memory_limit": 0,
-        "host": "127.0.0.1",
-        "dashboard": False,
         "preload": ["labkit.study.worker"],
         "silence_logs": logging.CRITICAL,
     }
@@ -175,8 +183,8 @@ def _local(workers: int, device: str):
         }
         for index in range(count)
     }
-    door = {"cls": Scheduler, "options": {"host": "127.0.0.1", "port": 0, "dashboard": False}}
-    return SpecCluster(workers=spec, scheduler=door, silence_logs=logging.CRITICAL)
+    scheduler = {"cls": Scheduler, "options": door | {"port": 0, "dashboard_address": "127.0.0.1:0"}}
+    return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
 
 
 class _Study:

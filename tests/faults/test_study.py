@@ -87,6 +87,14 @@ def workers_of(process):
     return found
 
 
+def listening(processes):
+    """The addresses at which ``processes`` listen, as /proc writes them."""
+    links = [link for pid in processes for link in Path(f"/proc/{pid}/fd").iterdir()]
+    sockets = {os.readlink(link)[8:-1] for link in links if os.path.islink(link)}
+    rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and row[9] in sockets]
+
+
 def moment(longest):
     """A random time, in seconds, that is printed, so that a failure can be looked into."""
     seed = time.time_ns()
@@ -120,6 +128,7 @@ def test_ctrl_c_and_then_a_killed_worker(tmp_path, undisturbed):
         wait_for(lambda: [*tmp_path.glob(".work/smoke/*/*/checkpoint-*")], first)
         workers = workers_of(first)
         assert len(workers) == 2
+        assert set(listening([first.pid, *workers])) == {"0100007F"}  # 127.0.0.1, and nowhere else
         os.killpg(first.pid, signal.SIGINT)
         _, err = first.communicate(timeout=60)
     finally:
