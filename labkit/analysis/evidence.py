@@ -403,5 +403,6 @@ def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Es
 def strongest(dim: int, evidences: Sequence[Evidence]) -> str:
     """What an edit of ``dim`` changes most, by run, in words: an axis that had a meaning would have it in every run."""
     most = Counter(table_of(e).strongest(dim)[0] for e in evidences)
-    found = ", ".join(f"{name} ({n} of {len(evidences)} runs)" for name, n in most.most_common())
+    of = f" of {len(evidences)} runs)" if len(evidences) > 1 else ""
+    found = ", ".join(name + (of and f" ({n}{of}") for name, n in most.most_common())
     return f"z[{dim}] changes most, measured by random directions: {found}."

@@ -654,6 +654,8 @@ def test_what_an_axis_changes_most_is_said_of_every_run():
     assert note.note.endswith(
         "z[5] changes most, measured by random directions: completeness (2 of 3 runs), width (1 of 3 runs)."
     )
+    one = judged({"effects": planted("L5")})["L5"].note
+    assert one.endswith("z[5] changes most, measured by random directions: completeness.")
     assert "accident of the run" in note.note and "could not be reproduced" in note.note
 
 
