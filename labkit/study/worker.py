@@ -16,6 +16,7 @@ import functools
 import platform
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -43,8 +44,14 @@ TOPIC = "labkit-study"  # of the messages that a worker sends
 
 
 def dask_setup(worker) -> None:
-    """Called by Dask as a local worker starts: Ctrl-C in the terminal is for the client, which ends its workers."""
+    """Called by Dask as a local worker starts: Ctrl-C in the terminal is for the client, which ends its workers.
+
+    And a bar of progress makes no lock between processes, which a worker that is killed would leave behind.
+    """
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())
 
 
 def describe() -> dict:
