@@ -7,6 +7,7 @@ Each score stands beside its floor (real training images in the place of generat
 A score is one function of a `Sample`, registered by `gives` under the names of what it returns.
 """
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -350,7 +351,7 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     for name, folder, of, run in wanted:
         identity = VERSION, load_classifier()[1]["sha256"], n, of
         try:
-            scores = cache.load(folder, "scores", identity, names())
+            scores = _kept([folder] if run else [folder, paths.GIVEN], identity)
         except LookupError:
             reference = reference or load_reference(n, device)
             print(f"scores of {name}", flush=True)
@@ -360,6 +361,14 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
             key: dict(zip(("mean", "low", "high"), scores[key].tolist(), strict=True)) | {"n": n} for key in names()
         }
     return rows
+
+
+def _kept(folders: list[Path], identity: tuple) -> dict[str, Tensor]:
+    """The scores of ``identity`` in the first of ``folders`` that has them; a LookupError if none has."""
+    for folder in folders:
+        with contextlib.suppress(LookupError):
+            return cache.load(folder, "scores", identity, names())
+    raise LookupError("scores")
 
 
 def _images_of(name: str, run: runs.Run | None, reference: Reference, device: str) -> Tensor:

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -1120,3 +1121,18 @@ def test_an_unknown_space_is_refused(workplace, refused):
     workplace(0)
     with refused("features = 'pixels'", "classifier, inception"):
         scoring.score_all(100, "cpu", features="pixels")
+
+
+def test_floor_and_ceiling_come_with_the_project_and_what_is_measured_here_goes_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MEASURED", tmp_path / "here")
+    monkeypatch.setattr(paths, "GIVEN", tmp_path / "given")
+    first = scoring.score_runs([], 100)
+    shutil.move(tmp_path / "here", tmp_path / "given")
+    monkeypatch.setattr(scoring, "score_with_interval", lambda *given: pytest.fail("measured again"))
+    assert scoring.score_runs([], 100) == first and not (tmp_path / "here").exists()
+
+
+def test_floor_and_ceiling_of_the_report_are_at_hand():
+    digest = load_classifier()[1]["sha256"]
+    for of in ("training images", "noise"):
+        scoring._kept([paths.GIVEN], (scoring.VERSION, digest, 10_000, of))
