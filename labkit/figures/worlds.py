@@ -127,9 +127,6 @@ def _short(sentence: str, most: int = 58) -> str:
     return sentence[:most].rsplit(" ", 1)[0] + " \u2026"
 
 
-@report_figure(
-    25, "design", "Eight choices of the original's design, each switched alone: its effect in pairs of runs."
-)
 @house_style()
 def design(rows: Sequence[Verdict]) -> Figure:
     """For each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
