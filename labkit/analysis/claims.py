@@ -379,6 +379,14 @@ def table(rows: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
+def _over(row: Verdict) -> str:
+    """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
+    if row.level != RUNS:
+        return row.level
+    few = "; more are needed for a verdict" if clopper_pearson(row.runs, row.runs)[0] <= 0.5 else ""
+    return f"{row.passes} of {row.runs} runs{few}"
+
+
 def shown(value: float | None, limits: Sequence[float] = ()) -> str:
     """``value`` with three digits, and more where it would seem to be on another side of one of ``limits``."""
     if value is None:

@@ -1078,3 +1078,14 @@ def test_notes_name_what_is_to_be_known(plain):
         "V2", "L5", "L20", "L40", "L60", "L80", "L7", "D1", "D2", "D5", "S1", "S2",
     }  # fmt: skip
     assert "0.42" in plain["S1"].note and "after the ranges had been seen" in plain["D1"].note
+
+
+@pytest.mark.parametrize(("runs", "few"), [(2, True), (5, True), (6, False)])
+def test_the_table_says_where_no_number_of_passes_could_decide(runs, few):
+    verdict, share = claims.over_runs(runs, runs)
+    row = claims.Verdict(
+        "L1", "claim", "statistic", "above 1", 2.0, (1.5, 2.5), verdict, claims.RUNS, runs, runs, share
+    )
+    text = claims.table([row])
+    assert f"{runs} of {runs} runs" in text and ("more are needed for a verdict" in text) == few
+    assert ("**holds**" in text) != few
