@@ -373,7 +373,7 @@ def table(rows: Sequence[Verdict]) -> str:
             shown(r.value, limits),
             "none" if r.interval is None else " to ".join(shown(end, limits) for end in r.interval),
             shown(r.here, limits),
-            f"**{r.verdict}** ({r.level if r.level == RUN or r.passes is None else f'{r.passes} of {r.runs} runs'})",
+            f"**{r.verdict}** ({_over(r)})",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

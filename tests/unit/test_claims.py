@@ -976,7 +976,9 @@ def test_a_row_over_runs():
         (mean - 3.182446 * error, mean + 3.182446 * error), rel=1e-4
     )
     assert row.here == judged()["V2"].value
-    assert re.search(r"\*\*depends on the run\*\* \(3 of 4 runs\) \|$", claims.table([row]))
+    assert re.search(
+        r"\*\*depends on the run\*\* \(3 of 4 runs; more are needed for a verdict\) \|$", claims.table([row])
+    )
 
 
 def test_what_runs_cannot_answer_is_judged_within_the_long_one(plain):
