@@ -381,7 +381,7 @@ def table(rows: Sequence[Verdict]) -> str:
 
 def _over(row: Verdict) -> str:
     """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
-    if row.level != RUNS:
+    if row.level != RUNS or row.passes is None:
         return row.level
     few = "; more are needed for a verdict" if clopper_pearson(row.runs, row.runs)[0] <= 0.5 else ""
     return f"{row.passes} of {row.runs} runs{few}"

@@ -1091,3 +1091,10 @@ def test_the_table_says_where_no_number_of_passes_could_decide(runs, few):
     text = claims.table([row])
     assert f"{runs} of {runs} runs" in text and ("more are needed for a verdict" in text) == few
     assert ("**holds**" in text) != few
+
+
+def test_the_table_shows_a_row_without_runs():
+    row = claims.Verdict(
+        "A1", "claim", "statistic", "above 0", None, None, "not tested: 0 pairs of runs", claims.RUNS, 0
+    )
+    assert "**not tested: 0 pairs of runs** (runs)" in claims.table([row])
