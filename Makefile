@@ -56,7 +56,7 @@ smoke: $(READY) ## the whole report on a few training steps, to see that all of 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@set -f; $(PYTHON) -m labkit study --device "$$DEVICE" $$ARGS
 
-score: $(READY) ## scores of every finished run, as a table and in build/scores.json: a minute for each
+score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
 	@$(PYTHON) -m labkit score --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew

@@ -362,6 +362,54 @@ def growth(device: str) -> dict:
     }
 
 
+SEEDS = (1, 4, 8)  # states that are trained together
+CHOICES = {  # on a GPU: what a step costs with other choices of the config
+    "as it is": {},
+    "float32 without TF32": {"tf32": False},
+    "cuDNN free to choose": {"deterministic": False},
+    "compiled": {"compile": True},
+    "compiled, cuDNN free to choose": {"compile": True, "deterministic": False},
+}
+
+
+def step_of(model: str, device: str, seeds: int = 1, **changes) -> float:
+    """Seconds of a step of every one of ``seeds`` states that are trained together: the best of three epochs."""
+    from labkit.config import config_for
+    from labkit.training import loop
+    from labkit.training import state as training_state
+
+    steps = STEPS[model] * (1 if device == "cpu" else 10)
+    pictures, times = images(steps * BATCH).to(device), []
+    states = [
+        training_state.TrainState(
+            config_for(model, "full", epochs=4, examples=steps * BATCH, seed=seed, **changes), device
+        )
+        for seed in range(seeds)
+    ]
+
+    def note(state):
+        if state is states[-1]:
+            times.append(clock(device))
+
+    loop.train(states, pictures, note)  # of the first epoch, warming up and recording are a part
+    return min(b - a for a, b in zip(times, times[1:], strict=False)) / steps
+
+
+def by_seeds(model: str, device: str) -> dict:
+    """Seconds of a step for each of k seeds that are trained together, and how many times as fast as one alone."""
+    taken = {k: step_of(model, device, k) / k for k in SEEDS}
+    return {"step_s_per_seed": taken, "ratio_to_one": {k: taken[1] / value for k, value in taken.items()}}
+
+
+def by_choices(model: str, device: str) -> dict[str, float]:
+    """On a GPU, seconds of a step under each of `CHOICES`, and without a graph."""
+    from labkit.training import loop
+
+    taken = {name: step_of(model, device, **changes) for name, changes in CHOICES.items()}
+    with mock.patch.object(loop.Desk, "record", lambda desk: False):
+        return {**taken, "without a graph": step_of(model, device)}
+
+
 def spread(values: list[float]) -> dict:
     low, median, high = statistics.quantiles(values, n=4)
     return {"median": median, "quartiles": [low, high], "n": len(values)}
@@ -421,7 +469,10 @@ def main() -> None:
             **step_gflop(model),
             "memory_mb": {way: max(turn["memory_mb"] for turn in taken[way]) for way in taken},
             "time_by_kind": profile(model, device),
+            "seeds": by_seeds(model, device),
         }
+        if device != "cpu":
+            results[model]["choices"] = by_choices(model, device)
         if "float32" in taken:
             results[model]["float32"] = {
                 **against_plain(taken, "float32", "step_s"),
@@ -459,6 +510,11 @@ def main() -> None:
             f" 10,000 images in {s['seconds_10000']:.1f} s and {s['memory_mb_10000']:.0f} MB"
         )
         print("         " + ", ".join(f"{kind} {share:.0%}" for kind, share in r["time_by_kind"].items()))
+        together = r["seeds"]["step_s_per_seed"].items()
+        print("         seeds together, a step of each: " + ", ".join(f"{k}: {1e3 * s:.2f} ms" for k, s in together))
+        for choice, seconds in r.get("choices", {}).items():
+            times = r["step_s"]["plain"]["median"] / seconds
+            print(f"         {choice}: {1e6 * seconds:.0f} us a step, {times:.0f} times the plain script")
     print(f"peak {results['peak_gflops']['median']:.0f} GFLOP/s fp32; written to {out / 'training.json'}")
 
 

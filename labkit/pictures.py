@@ -1,7 +1,8 @@
 """What can be measured on a picture of a garment: images (n, 1, 28, 28) in [-1, 1] to one number each, (n,).
 
-The garment is where a picture is brighter than `GARMENT` grey levels; its outline are the pixels within one pixel of
-that region's border.
+The garment is where a picture is brighter than a fifth of its own bright level (its 40th brightest pixel, of 784), and
+than 16 grey levels: a dark garment is as complete, as wide and as large as the same one in the light. Every attribute
+that asks where the garment is uses this one region. Its outline are the pixels within one pixel of its border.
 """
 
 import torch
@@ -35,7 +36,7 @@ def nearest(images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     return index, distance / 28 * 127.5
 
 
-GARMENT = 64  # grey levels, of 255
+BRIGHTEST, SHARE, FLOOR = 40, 0.2, 16.0  # which pixel sets the level, share of it, grey levels (of 255)
 
 
 def grey(images: Tensor) -> Tensor:
@@ -43,8 +44,15 @@ def grey(images: Tensor) -> Tensor:
     return (images[:, 0] + 1) * 127.5
 
 
+def levels(images: Tensor) -> Tensor:
+    """The same, rounded, as whole numbers, uint8 (n, 28, 28)."""
+    return grey(images).round().to(torch.uint8)
+
+
 def _mask(images: Tensor) -> Tensor:
-    return (grey(images) > GARMENT).float()
+    pixels = grey(images)
+    level = pixels.flatten(1).topk(BRIGHTEST).values[:, -1]
+    return (pixels > (SHARE * level).clamp(min=FLOOR).view(-1, 1, 1)).float()
 
 
 def _grown(mask: Tensor) -> Tensor:
@@ -106,10 +114,17 @@ def texture(images: Tensor) -> Tensor:
 
 
 def symmetry(images: Tensor) -> Tensor:
-    """Correlation of a picture with its mirror image, left to right: 1 is symmetric."""
-    pixels = grey(images)
-    centred = pixels - pixels.mean((1, 2), keepdim=True)
-    return (centred * centred.flip(2)).sum((1, 2)) / centred.square().sum((1, 2)).clamp(min=1e-6)
+    """Correlation of a picture with its mirror image, left to right: 1 is symmetric.
+
+    The mirror stands at the middle of the garment (the mean column of its pixels, to half a pixel), wherever that is in
+    the picture; what would leave the picture on one side comes in on the other.
+    """
+    pixels, columns = grey(images), _mask(images).sum(1)  # (n, 28, 28), (n, 28)
+    centred, place = pixels - pixels.mean((1, 2), keepdim=True), torch.arange(28, device=images.device)
+    middle = (columns * place).sum(1) / columns.sum(1).clamp(min=1)
+    opposite = ((2 * middle).round().long().unsqueeze(1) - place) % 28  # (n, 28)
+    mirrored = centred.gather(2, opposite.unsqueeze(1).expand(-1, 28, -1))
+    return (centred * mirrored).sum((1, 2)) / centred.square().sum((1, 2)).clamp(min=1e-6)
 
 
 def width(images: Tensor) -> Tensor:
@@ -124,7 +139,8 @@ def height(images: Tensor) -> Tensor:
 
 def aspect(images: Tensor) -> Tensor:
     """Height over width; 1 where there is no garment."""
-    return torch.where(width(images) > 0, height(images) / width(images).clamp(min=1), 1.0)
+    rows, columns = height(images), width(images)
+    return torch.where(columns > 0, rows / columns.clamp(min=1), 1.0)
 
 
 def area(images: Tensor) -> Tensor:
@@ -153,3 +169,29 @@ ATTRIBUTES = {
 def measure(images: Tensor) -> Tensor:
     """All attributes, (n, len(ATTRIBUTES)), in their order."""
     return torch.stack([attribute(images) for attribute in ATTRIBUTES.values()], 1)
+
+
+def independent(measured: Tensor) -> tuple[float, list[str]]:
+    """How many independent attributes there are in ``measured``, (n, len(ATTRIBUTES)) of n images, and which to take.
+
+    The number is the effective rank, (sum of l)^2 / sum of l^2 over the eigenvalues l of Spearman's correlations: 1 if
+    all attributes tell the same, as many as there are attributes if none tells of another. One that is the same in all
+    images counts for nothing. The names are as many as that, rounded: each next one is the attribute that, with those
+    before, explains most of the ranks in all attributes.
+    """
+    ranks = torch.stack([_ranks(column) for column in measured.T], 1)
+    ranks = ranks - ranks.mean(0)
+    ranks = ranks / ranks.norm(dim=0).clamp(min=1e-9)
+    left, chosen = ranks.T @ ranks, []  # correlations, of what is not explained yet
+    rank = (left.trace().square() / left.square().sum().clamp(min=1e-9)).item()
+    for _ in range(round(rank)):
+        best = int((left.square().sum(0) / left.diagonal().clamp(min=1e-9)).argmax())
+        chosen.append(list(ATTRIBUTES)[best])
+        left = left - torch.outer(left[:, best], left[best]) / left[best, best]
+    return rank, chosen
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks of ``values`` (n,), float64; equal values share their mean rank."""
+    _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
+    return (counts.cumsum(0).double() - (counts - 1) / 2)[inverse]

@@ -1,32 +1,45 @@
-"""The original report's claims, each with a statistic, a threshold stated beforehand, an interval and a verdict.
+"""The original report's claims, each with a statistic and a threshold stated beforehand, judged over training runs.
 
-A verdict needs the whole 95 % interval on one side of the threshold: *holds*, *does not hold*, or *undecided* if the
-threshold lies inside. Claims about what one dimension means are claims about a run, so they must come back with a
-second seed, or they are *true of this run only*. Claims about the whole of the exercise's training are *not tested*
-by a run with fewer epochs. To add a claim, add a record to `CLAIMS`; the functions that measure stand in `evidence`.
+The unit is the run. In each run (or pair of runs with one seed, if a claim is about both networks) the statistic is on
+its side of the threshold or not; of n runs k pass, and the share has an exact interval. *holds*: its lower end is above
+one half; *does not hold*: its upper end is below; *depends on the run*: otherwise. See docs/preregistration.md.
+
+Where there are no two runs that can answer, a claim is judged *within a run*: *holds*, if the whole 95 % interval of
+the statistic, over steps, dimensions, base vectors or images, is on its side of the threshold; *does not hold*;
+*undecided*, if the threshold lies inside. What another training would give, this does not say. A claim about the whole
+of the exercise's training is *not tested* by a run with fewer epochs. To add a claim, add a record to `CLAIMS`; the
+functions that measure stand in `evidence`.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
-from torch import Tensor
+import torch
 
 from ..base import paths
 from ..base.files import write_atomic
 from ..gans.losses import NonSaturating
 from .evidence import (
+    DISTANCES,
     DIVISOR,
     Estimate,
     Evidence,
-    RealEvidence,
+    Interval,
+    among_dimensions,
     at_lab,
     balance,
     calmer,
     closer,
+    crossings,
     deformed,
     drastic,
+    farther,
+    fluctuation,
+    fluctuations,
     inequality,
     inside,
     meaning,
@@ -36,12 +49,14 @@ from .evidence import (
     settling,
     share_of_pair,
     smooth,
-    swing_ratio,
+    strongest,
     trend,
-    unequal,
 )
+from .statistics import clopper_pearson, t_interval
 
 VANILLA, DCGAN, BOTH = ("vanilla",), ("dcgan",), ("vanilla", "dcgan")
+RUN, RUNS = "within run", "runs"  # levels of a verdict
+Networks = tuple[Evidence, ...]  # of one run for each network that a claim is about, all of one seed
 
 
 @dataclass(frozen=True)
@@ -51,13 +66,15 @@ class Claim:
     id: str
     sentence: str
     statistic: str  # in words
-    kind: str  # what its interval is over: steps, pictures, latent sets, vectors or dimensions
-    about: tuple[str, ...]  # networks, and "real" if their images are compared with real ones
+    kind: str  # what its interval within a run is over: steps, images, vectors or dimensions
+    about: tuple[str, ...]  # networks
     measure: Callable[..., Estimate]  # of the id and the evidence for each of ``about``
     above: float | None = None
     below: float | None = None
-    epochs: int = 0  # how long the exercise trains before one can tell; 0: any trained network can answer
-    again: bool = False  # it must come back with another seed
+    epochs: int = 0  # how long one must train before one can tell; 0: any trained network can answer
+    of_one_run: bool = False  # what is claimed of one run says nothing about the next: one alone cannot decide it
+    note: str = ""  # what is to be known beside the verdict
+    beside: Callable[[Sequence[Networks]], str] | None = None  # other readings of the same runs, in words
 
     @property
     def threshold(self) -> str:
@@ -65,28 +82,61 @@ class Claim:
         limits = (("above", self.above), ("below", self.below))
         return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
 
+    def passes(self, value: float) -> bool:
+        """Whether ``value`` is on its side of the threshold; nan is not."""
+        return decide(value, value, self.above, self.below) == "holds"
+
+
+def readings(measure: Callable[[Evidence], dict[str, float]], words: str, runs: Sequence[Networks]) -> str:
+    """The means of further readings of the first network over ``runs``."""
+    rows = [measure(networks[0]) for networks in runs]
+    means = ", ".join(f"{name} {sum(row[name] for row in rows) / len(rows):.3g}" for name in rows[0])
+    return f"{words}: {means}."
+
+
+def _distances(runs: Sequence[Networks]) -> str:
+    """The single ratios of `closer`."""
+    ratios = {name: [v.score(name).value / max(d.score(name).value, 1e-9) for v, d in runs] for name in DISTANCES}
+    means = ", ".join(f"{name.replace('_', ' ')} {sum(found) / len(found):.3g}" for name, found in ratios.items())
+    return f"The single ratios: {means}."
+
 
 def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
     """The claim that dimension ``dim`` of the vanilla GAN codes ``names``, written as in `evidence.meaning`."""
     words = ", ".join(names).replace("_", " ")
-    statistic = f"effect of z[{dim}] from -3 to 3 on {words} (the weakest), in deviations of random directions' effects"
-    return Claim(id, sentence, statistic, "vectors", VANILLA, partial(meaning, dim, names), above=2.0, again=True)
+    why = (
+        "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. "
+        "Those of the original belong to its own network: L5 to L80 could not be reproduced."
+    )
+    return Claim(
+        id,
+        sentence,
+        f"effect of z[{dim}] from -3 to 3 on {words} (the weakest), in deviations of random directions' effects",
+        "vectors",
+        VANILLA,
+        partial(meaning, dim, names),
+        above=2.0,
+        of_one_run=True,
+        note=why if id == "L5" else "As L5.",
+        beside=lambda runs: strongest(dim, [networks[0] for networks in runs]),
+    )
 
 
 # fmt: off
 CLAIMS = (
     Claim("V1", "both losses of the vanilla GAN swing hard early and settle later",
           "swing in the first tenth of training over the last tenth, the smaller of D's and G's",
-          "steps", VANILLA, partial(over_steps, settling), above=1.5, epochs=200),
+          "steps", VANILLA, settling, above=1.5, epochs=200),
     Claim("V2", "its D loss fluctuates less than its G loss",
-          "swing of D over swing of G",
-          "steps", VANILLA, partial(over_steps, swing_ratio), below=1.0),
+          "standard deviation of D's loss over all steps, over that of G's",
+          "steps", VANILLA, partial(over_steps, fluctuation), below=1.0,
+          beside=partial(readings, fluctuations, "Other readings, by")),
     Claim("V3", "its G loss trends down",
           "rank correlation of G's loss with time",
           "steps", VANILLA, partial(over_steps, trend), below=-0.3, epochs=200),
     Claim("L1", "dimensions differ clearly in how much they change the image",
-          "90th over 10th percentile of the mean image change (vanilla)",
-          "dimensions", VANILLA, partial(over_dimensions, unequal), above=1.5),
+          "deviation over the dimensions of the mean image change, over that over random directions (vanilla)",
+          "dimensions", VANILLA, partial(over_dimensions, partial(inequality, names=["image change"])), above=1.2),
     _meaning("L5", 5, "dimension 5 codes completeness: low is blurred and incomplete, high sharp and symmetric",
              "completeness", "outline_sharpness", "symmetry"),
     _meaning("L20", 20, "dimension 20 codes brightness and contrast: higher is brighter, on a cleaner background",
@@ -97,48 +147,58 @@ CLAIMS = (
     Claim("L6", "for most dimensions the change is smooth",
           "share of dimensions whose sweep has no step above a quarter of the way and 90 % of its steps forward "
           "(vanilla)",
-          "dimensions", VANILLA, partial(over_dimensions, smooth), above=0.5),
+          "dimensions", VANILLA, partial(among_dimensions, smooth), above=0.5),
     Claim("L7", "some samples break under some edits",
-          "fall of the share of images inside the real manifold, over the lab's five dimensions (vanilla)",
-          "vectors", VANILLA, partial(at_lab, "breakage"), above=0.0),
+          "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
+          "(vanilla)",
+          "vectors", VANILLA, partial(at_lab, "breakage"), above=0.05,
+          beside=partial(readings, crossings, "Beside it, shares of edits")),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
           f"share of the time that its mean over {DIVISOR} is inside",
-          "steps", DCGAN, partial(over_steps, lambda d, g: inside(d, 0.05, 0.10), after=0.1), above=0.95, epochs=200),
+          "steps", DCGAN,
+          partial(over_steps, partial(inside, 0.05 * DIVISOR, 0.10 * DIVISOR), after=0.1, columns=["loss_d"]),
+          above=0.95, epochs=200, note=f"The divisor {DIVISOR} was guessed after the ranges had been seen."),
     Claim("D2", "its G loss stays within 0.03 to 0.06",
           f"share of the time that its mean over {DIVISOR} is inside",
-          "steps", DCGAN, partial(over_steps, lambda d, g: inside(g, 0.03, 0.06)), above=0.95, epochs=200),
+          "steps", DCGAN, partial(over_steps, partial(inside, 0.03 * DIVISOR, 0.06 * DIVISOR), columns=["loss_g"]),
+          above=0.95, epochs=200, note="The divisor is that of D1, guessed for both losses at once."),
     Claim("D3", "neither side of the DCGAN wins for good, and there is no mode collapse",
           "share of the second half of training with mean D(G(z)) between 0.2 and 0.8; "
           "0 if a class is missing from the samples",
           "steps", DCGAN, balance, above=0.95, epochs=200),
     Claim("D4", "the DCGAN's loss curves move far less than the vanilla GAN's",
           "swing over level, mean of D and G, DCGAN over vanilla",
-          "steps", BOTH, calmer, below=0.5),
+          "steps", BOTH, partial(over_steps, calmer), below=0.5),
     Claim("D5", "DCGAN samples beat the vanilla GAN's in outline, texture and style",
-          "distance from real images, vanilla over DCGAN, "
-          "the smallest of outline sharpness, texture and Frechet distance",
-          "pictures", (*BOTH, "real"), closer, above=1.0, epochs=200),
+          "distance from real images, vanilla over DCGAN, the smallest of: Frechet distances in both spaces; "
+          "Kolmogorov's distance of outline sharpness, and of texture",
+          "images", BOTH, closer, above=1.0, epochs=20, beside=_distances),
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
-          "share of images outside the real manifold, beyond that of real images (interval: evaluation seeds)",
-          "latent sets", (*VANILLA, "real"), deformed, above=0.05, epochs=200),
+          "share of samples farther from the nearest test images than 99 % of real training images are, less the 1 %",
+          "images", VANILLA, deformed, above=0.05, epochs=20),
     Claim("D7", "an edit of the DCGAN mostly keeps the class",
-          "share of images whose class differs between the ends, over the lab's five dimensions",
+          "share of pictures whose class an edit of the lab's five dimensions changes",
           "vectors", DCGAN, partial(at_lab, "class flips"), below=0.5),
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
           "mean image change of an edit over that of a random pair, the larger of both networks",
-          "dimensions", BOTH, partial(over_dimensions, share_of_pair, worse=max), below=0.5),
+          "dimensions", BOTH, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
+          note="Were pictures linear in z, geometry alone would give 0.42 from -3 to 3, and 0.21 from a base vector to "
+               "either, which is what is measured."),
     Claim("S2", "single dimensions have a recognisable meaning",
-          "share of dimensions with any effect beyond a random direction's (false discovery rate 5 %), "
+          "number of dimensions with any effect beyond random directions' (false discovery rate 5 %), "
           "the smaller of both networks",
-          "dimensions", BOTH, partial(over_dimensions, meaningful), above=0.5),
+          "dimensions", BOTH, partial(among_dimensions, meaningful, count=True), above=0,
+          note="Before, one half of the dimensions was asked for, which no generator can reach."),
     Claim("S3", "most dimensions interpolate smoothly",
           "as L6, the smaller of both networks",
-          "dimensions", BOTH, partial(over_dimensions, smooth), above=0.5),
+          "dimensions", BOTH, partial(among_dimensions, smooth), above=0.5),
     Claim("S4", "a few dimensions change the class",
-          "share of dimensions that change it in more than half of the images, the larger of both networks",
-          "dimensions", BOTH, partial(over_dimensions, drastic, worse=max), above=0.0, below=0.2),
+          "share of dimensions whose edit changes the class of more than half of the pictures, "
+          "of both networks the one farther from 0.1",
+          "dimensions", BOTH, partial(among_dimensions, drastic, worse=partial(farther, (0.0, 0.2))),
+          above=0.0, below=0.2),
     Claim("S5", "dimensions are not equivalent",
-          "how much the sizes of the effects vary over dimensions, over how much they vary over random directions, "
+          "deviation over the dimensions of the sizes of their effects, over that over random directions, "
           "mean of all measures, the smaller of both networks",
           "dimensions", BOTH, partial(over_dimensions, inequality), above=1.2),
 )
@@ -147,49 +207,135 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the claims table."""
+    """One row of the claims table; numbers are None where there are none."""
 
     id: str
     claim: str
     statistic: str
     threshold: str
-    value: float
-    interval: tuple[float, float]
+    value: float | None  # of the run, or the mean over runs
+    interval: Interval  # within the run, or Student's of the mean over runs
     verdict: str
+    level: str = RUN  # RUN or RUNS: over what it is judged
+    runs: int = 1
+    passes: int | None = None  # of them, those on its side of the threshold
+    share: Interval = None  # that of ``passes`` by Clopper and Pearson
+    per_run: list[dict] = field(default_factory=list)  # seed, value, passes
+    here: float | None = None  # the statistic in the run at hand
+    note: str = ""
 
 
-def judge(vanilla: Evidence, dcgan: Evidence, floor: dict[str, dict], real: Tensor) -> list[Verdict]:
-    """All verdicts. ``floor`` is the row of real training images, ``real`` (n, a) the attributes of test images."""
-    evidence: dict[str, Evidence | RealEvidence] = {
-        "vanilla": vanilla,
-        "dcgan": dcgan,
-        "real": RealEvidence(floor, real),
-    }
-    return [_judged(claim, [evidence[name] for name in claim.about]) for claim in CLAIMS]
+def judge(within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]] | None = None) -> list[Verdict]:
+    """All verdicts: of ``runs`` where at least two can answer, else of the one run of each network in ``within``.
+
+    Both by the network's name, vanilla and dcgan; ``runs`` are paired by their seeds.
+    """
+    return [_judged(claim, within, runs or {}) for claim in CLAIMS]
 
 
-def _judged(claim: Claim, evidences: list[Evidence | RealEvidence]) -> Verdict:
-    """The row of one claim, judged by the evidence for each of ``claim.about``."""
-    value, low, high = claim.measure(claim.id, *evidences)
-    verdict = decide(low, high, claim.above, claim.below)
-    trained_on = [evidence.run for evidence in evidences if isinstance(evidence, Evidence)]
-    trained, losses = min(run.epochs for run in trained_on), {run.config.loss for run in trained_on}
+def _judged(claim: Claim, within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]]) -> Verdict:
+    one = [tuple(within[name] for name in claim.about)] if set(claim.about) <= set(within) else []
+    why = "no run" if not one else _untested(claim, one[0])
+    by_seed = [{evidence.seed: evidence for evidence in runs.get(name, ())} for name in claim.about]
+    seeds = sorted(set.intersection(*map(set, by_seed)))
+    several = [tuple(found[seed] for found in by_seed) for seed in seeds]
+    several = [networks for networks in several if not _untested(claim, networks)]
+    here = _finite(claim.measure(claim.id, *one[0]).value) if one and "effects" not in why else None
+    if len(several) >= 2:
+        return _over_runs(claim, several, here)
+    if here is None:
+        verdict = f"not tested: {why or 'no value, since it diverged or nothing varied'}"
+        return _row(claim)(value=None, interval=None, verdict=verdict, runs=len(one), note=claim.note)
+    return _within(claim, one[0], why)
+
+
+def _row(claim: Claim) -> Callable[..., Verdict]:
+    """Makes a row of ``claim``, given the rest of it."""
+    return partial(Verdict, claim.id, claim.sentence, claim.statistic, claim.threshold)
+
+
+def _untested(claim: Claim, networks: Networks) -> str:
+    """Why runs cannot answer; nothing if they can."""
+    trained, losses = min(e.epochs for e in networks), {e.config.loss for e in networks}
     if claim.kind == "steps" and losses != {NonSaturating.name}:  # thresholds are made for the original's loss
-        verdict = f"not tested: another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
-    elif trained < claim.epochs:
-        verdict = f"not tested: {trained} of {claim.epochs} epochs"
-    elif claim.again and verdict == "holds":
-        verdict = _again(claim, evidences)
-    return Verdict(claim.id, claim.sentence, claim.statistic, claim.threshold, value, (low, high), verdict)
+        return f"another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
+    if trained < claim.epochs:
+        return f"{trained} of {claim.epochs} epochs"
+    if claim.kind in ("vectors", "dimensions") and any(e.effects is None for e in networks):
+        return "effects were not measured"
+    return ""
 
 
-def _again(claim: Claim, evidences: list[Evidence | RealEvidence]) -> str:
-    """What becomes of a claim that holds, once the networks of another seed are asked."""
-    others = [replace(e, effects=e.second) for e in evidences if isinstance(e, Evidence) and e.second]
-    if len(others) < len(evidences):
-        return "undecided"
-    _, low, high = claim.measure(claim.id, *others)
-    return "holds" if decide(low, high, claim.above, claim.below) == "holds" else "true of this run only"
+def _within(claim: Claim, networks: Networks, why: str) -> Verdict:
+    """The row of a claim by one run of each network; ``why`` it cannot answer, or nothing."""
+    found = claim.measure(claim.id, *networks)
+    value, interval = found.value, found.interval
+    verdict = decide(*(interval or (value, value)), claim.above, claim.below)
+    if why or (claim.of_one_run and verdict == "holds"):
+        verdict = f"not tested: {why}" if why else "undecided"
+    passes = claim.passes(value)
+    return _row(claim)(
+        value=value,
+        interval=interval,
+        verdict=verdict,
+        passes=int(passes),
+        per_run=[{"seed": networks[0].seed, "value": value, "passes": passes}],
+        here=value,
+        note=_note(claim, [networks]),
+    )
+
+
+def _over_runs(claim: Claim, runs: list[Networks], here: float | None) -> Verdict:
+    """The row of a claim by several runs of each network."""
+    values = [claim.measure(claim.id, *networks).value for networks in runs]
+    seeds, passes = [networks[0].seed for networks in runs], [claim.passes(value) for value in values]
+    verdict, share = over_runs(sum(passes), len(passes))
+    value, interval, rows, lost = mean_over_runs(seeds, values, passes)
+    return _row(claim)(
+        value=value,
+        interval=interval,
+        verdict=verdict,
+        level=RUNS,
+        runs=len(runs),
+        passes=sum(passes),
+        share=share,
+        per_run=rows,
+        here=here,
+        note=" ".join(part for part in (_note(claim, runs), lost) if part),
+    )
+
+
+def over_runs(k: int, n: int) -> tuple[str, tuple[float, float]]:
+    """The verdict where ``k`` of ``n`` runs pass, and the interval of the share by Clopper and Pearson."""
+    low, high = clopper_pearson(k, n)
+    return "holds" if low > 0.5 else "does not hold" if high < 0.5 else "depends on the run", (low, high)
+
+
+def mean_over_runs(
+    seeds: Sequence[int], values: Sequence[float], passes: Sequence[bool]
+) -> tuple[float | None, Interval, list[dict], str]:
+    """Mean over runs and its t interval, the rows of a verdict, and a sentence on runs without a value, if any.
+
+    A run that diverged has none: it counts as one that does not pass.
+    """
+    finite = torch.tensor([value for value in values if math.isfinite(value)], dtype=torch.double)
+    rows = [
+        {"seed": seed, "value": _finite(value), "passes": passed}
+        for seed, value, passed in zip(seeds, values, passes, strict=True)
+    ]
+    lost = ", ".join(str(row["seed"]) for row in rows if row["value"] is None)
+    mean, ends = (finite.mean().item(), t_interval(finite)) if len(finite) else (None, (math.nan, math.nan))
+    none = math.isnan(ends[0]) or ends[0] == ends[1]  # of one run, or of runs that are all alike
+    return mean, None if none else ends, rows, lost and f"Without a value: seed {lost}."
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _note(claim: Claim, runs: Sequence[Networks]) -> str:
+    beside = claim.beside(runs) if claim.beside and runs else ""
+    return " ".join(part for part in (claim.note, beside) if part)
 
 
 def decide(low: float, high: float, above: float | None = None, below: float | None = None) -> str:
@@ -201,31 +347,59 @@ def decide(low: float, high: float, above: float | None = None, below: float | N
     return "undecided"
 
 
-def publish(rows: list[Verdict], profile: str) -> None:
+def publish(rows: Sequence[Verdict], profile: str) -> None:
     """Write the table to build/<profile>/claims.json, or where the report runner collects.
 
     Also write it to build/claims.json, unless it is smoke's.
     """
-    content = (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode()
+    content = (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
     folder = paths.COLLECT.parent if paths.COLLECT else paths.BUILD / profile
     write_atomic(folder / "claims.json", content)
     if profile != "smoke":
         write_atomic(paths.BUILD / "claims.json", content)
 
 
-def table(rows: list[Verdict]) -> str:
+def table(rows: Sequence[Verdict]) -> str:
     """The verdicts in Markdown."""
-    lines = ["| id | claim | statistic | threshold | value | 95 % interval | verdict |", "|---" * 7 + "|"]
+    head = ("id", "claim", "statistic", "threshold", "value", "95 % interval", "this run", "verdict")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for r in rows:
-        low, high = r.interval
+        limits = [float(number) for number in re.findall(r"-?\d+\.?\d*", r.threshold)]
         cells = (
             r.id,
             r.claim,
             r.statistic.replace("|", ""),
             r.threshold,
-            f"{r.value:.3g}",
-            f"{low:.3g} to {high:.3g}",
-            f"**{r.verdict}**",
+            shown(r.value, limits),
+            "none" if r.interval is None else " to ".join(shown(end, limits) for end in r.interval),
+            shown(r.here, limits),
+            f"**{r.verdict}** ({_over(r)})",
         )
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _over(row: Verdict) -> str:
+    """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
+    if row.level != RUNS or row.passes is None:
+        return row.level
+    few = "; more are needed for a verdict" if clopper_pearson(row.runs, row.runs)[0] <= 0.5 else ""
+    return f"{row.passes} of {row.runs} runs{few}"
+
+
+def shown(value: float | None, limits: Sequence[float] = ()) -> str:
+    """``value`` with three digits, and more where it would seem to be on another side of one of ``limits``."""
+    if value is None:
+        return "–"
+    for digits in range(3, 17):
+        text = f"{value:.{digits}g}"
+        if all(
+            (value > limit) == (float(text) > limit) and (value < limit) == (float(text) < limit) for limit in limits
+        ):
+            break
+    return text
+
+
+def notes(rows: Sequence[Verdict]) -> str:
+    """What is to be known beside the verdicts, as a list in Markdown."""
+    return "\n".join(f"- **{row.id}**: {row.note}" for row in rows if row.note)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import latent, pictures
 from ..base import cache
@@ -21,7 +22,7 @@ from ..training.runs import Run
 from . import effects
 from .effects import Effects, EffectTable
 
-VERSION = 1  # of the methods below
+VERSION = 2  # of the methods below
 METHODS: dict[str, str] = {}  # what each method finds, by its name: the first line of its docstring
 _FINDERS: dict[str, Callable[[nn.Module, int], Tensor | dict[str, Tensor]]] = {}  # by the label of what they find
 
@@ -44,34 +45,48 @@ def method(label: str):
 
 @method("sefa {}")
 def sefa(g: nn.Module, latent_dim: int, k: int = 5) -> Tensor:
-    """The ``k`` directions that the layers on z stretch most: eigenvectors of W^T W (Shen and Zhou 2021)."""
-    weights = [layer.weight.detach().double().cpu() for layer in _layers_on_z(g, latent_dim)]
+    """The ``k`` directions that the layers on z stretch most: eigenvectors of W^T W (Shen and Zhou 2021).
+
+    A BatchNorm that is given what a layer puts out, in whatever shape, belongs to it: its fixed scale in eval mode,
+    weight / sqrt(running variance + eps), is multiplied into the rows of W.
+    """
+    weights = _weights_on_z(g, latent_dim)
     if not weights:
         raise LabError(f"no linear layer of this generator takes {latent_dim} numbers: SeFa has no weights to look at")
     stacked = torch.cat(weights)
     return _largest(stacked.T @ stacked, k)
 
 
-def _layers_on_z(g: nn.Module, latent_dim: int) -> list[nn.Linear]:
-    """The linear layers that are given z itself; a hidden one may be as wide."""
-    z, found = latent.latents(2, latent_dim), []
+def _weights_on_z(g: nn.Module, latent_dim: int) -> list[Tensor]:
+    """The weights, (out, latent_dim) float64, of each linear layer that is given z itself, times a BatchNorm's scale.
 
-    def look(layer, inputs):
+    A hidden layer may be as wide as z, so layers are known by what goes into them when z is drawn.
+    """
+    z = latent.latents(2, latent_dim)
+    found: list[list[Tensor]] = []  # of each layer: its weights, and what it puts out
+
+    def linear(layer, inputs, output):
         if inputs[0].shape == z.shape and torch.equal(inputs[0].cpu(), z):
-            found.append(layer)
+            found.append([layer.weight.detach().double().cpu(), output.flatten(1).clone()])
 
-    hooks = [
-        layer.register_forward_pre_hook(look)
-        for layer in g.modules()
-        if isinstance(layer, nn.Linear) and layer.in_features == latent_dim
-    ]
+    def norm(layer, inputs):
+        for entry in found:
+            if inputs[0].numel() == entry[1].numel() and torch.equal(inputs[0].flatten(1), entry[1]):
+                scale = (layer.running_var + layer.eps).rsqrt() * (1 if layer.weight is None else layer.weight)
+                scale = scale.detach().double().cpu()
+                entry[0] = entry[0] * scale.repeat_interleave(len(entry[0]) // len(scale)).unsqueeze(1)
+
+    layers = [layer for layer in g.modules() if isinstance(layer, nn.Linear) and layer.in_features == latent_dim]
+    norms = [layer for layer in g.modules() if isinstance(layer, _BatchNorm) and layer.running_var is not None]
+    hooks = [layer.register_forward_hook(linear) for layer in layers]
+    hooks += [layer.register_forward_pre_hook(norm) for layer in norms]
     try:
-        if hooks:
+        if layers:
             latent.sample(g, z)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return [weight for weight, _ in found]
 
 
 @method("steepest {}")
@@ -145,7 +160,7 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Eff
     with contextlib.suppress(LookupError, TypeError):
         return cached_directions(run)
     axes = effects.effects_of(run, device)
-    null = Effects(axes.null.unsqueeze(1), axes.null[:0], axes.null_sweeps)
+    null = Effects(axes.null.unsqueeze(1), axes.null_entering.unsqueeze(1), axes.null_sweeps)
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     units, bases = torch.stack(list(found.values())), effects.BASES[run.config.profile]

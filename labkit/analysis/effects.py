@@ -5,25 +5,28 @@ sides, so an effect says something about a dimension only if it is larger than t
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .. import latent, pictures
+from .. import data, latent, pictures
 from ..base import cache
 from ..base.errors import LabError
 from ..base.machine import progress
 from ..config import BUDGETS
+from ..data.loading import to_unit
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
-from ..latent import LAB_VALUES
+from ..latent import LAB_DIMS, LAB_VALUES
 from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
 
-VERSION = 1  # of the definitions below
+VERSION = 2  # of the definitions below
 BASES = {name: budget.bases for name, budget in BUDGETS.items()}  # base vectors of the edits, by profile
 STEPS = 13  # of a sweep from the first value to the last
+CHUNK = 100  # pictures that the classifier is given at a time: what they need fits into a processor's cache
 NULL = 50  # random directions; even, for `t_two_sided`
 NAMES = (*pictures.ATTRIBUTES, "image change", "class flips", "breakage")
 SWEEPS = ("straightness", "monotonicity", "largest step", "crossings")
@@ -31,60 +34,64 @@ SWEEPS = ("straightness", "monotonicity", "largest step", "crossings")
 
 @dataclass(frozen=True)
 class Effects:
-    """What edits along k directions do to n base vectors; the attributes are `NAMES`, a in all."""
+    """What edits along k directions do to n base vectors; what is measured are `NAMES`, a in all."""
 
-    change: Tensor  # (k, n, a): at the last value minus at the first; the last three as described in `edit_effects`
-    at_values: Tensor  # (k, values, a): means at each value of the attributes themselves
+    change: Tensor  # (k, n, a): as described in `edit_effects`
+    entering: Tensor  # (k, n): likewise
     sweeps: Tensor  # (k, len(SWEEPS)): means over the walkers
 
 
 def edit_effects(
     g: nn.Module, directions: Tensor, reference: Reference, latent_dim: int, bases: int = 1000, seed: int = 0
 ) -> Effects:
-    """Edit base vectors along every row of ``directions`` (k, latent_dim), to each of `LAB_VALUES`, and measure.
+    """Edit base vectors along every row of ``directions`` (k, latent_dim), to either end of `LAB_VALUES`, and measure.
 
-    Attributes: difference between the ends, per vector. image change: mean |difference| between the ends, in grey
-    levels. class flips: 1 where the ends are of different classes. breakage: how much rarer the ends lie in the ball
-    of a real test image than the vector's own picture does (0.5 per end). A sweep walks from end to end in `STEPS`:
-    straightness is the distance of the ends over the length of the way, in features; monotonicity the share of steps
-    that go towards the end; largest step its share of the way; crossings how often the class changes. One vector in
-    twenty walks.
+    Attributes: at the last value minus at the first, per vector. The others compare the pictures at both ends with the
+    vector's own, and are means over the ends. image change: mean |difference|, in grey levels. class flips: 1 where the
+    class differs. breakage: of the vectors whose own picture lies inside the real manifold (in the ball of a real test
+    image), how often an end lies outside; entering: of those outside, how often an end lies inside. So that a mean over
+    all vectors is that share, a vector inside counts n / (number of vectors inside) times what happens to it, one
+    outside 0; for entering the other way round. Both are 0 where there is no such vector.
+
+    A sweep walks from end to end in `STEPS`: straightness is the distance of the ends over the length of the way, in
+    features; monotonicity the share of steps that go towards the end; largest step its share of the way; crossings how
+    often the class changes. One vector in twenty walks.
     """
     if directions.dim() != 2 or directions.shape[1] != latent_dim:
         raise LabError(f"directions of shape {tuple(directions.shape)}: edits take (k, {latent_dim})")
     z = latent.latents(bases, latent_dim, seed + 500)
-    rest = _look(g, z, reference)[2]  # (n,) whether the vector's own picture is inside
-    change, at_values, sweeps = [], [], []
+    _, classes, inside, own = _look(g, z, reference)
+    weights = torch.stack([part / part.mean().clamp(min=1 / bases) for part in (inside, 1 - inside)])  # (2, n)
+    change, entering, sweeps = [], [], []
     with progress(total=len(directions), unit="direction", desc="effects") as bar:
         for direction in directions:
-            edited = torch.cat([latent.perturb_along(z, direction, value) for value in LAB_VALUES])
-            looks = list(zip(*(part.split(bases) for part in _look(g, edited, reference)), strict=True))
-            (first, p_first, in_first, x_first), (last, p_last, in_last, x_last) = looks[0], looks[-1]
-            moved = pictures.mean_change(x_first, x_last)
-            flipped = (p_first.argmax(1) != p_last.argmax(1)).float()
-            broken = rest - (in_first + in_last) / 2
-            change.append(torch.cat([last - first, torch.stack([moved, flipped, broken], 1)], 1))
-            at_values.append(torch.stack([look[0].mean(0) for look in looks]))
+            edited = torch.cat([latent.perturb_along(z, direction, LAB_VALUES[end]) for end in (0, -1)])
+            ends = [part.unflatten(0, (2, bases)) for part in _look(g, edited, reference)]  # (2, n, ...) each
+            attributes, flipped, is_in = ends[0], (ends[1] != classes).float().mean(0), ends[2].mean(0)
+            moved = pictures.mean_change(ends[3], own).mean(0)
+            broken, entered = weights * torch.stack([1 - is_in, is_in])
+            change.append(torch.cat([attributes[1] - attributes[0], torch.stack([moved, flipped, broken], 1)], 1))
+            entering.append(entered)
             sweeps.append(_sweep(g, z[: max(3, bases // 20)], direction, reference))
             bar.update()
-    return Effects(torch.stack(change), torch.stack(at_values), torch.stack(sweeps))
+    return Effects(torch.stack(change), torch.stack(entering), torch.stack(sweeps))
 
 
 def _look(g: nn.Module, z: Tensor, reference: Reference):
-    """Attributes (n, a), class probabilities (n, 10), inside the real manifold or not (n,), and the images."""
+    """Attributes (n, a), classes (n,), inside the real manifold (1.) or not (0.) (n,), and the images."""
     images = latent.sample(g, z)
-    features, probabilities = reference.classifier.measure(images)
+    features, probabilities = reference.classifier.measure(images, CHUNK)
     inside = torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]
     )
-    return pictures.measure(images), probabilities, inside.float(), images
+    return pictures.measure(images), probabilities.argmax(1), inside.float(), images
 
 
 def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> Tensor:
     """(len(SWEEPS),): means over ``z`` (n, latent_dim)."""
     values = torch.linspace(LAB_VALUES[0], LAB_VALUES[-1], STEPS).tolist()
     way = torch.stack([latent.perturb_along(z, direction, value) for value in values], 1).flatten(0, 1)
-    features, probabilities = reference.classifier.measure(latent.sample(g, way))
+    features, probabilities = reference.classifier.measure(latent.sample(g, way), CHUNK)
     features, classes = features.view(len(z), STEPS, -1), probabilities.argmax(1).view(len(z), STEPS)
     steps, whole = features.diff(dim=1), features[:, -1] - features[:, 0]
     lengths = steps.norm(dim=2)  # (n, STEPS - 1)
@@ -96,9 +103,9 @@ def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> 
 
 @dataclass(frozen=True)
 class EffectTable:
-    """The effects of k dimensions beside the null, for the attributes `NAMES` (a in all)."""
+    """The effects of k dimensions beside the null, for what is measured, `NAMES` (a in all); see `edit_effects`."""
 
-    mean: Tensor  # (k, a): mean change from the first value to the last
+    mean: Tensor  # (k, a): mean over base vectors
     low: Tensor  # (k, a): its 95 % interval over base vectors
     high: Tensor
     null: Tensor  # (m, a): the same mean for random directions
@@ -107,16 +114,30 @@ class EffectTable:
     sweeps: Tensor  # (k, len(SWEEPS))
     null_sweeps: Tensor  # (m, len(SWEEPS))
     pairs: Tensor  # (2,): image change, in grey levels, and share of class flips between two vectors drawn at random
+    entering: Tensor  # (k,): of vectors outside the real manifold, the share that an edit brings inside; as breakage
+    null_entering: Tensor  # (m,)
+    lab_low: Tensor  # (a,): 95 % interval over base vectors of the mean over `LAB_DIMS`; (0,) where they are not all
+    lab_high: Tensor  # among the k
+
+    def lab(self, name: str) -> tuple[float, float, float]:
+        """Mean effect on ``name``, of `NAMES`, over the dimensions `LAB_DIMS`, and the ends of its 95 % interval."""
+        i = NAMES.index(name)
+        return self.mean[list(LAB_DIMS), i].mean().item(), self.lab_low[i].item(), self.lab_high[i].item()
+
+    def strongest(self, dim: int) -> tuple[str, float, float]:
+        """The effect of ``dim`` that stands out most beside random directions: its name, mean and q."""
+        at = dim, int(self.score[dim].abs().argmax())
+        return NAMES[at[1]].replace("_", " "), self.mean[at].item(), self.q[at].item()
 
     def caption(self, dim: int) -> str:
         """The largest effect of ``dim`` in a sentence, for the caption of a grid."""
-        strongest = int(self.score[dim].abs().argmax())
-        name, mean, q = NAMES[strongest].replace("_", " "), self.mean[dim, strongest], self.q[dim, strongest]
-        chance = "more" if self.special[dim, strongest] else "no more"
-        return (
-            f"z[{dim}] changes {name} most, by {mean:+.3g} from {LAB_VALUES[0]:g} to {LAB_VALUES[-1]:g}: "
-            f"{chance} than a random direction does (q = {q:.2g})."
-        )
+        name, mean, q = self.strongest(dim)
+        first, last = LAB_VALUES[0], LAB_VALUES[-1]
+        what = f"changes {name} most, by {mean:+.3g} from {first:g} to {last:g}"
+        if name.replace(" ", "_") not in pictures.ATTRIBUTES:
+            what = f"stands out most by its {name}, {mean:.3g} from the base vector to {first:g} or {last:g}"
+        chance = "more" if q < 0.05 else "no more"
+        return f"z[{dim}] {what}: {chance} than a random direction does (q = {q:.2g})."
 
     @property
     def special(self) -> Tensor:
@@ -136,13 +157,26 @@ def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
     deviation = ((of_null - centre).square().sum(0) / (len(of_null) - (~signed).float())).sqrt().clamp(min=1e-12)
     score = (mean - centre) / deviation
     q = false_discovery(t_two_sided(score, (len(of_null) - 1) // 2 * 2))
-    return EffectTable(mean, *bootstrap(effects.change), of_null, score, q, effects.sweeps, null.sweeps, pairs)
+    entering, null_entering = effects.entering.mean(1), null.entering.mean(1)
+    lab = mean_interval(effects, LAB_DIMS)[1:] if len(mean) > max(LAB_DIMS) else (mean[0, :0], mean[0, :0])
+    ends, sweeps = bootstrap(effects.change), (effects.sweeps, null.sweeps)
+    return EffectTable(mean, *ends, of_null, score, q, *sweeps, pairs, entering, null_entering, *lab)
+
+
+def mean_interval(effects: Effects, dims: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean over ``dims`` of what is measured, and the ends of its 95 % interval over base vectors, (a,) each.
+
+    The dimensions edit the same vectors, so a resample of these is one for all dimensions; ends of intervals of single
+    dimensions cannot be averaged.
+    """
+    change = effects.change[list(dims)].mean(0, keepdim=True)  # (1, n, a)
+    low, high = bootstrap(change)
+    return change.mean((0, 1)), low[0], high[0]
 
 
 def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1000) -> Tensor:
     """(2,): mean image change, in grey levels, between two random vectors, and how often their classes differ."""
-    _, probabilities, _, images = _look(g, latent.latents(2 * n, latent_dim, 900), reference)
-    classes = probabilities.argmax(1)
+    _, classes, _, images = _look(g, latent.latents(2 * n, latent_dim, 900), reference)
     return torch.stack(
         [pictures.mean_change(images[:n], images[n:]).mean(), (classes[:n] != classes[n:]).float().mean()]
     )
@@ -163,3 +197,13 @@ def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     found = compare(effects, null, random_pairs(g, reference, d, bases))
     cache.save(run.folder, "atlas", identity, {key: value.float() for key, value in vars(found).items()})
     return found
+
+
+def redundancy() -> str:
+    """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
+    measured = torch.cat([pictures.measure(to_unit(part)) for part in data.load("test")[0].split(1000)])
+    rank, names = pictures.independent(measured)
+    return (
+        f"The {measured.shape[1]} attributes are as good as {rank:.1f} independent ones on real images (effective rank "
+        f"of their rank correlations); most is told by {', '.join(names).replace('_', ' ')}."
+    )

@@ -1,59 +1,127 @@
-"""What claims are judged by: the evidence for one network, and the functions that measure on it.
+"""What claims are judged by: the evidence for one network in one run, and the functions that measure on it.
 
 A measuring function takes a claim's id, which names its random numbers, and the evidence for each network that the
-claim is about. It returns an `Estimate`. Where the evidence brings no interval of its own, what the claim is about is
+claim is about. It returns an `Estimate`: a value, and its interval within the run, which is reckoned when it is asked
+for. Within a run, that is over its steps, dimensions, base vectors or latent sets: what another training would give is
+for `claims.judge` to say, from several. Where the evidence brings no interval of its own, what the claim is about is
 drawn anew `RESAMPLES` times, with replacement (the bootstrap, Efron 1979).
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from .. import pictures
 from ..base.rng import seeded
+from ..config import TrainConfig
 from ..latent import LAB_DIMS
 from ..training.runs import Run
+from ..training.state import COLUMNS
 from .effects import NAMES, SWEEPS, EffectTable
+from .statistics import clopper_pearson
 
 RESAMPLES = 500
+BLOCK = 50  # steps of which a swing is measured
+PARTS = 20  # a training is drawn anew in so many parts: its losses are alike for thousands of steps
 DIVISOR = 16  # our guess at what the original divided its mean losses by
 
-Estimate = tuple[float, float, float]  # a value, and the ends of its 95 % interval
+Interval = tuple[float, float] | None  # of 95 %; None where nothing varies within the run
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, and on demand its interval within the run."""
+
+    value: float
+    ends: Callable[[], Interval]
+
+    @property
+    def interval(self) -> Interval:
+        """The ends of its interval of 95 %; None if there is none."""
+        return self.ends()
+
+
+def known(value: float, low: float, high: float) -> Estimate:
+    """An estimate whose interval comes with the evidence."""
+    return Estimate(value, lambda: (low, high) if low < high else None)
+
+
+class Looked(Protocol):
+    """A run of a study, measured after some of its epochs, its looks: what is asked of a `study.records.Record`."""
+
+    @property
+    def config(self) -> TrainConfig: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def scores(self) -> Mapping[int, Mapping[str, float]]: ...  # by look
+    @property
+    def history(self) -> Tensor: ...  # (epochs, steps, 4)
+    @property
+    def effects(self) -> EffectTable | None: ...  # of the last look
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the claims are judged by, for one network."""
+    """What the claims are judged by, for one network and one run."""
 
-    run: Run
-    scores: dict[str, dict]  # a row of scoring.score_runs
-    effects: EffectTable
-    attributes: Tensor  # (n, a): of its images
-    second: EffectTable | None = None  # of a run with another seed
+    config: TrainConfig
+    epochs: int  # that were trained
+    history: Tensor  # (epochs, steps, 4): the columns of training.COLUMNS
+    scores: Mapping  # by name: a number, or a row of `scoring.score_runs` with its mean, low and high
+    effects: EffectTable | None = None
+
+    @classmethod
+    def of_run(cls, run: Run, scores: Mapping, effects: EffectTable | None = None) -> "Evidence":
+        """That of a run on disk."""
+        return cls(run.config, run.epochs, run.history, scores, effects)
+
+    @classmethod
+    def of_record(cls, record: Looked, look: int | None = None) -> "Evidence":
+        """That of a record of a study after ``look`` epochs; after its last, if not given: effects are of that one."""
+        epochs = look or record.epochs
+        effects = record.effects if epochs == record.epochs else None
+        return cls(record.config, epochs, record.history[:epochs], record.scores[epochs], effects)
+
+    @property
+    def seed(self) -> int:
+        """What decides the run besides the other settings."""
+        return self.config.seed
+
+    def column(self, name: str) -> Tensor:
+        """One column of the history by step, (n,): loss_d, loss_g, d_real or d_fake."""
+        return self.history[..., COLUMNS.index(name)].flatten()
+
+    def score(self, name: str) -> Estimate:
+        """A score; its interval is over sets of latent vectors, if several were drawn."""
+        found = self.scores[name]
+        if not isinstance(found, Mapping):
+            return Estimate(float(found), lambda: None)
+        return known(found["mean"], found["low"], found["high"])
 
 
-@dataclass(frozen=True)
-class RealEvidence:
-    """What it is compared with: real images, which have neither run nor effects."""
+def drawn(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, ordered: bool = False) -> Interval:
+    """Interval of ``measure(*tensors)`` over their rows drawn anew: the same rows for the tensors of one set.
 
-    scores: dict[str, dict]  # as in `Evidence`, of training images
-    attributes: Tensor  # (n, a): of test images
-
-
-def resample(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, ordered: bool = False) -> Estimate:
-    """``measure(*tensors)``, and its interval over their rows drawn anew: the same rows for the tensors of one set.
-
-    ``ordered``: the drawn rows stay in the order of the given ones.
+    ``ordered``: the drawn rows stay in the order of the given ones. Rows are joined again before they are measured.
     """
     with seeded("claims", *stream):
         picks = [[torch.randint(len(group[0]), (len(group[0]),)) for group in sets] for _ in range(RESAMPLES)]
     if ordered:
         picks = [[pick.sort().values for pick in row] for row in picks]
-    samples = [measure(*(part[pick] for group, pick in zip(sets, row, strict=True) for part in group)) for row in picks]
-    return measure(*(part for group in sets for part in group)).item(), *interval(torch.stack(samples))
+    samples = torch.stack(
+        [
+            measure(*(part[pick].flatten() for group, pick in zip(sets, row, strict=True) for part in group))
+            for row in picks
+        ]
+    )
+    return None if (samples == samples[0]).all() else interval(samples)
 
 
 def interval(samples: Tensor) -> tuple[float, float]:
@@ -63,52 +131,97 @@ def interval(samples: Tensor) -> tuple[float, float]:
 
 def each(pick: Callable[..., float], *estimates: Estimate) -> Estimate:
     """What ``pick``, min or max, takes of the values, of the lower and of the upper ends of ``estimates``."""
-    value, low, high = map(pick, zip(*estimates, strict=True))
-    return value, low, high
+
+    def ends() -> Interval:
+        found = [estimate.interval or (estimate.value, estimate.value) for estimate in estimates]
+        low, high = (pick(column) for column in zip(*found, strict=True))
+        return None if low == high else (low, high)
+
+    return Estimate(pick([estimate.value for estimate in estimates]), ends)
 
 
-# ----- losses: blocks of steps are what is drawn, since neighbouring steps are alike
+# ----- losses: parts of a training are what is drawn, since neighbouring steps are alike
 
 
 def blocks(values: Tensor, length: int) -> Tensor:
-    """``values`` of any shape in blocks of ``length``, (blocks, length); what is left of them is left out."""
-    values = values.flatten()
+    """``values`` (n,) in blocks of ``length``, (blocks, length); what is left of them is left out."""
     return values[: len(values) // length * length].view(-1, length)
 
 
-def losses(run: Run) -> list[Tensor]:
-    """D's and G's loss in blocks of about fifty steps, (blocks, steps) each."""
-    length = max(2, min(50, run.column("loss_d").numel() // 20))
-    return [blocks(run.column(name), length) for name in ("loss_d", "loss_g")]
+def short_blocks(loss: Tensor) -> Tensor:
+    """``loss`` (n,) in blocks of `BLOCK` steps, (blocks, steps); in shorter ones if there are few steps."""
+    return blocks(loss, max(2, min(BLOCK, len(loss) // 4)))
 
 
 def over_steps(
-    measure: Callable[[Tensor, Tensor], Tensor], id: str, evidence: Evidence, after: float = 0.0
+    measure: Callable[..., Tensor],
+    id: str,
+    *evidences: Evidence,
+    after: float = 0.0,
+    columns: Sequence[str] = ("loss_d", "loss_g"),
 ) -> Estimate:
-    """``measure(D's blocks, G's blocks)`` from the share ``after`` of training on; drawn blocks stay in their order."""
-    d, g = (loss[int(after * len(loss)) :] for loss in losses(evidence.run))
-    return resample(measure, [[d, g]], id, ordered=True)
+    """``measure`` of ``columns`` by step (n,), of one network after the other, from the share ``after`` of training on.
+
+    For its interval a training is drawn anew in `PARTS` parts, which stay in their order.
+    """
+    sets = [[e.column(name) for name in columns] for e in evidences]
+    return over_parts(measure, [[part[int(after * len(part)) :] for part in group] for group in sets], id)
+
+
+def over_parts(measure: Callable[..., Tensor], sets: list[list[Tensor]], id: str) -> Estimate:
+    """``measure(*series)`` of the series (n,) of all ``sets``; each set is drawn anew in `PARTS` parts."""
+
+    def parts(values: Tensor) -> Tensor:
+        short = short_blocks(values).shape[1]
+        return blocks(values, max(short, len(values) // PARTS // short * short))
+
+    value = measure(*(series for group in sets for series in group)).item()
+    return Estimate(value, lambda: drawn(measure, [list(map(parts, group)) for group in sets], id, ordered=True))
 
 
 def swing(loss: Tensor) -> Tensor:
-    """Standard deviation within each block, (blocks,)."""
-    return loss.std(1)
+    """Standard deviation within each block of `BLOCK` steps, (blocks,)."""
+    return short_blocks(loss).std(1)
 
 
-def settling(d: Tensor, g: Tensor) -> Tensor:
-    """Swing in the first tenth over swing in the last tenth, the smaller of both losses."""
-    tenth = max(1, len(d) // 10)
-    return torch.stack([swing(loss[:tenth]).mean() / swing(loss[-tenth:]).mean() for loss in (d, g)]).min()
+def settling(id: str, evidence: Evidence) -> Estimate:
+    """Swing in the first tenth of training over swing in the last tenth, the smaller of both losses.
+
+    Each tenth is drawn anew by itself: parts of the whole training would mix other times into the first tenth.
+    """
+    losses = [evidence.column(name) for name in ("loss_d", "loss_g")]
+    tenth = max(2, len(losses[0]) // 10)
+
+    def ratio(early_d, early_g, late_d, late_g):
+        pairs = (early_d, late_d), (early_g, late_g)
+        return torch.stack([swing(early).mean() / swing(late).mean() for early, late in pairs]).min()
+
+    return over_parts(ratio, [[loss[:tenth] for loss in losses], [loss[-tenth:] for loss in losses]], id)
 
 
-def swing_ratio(d: Tensor, g: Tensor) -> Tensor:
-    """Swing of D's loss over swing of G's."""
-    return swing(d).mean() / swing(g).mean()
+def fluctuation(d: Tensor, g: Tensor) -> Tensor:
+    """Standard deviation of D's loss over all steps, over that of G's: what the spread of the drawn curves shows."""
+    return d.std() / g.std()
+
+
+def fluctuations(evidence: Evidence) -> dict[str, float]:
+    """Other readings of `fluctuation`, D's loss over G's: by coefficient of variation, per term, by local swing.
+
+    The coefficient of variation is the deviation over the mean. D's loss is a sum of two terms, G's has one: per term
+    is half of the plain reading. The local swing is the mean deviation within blocks of `BLOCK` steps.
+    """
+    d, g = evidence.column("loss_d"), evidence.column("loss_g")
+    readings = {
+        "coefficient of variation": fluctuation(d, g) * g.mean() / d.mean(),
+        "term of D's loss": fluctuation(d, g) / 2,
+        "local swing": swing(d).mean() / swing(g).mean(),
+    }
+    return {name: value.item() for name, value in readings.items()}
 
 
 def trend(d: Tensor, g: Tensor) -> Tensor:
-    """Rank correlation of G's loss with time."""
-    return rank_correlation(g.mean(1))
+    """Rank correlation of G's loss, in blocks of `BLOCK` steps, with time."""
+    return rank_correlation(short_blocks(g).mean(1))
 
 
 def rank_correlation(values: Tensor) -> Tensor:
@@ -119,9 +232,9 @@ def rank_correlation(values: Tensor) -> Tensor:
     return (ranks * time).sum() / (ranks.norm() * time.norm()).clamp(min=1e-12)
 
 
-def inside(loss: Tensor, low: float, high: float) -> Tensor:
-    """Share of the blocks whose mean over `DIVISOR` is in ``low`` to ``high``."""
-    means = loss.mean(1) / DIVISOR
+def inside(low: float, high: float, values: Tensor) -> Tensor:
+    """Share of the blocks of ``values`` (n,) whose mean is in ``low`` to ``high``."""
+    means = short_blocks(values).mean(1)
     return ((means >= low) & (means <= high)).double().mean()
 
 
@@ -130,67 +243,89 @@ def movement(d: Tensor, g: Tensor) -> Tensor:
     return (swing(d).mean() / d.mean() + swing(g).mean() / g.mean()) / 2
 
 
-def calmer(id: str, vanilla: Evidence, dcgan: Evidence) -> Estimate:
+def calmer(vanilla_d: Tensor, vanilla_g: Tensor, d: Tensor, g: Tensor) -> Tensor:
     """`movement` of the DCGAN's losses over that of the vanilla GAN's."""
-
-    def ratio(d, g, vanilla_d, vanilla_g):
-        return movement(d, g) / movement(vanilla_d, vanilla_g)
-
-    return resample(ratio, [losses(dcgan.run), losses(vanilla.run)], id)
+    return movement(d, g) / movement(vanilla_d, vanilla_g)
 
 
 def balance(id: str, evidence: Evidence) -> Estimate:
     """Share of the second half of training with mean D(G(z)) between 0.2 and 0.8; 0 if the samples lack a class."""
-    fake = evidence.run.column("d_fake")
-    later = fake[len(fake) // 2 :]
-    if evidence.scores["dropped_classes"]["high"]:
-        return 0.0, 0.0, 0.0
-    means = blocks(later, 2 if later.numel() < 100 else 50).mean(1)
-    balanced = ((means > 0.2) & (means < 0.8)).double()
-    return resample(torch.mean, [[balanced]], id)
+    if evidence.score("dropped_classes").value > 0:
+        return Estimate(0.0, lambda: None)
+    return over_steps(partial(inside, 0.2, 0.8), id, evidence, after=0.5, columns=["d_fake"])
 
 
-# ----- pictures
+# ----- scores
 
 
-def closer(id: str, vanilla: Evidence, dcgan: Evidence, real: RealEvidence) -> Estimate:
-    """Distance from real images, vanilla over DCGAN: the smallest of outline sharpness, texture and Frechet distance.
+def closer(id: str, vanilla: Evidence, dcgan: Evidence) -> Estimate:
+    """Distance from real images, vanilla over DCGAN: the smallest of `distances`."""
 
-    The interval of the first two is over pictures, that of the Frechet distance over sets of latent vectors.
-    """
-    columns = [list(pictures.ATTRIBUTES).index(name) for name in ("outline_sharpness", "texture")]
+    def ratio(name: str) -> Estimate:
+        v, d = vanilla.score(name), dcgan.score(name)
 
-    def ratio(v, d, r):
-        gaps = [(attributes.mean(0) - r.mean(0)).abs()[columns] for attributes in (v, d)]
-        return (gaps[0] / gaps[1].clamp(min=1e-9)).min()
+        def ends() -> Interval:
+            if v.interval is None or d.interval is None:
+                return None
+            return v.interval[0] / max(d.interval[1], 1e-9), v.interval[1] / max(d.interval[0], 1e-9)
 
-    of_vanilla, of_dcgan = vanilla.scores["frechet"], dcgan.scores["frechet"]
-    frechet = tuple(of_vanilla[a] / of_dcgan[b] for a, b in (("mean", "mean"), ("low", "high"), ("high", "low")))
-    estimate = resample(ratio, [[vanilla.attributes], [dcgan.attributes], [real.attributes]], id)
-    return each(min, estimate, frechet)
+        return Estimate(v.value / max(d.value, 1e-9), ends)
+
+    return each(min, *map(ratio, DISTANCES))
 
 
-def deformed(id: str, network: Evidence, real: RealEvidence) -> Estimate:
-    """Share of images outside the real manifold, beyond that of real images; interval over sets of latent vectors."""
-    best, found = real.scores["precision"]["mean"], network.scores["precision"]
-    return best - found["mean"], best - found["high"], best - found["low"]
+DISTANCES = ("frechet", "frechet_pixels", "ks_outline", "ks_texture")  # from real images: less is nearer
+
+
+def deformed(id: str, network: Evidence) -> Estimate:
+    """Share of samples farther from test images than 99 % of real training images are, less the 1 %."""
+    return network.score("outliers")
 
 
 # ----- dimensions
 
 
-def over_dimensions(
-    measure: Callable[[EffectTable, Tensor], Tensor], id: str, *evidences: Evidence, worse: Callable = min
-) -> Estimate:
-    """``measure(effects, dimensions)``. Of several networks ``worse`` picks the value and either end.
+def table_of(evidence: Evidence) -> EffectTable:
+    """The effects of a run in which they were measured."""
+    assert evidence.effects is not None
+    return evidence.effects
 
-    The claim is made of all the networks, so it is as good as the worse one.
+
+def over_dimensions(
+    measure: Callable[[EffectTable, Tensor, Tensor], Tensor], id: str, *evidences: Evidence, worse: Callable = min
+) -> Estimate:
+    """``measure(effects, dimensions, random directions)``. Of several networks ``worse`` picks value and either end.
+
+    The claim is made of all the networks, so it is as good as the worse one. Dimensions and random directions are
+    drawn anew, each by themselves.
     """
-    found = [
-        resample(partial(measure, e.effects), [[torch.arange(len(e.effects.mean))]], id, e.run.config.model)
-        for e in evidences
-    ]
-    return each(worse, *found)
+
+    def of(evidence: Evidence) -> Estimate:
+        effects = table_of(evidence)
+        dims, null = torch.arange(len(effects.mean)), torch.arange(len(effects.null))
+        found = partial(measure, effects)
+        return Estimate(found(dims, null).item(), lambda: drawn(found, [[dims], [null]], id, evidence.config.model))
+
+    return each(worse, *map(of, evidences))
+
+
+def among_dimensions(
+    which: Callable[[EffectTable], Tensor], id: str, *evidences: Evidence, worse: Callable = min, count: bool = False
+) -> Estimate:
+    """Share of the dimensions for which ``which`` (k,) is true, or their ``count``; the interval is the exact one."""
+
+    def of(evidence: Evidence) -> Estimate:
+        found = which(table_of(evidence))
+        k, n = int(found.sum()), len(found)
+        unit = n if count else 1
+
+        def ends() -> Interval:
+            low, high = clopper_pearson(k, n)
+            return low * unit, high * unit
+
+        return Estimate(k / n * unit, ends)
+
+    return each(worse, *map(of, evidences))
 
 
 def column(effects: EffectTable, name: str) -> Tensor:
@@ -198,37 +333,37 @@ def column(effects: EffectTable, name: str) -> Tensor:
     return effects.mean[:, NAMES.index(name)]
 
 
-def unequal(effects: EffectTable, dims: Tensor) -> Tensor:
-    """90th over 10th percentile of the mean image change."""
-    change = column(effects, "image change")[dims]
-    return change.quantile(0.9) / change.quantile(0.1).clamp(min=1e-9)
+def smooth(effects: EffectTable) -> Tensor:
+    """(k,): whether a sweep has no step above a quarter of the way and 90 % of its steps forward."""
+    _, forward, largest, _ = (effects.sweeps[:, i] for i in range(len(SWEEPS)))
+    return (largest < 0.25) & (forward > 0.9)
 
 
-def smooth(effects: EffectTable, dims: Tensor) -> Tensor:
-    """Share of dimensions whose sweep has no step above a quarter of the way and 90 % of its steps forward."""
-    _, forward, largest, _ = (effects.sweeps[dims, i] for i in range(len(SWEEPS)))
-    return ((largest < 0.25) & (forward > 0.9)).double().mean()
+def meaningful(effects: EffectTable) -> Tensor:
+    """(k,): whether a dimension has any effect beyond random directions'."""
+    return effects.special.any(1)
 
 
-def share_of_pair(effects: EffectTable, dims: Tensor) -> Tensor:
+def drastic(effects: EffectTable) -> Tensor:
+    """(k,): whether a dimension changes the class of more than half of the images."""
+    return column(effects, "class flips") > 0.5
+
+
+def farther(limits: tuple[float, float], shares: Sequence[float]) -> float:
+    """Which of ``shares`` is farther from the middle of ``limits``: if that one is between them, so are all."""
+    return max(shares, key=lambda share: abs(share - sum(limits) / 2))
+
+
+def share_of_pair(effects: EffectTable, dims: Tensor, null: Tensor) -> Tensor:
     """Mean image change of an edit over that between two vectors drawn at random."""
     return column(effects, "image change")[dims].mean() / effects.pairs[0]
 
 
-def meaningful(effects: EffectTable, dims: Tensor) -> Tensor:
-    """Share of dimensions with any effect beyond a random direction's."""
-    return effects.special[dims].any(1).double().mean()
-
-
-def drastic(effects: EffectTable, dims: Tensor) -> Tensor:
-    """Share of dimensions that change the class of more than half of the images."""
-    return (column(effects, "class flips")[dims] > 0.5).double().mean()
-
-
-def inequality(effects: EffectTable, dims: Tensor) -> Tensor:
-    """How much the sizes of effects vary over dimensions, over the same of random directions; mean of all measures."""
-    sizes, null = effects.mean[dims].abs(), effects.null[dims % len(effects.null)].abs()
-    return (sizes.std(0) / null.std(0).clamp(min=1e-9)).mean()
+def inequality(effects: EffectTable, dims: Tensor, null: Tensor, names: Sequence[str] = NAMES) -> Tensor:
+    """How much the sizes of effects vary over dimensions, over the same of random directions; mean of ``names``."""
+    at = [NAMES.index(name) for name in names]
+    sizes, of_null = effects.mean[dims][:, at].abs(), effects.null[null][:, at].abs()
+    return (sizes.std(0) / of_null.std(0).clamp(min=1e-9)).mean()
 
 
 # ----- single dimensions: the interval over base vectors comes with the effects
@@ -236,8 +371,17 @@ def inequality(effects: EffectTable, dims: Tensor) -> Tensor:
 
 def at_lab(name: str, id: str, evidence: Evidence) -> Estimate:
     """Mean effect on ``name``, of `effects.NAMES`, over the lab's five dimensions."""
-    effects, at = evidence.effects, (list(LAB_DIMS), NAMES.index(name))
-    return effects.mean[at].mean().item(), effects.low[at].mean().item(), effects.high[at].mean().item()
+    return known(*table_of(evidence).lab(name))
+
+
+def crossings(evidence: Evidence) -> dict[str, float]:
+    """What stands beside the share of edits along the lab's dimensions that leave the real manifold."""
+    effects = table_of(evidence)
+    return {
+        "random directions leave it": effects.null[:, NAMES.index("breakage")].mean().item(),
+        "the lab's dimensions enter it": effects.entering[list(LAB_DIMS)].mean().item(),
+        "random directions enter it": effects.null_entering.mean().item(),
+    }
 
 
 def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Estimate:
@@ -245,12 +389,20 @@ def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Es
 
     A name with a minus is to fall, a name between bars may go either way.
     """
-    effects, ends = evidence.effects, []
+    effects, found = table_of(evidence), []
     for name in names:
         at = dim, NAMES.index(name.strip("-|"))
         deviation = effects.mean[at] / effects.score[at] if effects.score[at] else torch.inf
         low, mean, high = sorted((part[at] / deviation).item() for part in (effects.low, effects.mean, effects.high))
         if name.startswith("-") or (name.startswith("|") and mean < 0):
             low, mean, high = -high, -mean, -low
-        ends.append((mean, low, high))
-    return each(min, *ends)
+        found.append(known(mean, low, high))
+    return each(min, *found)
+
+
+def strongest(dim: int, evidences: Sequence[Evidence]) -> str:
+    """What an edit of ``dim`` changes most, by run, in words: an axis that had a meaning would have it in every run."""
+    most = Counter(table_of(e).strongest(dim)[0] for e in evidences)
+    of = f" of {len(evidences)} runs)" if len(evidences) > 1 else ""
+    found = ", ".join(name + (of and f" ({n}{of}") for name, n in most.most_common())
+    return f"z[{dim}] changes most, measured by random directions: {found}."

@@ -17,6 +17,7 @@ FIGURES = ROOT / "figures"  # those of a report, by profile
 KEPT = FIGURES / "explorer"  # what a reader saved in the editor
 BUILD = ROOT / "build"  # reports, scores, benchmarks: all that can be made again
 MEASURED = BUILD / "measured"  # measurements of what belongs to no run
+GIVEN = ROOT / "data/measured"  # the same, as it comes with the project: only looked at
 RETRAINED = BUILD / "retrained"  # runs of a report that loads none
 
 # Both are set by the report runner for its kernels.

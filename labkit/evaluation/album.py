@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import latent
+from .. import latent, pictures
 from ..base.files import write_atomic
 
 PICTURES = 64
@@ -27,8 +27,7 @@ class Album(NamedTuple):
 
 def draw(g: nn.Module, latent_dim: int) -> Tensor:
     """The album's latent vectors as ``g`` draws them, uint8 (PICTURES, 28, 28)."""
-    images = latent.sample(g, latent.latents(PICTURES, latent_dim, 3000))
-    return ((images[:, 0] + 1) * 127.5).round().to(torch.uint8)
+    return pictures.levels(latent.sample(g, latent.latents(PICTURES, latent_dim, 3000)))
 
 
 def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:
@@ -37,11 +36,10 @@ def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:
     Raises:
         LabError: the disk takes no more; the album before is as it was.
     """
-    epochs, pictures = read(folder)
-    earlier = [i for i, one in enumerate(epochs) if one < epoch]
-    album = Album(
-        [*(epochs[i] for i in earlier), epoch], torch.cat([pictures[earlier], draw(g, latent_dim).unsqueeze(0)])
-    )
+    before = read(folder)
+    earlier = [i for i, one in enumerate(before.epochs) if one < epoch]
+    drawn = torch.cat([before.pictures[earlier], draw(g, latent_dim).unsqueeze(0)])
+    album = Album([*(before.epochs[i] for i in earlier), epoch], drawn)
     content = safetensors.torch.save({"epochs": torch.tensor(album.epochs), "pictures": album.pictures})
     write_atomic(folder / FILE, content)
     return album
@@ -51,9 +49,9 @@ def read(folder: Path) -> Album:
     """The album in ``folder``; an empty one if there is none, or a damaged one."""
     try:
         found = safetensors.torch.load((folder / FILE).read_bytes())
-        epochs, pictures = found["epochs"].tolist(), found["pictures"]
-        if pictures.shape == (len(epochs), PICTURES, 28, 28) and pictures.dtype == torch.uint8:
-            return Album(epochs, pictures)
+        epochs, drawn = found["epochs"].tolist(), found["pictures"]
+        if drawn.shape == (len(epochs), PICTURES, 28, 28) and drawn.dtype == torch.uint8:
+            return Album(epochs, drawn)
     except (OSError, SafetensorError, KeyError):
         pass
     return Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))

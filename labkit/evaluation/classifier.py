@@ -59,7 +59,7 @@ class Classifier(nn.Module):
         return self.classifier(self.features(x))
 
     @torch.no_grad()
-    def measure(self, images: Tensor, chunk: int = 500) -> tuple[Tensor, Tensor]:
+    def measure(self, images: Tensor, chunk: int = 50) -> tuple[Tensor, Tensor]:
         """Features (n, 128) and probabilities of the classes (n, 10), both on the CPU.
 
         ``images`` are uint8 (n, 28, 28) or float32 (n, 1, 28, 28) in [-1, 1].

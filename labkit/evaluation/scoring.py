@@ -1,15 +1,17 @@
-"""Scores of a set of images against real ones, in the feature space of the classifier.
+"""Scores of a set of images against real ones, in two feature spaces: the classifier's, and pixels.
 
-Frechet and kernel distance come from torchmetrics; the others, which no library offers for features of one's own
-without running its own loaders, are written out here from their papers. Each stands beside its floor (real training
-images in the place of generated ones) and its ceiling (noise). `make score` measures every finished run.
+The second space are the first 64 principal components of the pixels of the training images; its scores end in _pixels.
+Each score stands beside its floor (real training images in the place of generated ones) and its ceiling (noise).
+`make score` measures every finished run. Scores of different numbers of images are different quantities.
 
 A score is one function of a `Sample`, registered by `gives` under the names of what it returns.
 """
 
+import contextlib
+import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,20 +28,64 @@ from ..config import BUDGETS
 from ..data.loading import to_unit
 from ..training import runs
 from .classifier import Classifier, load_classifier
-from .metrics import class_scores, frechet_distance, kernel_distance, manifold_scores, neighbour_ratio, radii
+from .metrics import (
+    class_scores,
+    copying_test,
+    frechet_distance,
+    kernel_distance,
+    ks_distance,
+    manifold_scores,
+    median_distance,
+    nearest_distances,
+    neighbour_ratio,
+    principal_axes,
+    radii,
+    rbf_distance,
+    two_sample_auc,
+)
 
 IMAGES = 10_000  # generated, and as many real ones on either side
 OF_PROFILE = {name: budget.scored for name, budget in BUDGETS.items()}  # how many a report of that profile takes
-SEEDS = (0, 1, 2)  # of the evaluation: which latent vectors are drawn
-VERSION = 2  # of the definitions below; kept scores of another version are measured anew
+COMPONENTS = 64  # of the pixels: 88 % of their variance
+PAIRS = 8  # of halves that an interval is reckoned from
+STUDENT = 2.306  # 97.5 % quantile of Student's t with as many degrees of freedom as there are pairs
+Z_SCORES = ("copying",)  # scores that are a z: they go with the root of the number of images
+VERSION = 3  # of the definitions below; kept scores of another version are measured anew
 FEATURES = ("classifier", "inception")  # spaces of `score_all`
+
+
+@dataclass(frozen=True)
+class PixelSpace:
+    """The first `COMPONENTS` principal components of the pixels of the training images, not whitened."""
+
+    mean: Tensor  # (784,), of pixels in [-1, 1]
+    axes: Tensor  # (784, 64)
+    train: Tensor  # (60000, 64): features of all training images
+    test: Tensor  # (10000, 64): of all test images
+
+    def features(self, images: Tensor) -> Tensor:
+        """Features (n, 64) of ``images`` (n, 1, 28, 28) in [-1, 1]: distances are at most those of the pixels."""
+        return (images.flatten(1) - self.mean) @ self.axes
+
+
+@functools.cache
+def pixel_space() -> PixelSpace:
+    """The space, from the data, once in a process: seconds."""
+    train, test = data.load("train")[0], data.load("test")[0]
+    mean, axes = principal_axes(train, COMPONENTS)
+    empty = torch.empty(0, COMPONENTS)
+    space = PixelSpace((mean / 127.5 - 1).float(), axes.float(), empty, empty)
+    both = (torch.cat([space.features(to_unit(part)) for part in images.split(5000)]) for images in (train, test))
+    return PixelSpace(space.mean, space.axes, *both)
 
 
 @dataclass(frozen=True)
 class Reference:
     """What generated images are compared with: test images, and as many training images on either side.
 
-    `seen` is where copies are looked for, `floor` takes the place of generated images.
+    `floor` takes the place of generated images. `seen` are training images of which as many are compared as of `real`;
+    copies are looked for in `training`: all training images but those of the floor, which would be copies of
+    themselves.
     """
 
     classifier: Classifier
@@ -49,7 +95,28 @@ class Reference:
     floor: Tensor  # (n, 1, 28, 28): other training images
     features: Tensor  # (n, 128) of the test images
     radii: Tensor  # (2, n): to their 3rd and 5th neighbours
-    histogram: Tensor  # (10,) of the classes that the classifier sees in them
+    classes: Tensor  # (n,) that the classifier sees in them
+    pixels: Tensor  # (n, 64) of the test images, in `pixel_space`
+    training: Tensor  # (60000 - n, 64), in `pixel_space`
+    to_training: Tensor  # (n,): distance of the test images to the nearest of `training`
+    outline: Tensor  # (n,): `pictures.outline_sharpness` of the test images
+    texture: Tensor  # (n,): `pictures.texture` of them
+    reach: float  # farther than this from the nearest test image are 1 % of the floor, by features
+    width: float  # median distance between two test images, by features
+    width_pixels: float  # the same, by pixels
+
+    @property
+    def histogram(self) -> Tensor:
+        """Shares of the classes, (10,)."""
+        return self.classes.bincount(minlength=10) / len(self.classes)
+
+    def part(self, index: Tensor) -> "Reference":
+        """The reference with those of its test images and of `seen` that ``index`` lists; the widths stay."""
+        parts = {
+            name: getattr(self, name)[index]
+            for name in ("real", "seen", "features", "classes", "pixels", "to_training", "outline", "texture")
+        }
+        return dataclasses.replace(self, radii=radii(parts["features"], (3, 5)), **parts)
 
 
 def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
@@ -60,23 +127,30 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
     with seeded("reference"):
         mine = torch.randperm(IMAGES)[:n]
         train = torch.randperm(60_000)
-    train_images, test_images = data.load("train")[0][train[: IMAGES + n]], data.load("test")[0][mine]
-    features, probabilities = classifier.to(device).measure(test_images)
-    histogram = probabilities.argmax(1).bincount(minlength=10) / n
-    real, seen, floor = to_unit(test_images), to_unit(train_images[:n]), to_unit(train_images[IMAGES:])
-    return Reference(classifier, card, real, seen, floor, features, radii(features, (3, 5)), histogram)
-
-
-@functools.cache
-def neighbours() -> tuple[Tensor, Tensor]:
-    """10,000 training images and all 10,000 test images, (10000, 1, 28, 28) each: sets to look for copies in.
-
-    Those of `Reference.seen` are among the training images, and none of its floor.
-    """
-    with seeded("reference"):
-        torch.randperm(IMAGES)
-        train = torch.randperm(60_000)[:IMAGES]
-    return to_unit(data.load("train")[0][train]), to_unit(data.load("test")[0])
+    near, away, rest = train[:n], train[IMAGES : IMAGES + n], torch.cat([train[:IMAGES], train[IMAGES + n :]])
+    images, space = data.load("train")[0], pixel_space()
+    real, seen, floor = to_unit(data.load("test")[0][mine]), to_unit(images[near]), to_unit(images[away])
+    features, probabilities = classifier.to(device).measure(real)
+    to_real = nearest_distances(classifier.measure(floor)[0], features)
+    pixels, training = space.test[mine], space.train[rest]
+    return Reference(
+        classifier=classifier,
+        card=card,
+        real=real,
+        seen=seen,
+        floor=floor,
+        features=features,
+        radii=radii(features, (3, 5)),
+        classes=probabilities.argmax(1),
+        pixels=pixels,
+        training=training,
+        to_training=nearest_distances(pixels, training),
+        outline=pictures.outline_sharpness(real),
+        texture=pictures.texture(real),
+        reach=to_real.quantile(0.99).item(),
+        width=median_distance(features),
+        width_pixels=median_distance(pixels),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,8 +160,14 @@ class Sample:
     images: Tensor  # (n, 1, 28, 28) in [-1, 1], on the CPU
     features: Tensor  # (n, 128)
     probabilities: Tensor  # (n, 10) of the classes
+    pixels: Tensor  # (n, 64), in `pixel_space`
     reference: Reference  # of as many images
     seed: int  # of the evaluation, for a score that draws
+
+    def part(self, index: Tensor, of_reference: Tensor) -> "Sample":
+        """The sample with those of its images that ``index`` lists, and a part of its reference."""
+        parts = {name: getattr(self, name)[index] for name in ("images", "features", "probabilities", "pixels")}
+        return dataclasses.replace(self, reference=self.reference.part(of_reference), **parts)
 
 
 MEASURES: dict[tuple[str, ...], Callable[[Sample], float | tuple[float, ...]]] = {}  # by the names of what they give
@@ -137,6 +217,50 @@ def _neighbour_ratio(sample: Sample) -> float:
     return neighbour_ratio(sample.images, sample.reference.seen, sample.reference.real)
 
 
+@gives("frechet_pixels")
+def _frechet_pixels(sample: Sample) -> float:
+    return frechet_distance(sample.reference.pixels, sample.pixels)
+
+
+@gives("rbf", "rbf_pixels")
+def _rbf(sample: Sample) -> tuple[float, ...]:
+    real = sample.reference
+    return (
+        rbf_distance(real.features, sample.features, real.width),
+        rbf_distance(real.pixels, sample.pixels, real.width_pixels),
+    )
+
+
+@gives("auc")
+def _auc(sample: Sample) -> float:
+    return two_sample_auc(sample.reference.features, sample.features)
+
+
+@gives("outliers")
+def _outliers(sample: Sample) -> float:
+    nearest = nearest_distances(sample.features, sample.reference.features)
+    return (nearest > sample.reference.reach).double().mean().item() - 0.01
+
+
+@gives("ks_outline", "ks_texture")
+def _ks(sample: Sample) -> tuple[float, ...]:
+    return (
+        ks_distance(sample.reference.outline, pictures.outline_sharpness(sample.images)),
+        ks_distance(sample.reference.texture, pictures.texture(sample.images)),
+    )
+
+
+@gives("copying")
+def _copying(sample: Sample) -> float:
+    """In the pixels' components, all training images searched; the cells are the classes that the classifier sees.
+
+    The classes keep a generator that draws more trousers, which are near one another, from looking like a copyist. One
+    whose pictures are plainer than real ones still does: read a negative z beside `neighbour_ratio`.
+    """
+    near = nearest_distances(sample.pixels, sample.reference.training)
+    return copying_test(near, sample.reference.to_training, sample.probabilities.argmax(1), sample.reference.classes)
+
+
 def names() -> tuple[str, ...]:
     """The names of all registered scores, in order."""
     return tuple(name for group in MEASURES for name in group)
@@ -145,39 +269,75 @@ def names() -> tuple[str, ...]:
 SCORES = names()  # those of this module
 
 
-def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
-    """All scores of ``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has."""
+def take(images: Tensor, reference: Reference, seed: int = 0) -> Sample:
+    """``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has, ready to be scored.
+
+    Raises:
+        LabError: another number of images than in the reference.
+    """
     if len(images) != len(reference.real):
         raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
     features, probabilities = reference.classifier.measure(images)
-    sample = Sample(images, features, probabilities, reference, seed)
+    return Sample(images, features, probabilities, pixel_space().features(images), reference, seed)
+
+
+def measures(sample: Sample, only: Collection[str] | None = None) -> dict[str, float]:
+    """All scores of ``sample``, or of those that are registered together the ones that have a name in ``only``."""
     found: dict[str, float] = {}
     for group, measure in MEASURES.items():
-        values = measure(sample)
-        found |= zip(group, values if isinstance(values, tuple) else (values,), strict=True)
+        if only is None or set(only) & set(group):
+            values = measure(sample)
+            found |= zip(group, values if isinstance(values, tuple) else (values,), strict=True)
     return found
 
 
-def score_generator(
-    g: nn.Module, latent_dim: int, reference: Reference, seeds: tuple[int, ...] = SEEDS
-) -> dict[str, Tensor]:
-    """Every score, (len(seeds),): its value for the latent vectors of each evaluation seed."""
-    rows = [
-        score(latent.sample(g, latent.latents(len(reference.real), latent_dim, 1000 + seed)), reference, seed)
-        for seed in seeds
-    ]
-    return _columns(rows)
+def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
+    """All scores of ``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has."""
+    return measures(take(images, reference, seed))
 
 
-def _columns(rows: list[dict[str, float]]) -> dict[str, Tensor]:
-    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in names()}
+def halves(n: int) -> list[tuple[Tensor, Tensor]]:
+    """`PAIRS` random ways to cut ``n`` images in two halves: indices, of an odd number one image is left out."""
+    cuts = (torch.randperm(n) for _ in range(PAIRS))
+    return [(cut[: n // 2], cut[n // 2 : n // 2 * 2]) for cut in cuts]
+
+
+def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, Tensor]:
+    """Every score of ``images``, (3,): its value, and the ends of a 95 % interval.
+
+    The interval holds what the sampling of the generated images and that of the test images (of `Reference.seen`, too)
+    decide: the value plus and minus Student's t times its standard error by the delete-half jackknife (Shao and Wu
+    1989). Generated and real images are both cut in two halves at random, `PAIRS` times; half the difference of the two
+    halves' scores, squared, is the variance for all images, since the variance goes with 1 / n. Halves have no image
+    twice, as a bootstrap has, which would make every image its own nearest neighbour; and that they are smaller shifts
+    both of a pair alike. A z has the same variance for any number of images, and gets twice that of the others. Around
+    0, where the variance of a kernel distance falls faster, its interval is too wide.
+
+    Not in it: the training run (one run is one draw), the classifier, the training images that copies are looked for
+    in, and the bias of a score by the number of images.
+    """
+    whole = take(images, reference, seed)
+    values = measures(whole)
+    with seeded("halves"):
+        cuts = list(zip(halves(len(images)), halves(len(images)), strict=True))
+    squares = dict.fromkeys(values, 0.0)
+    for fake, real in cuts:
+        one, other = (measures(whole.part(*half)) for half in zip(fake, real, strict=True))
+        for name in squares:
+            squares[name] += ((one[name] - other[name]) / 2) ** 2
+    reach = {name: STUDENT * (squares[name] * (1 + (name in Z_SCORES)) / PAIRS) ** 0.5 for name in values}
+    return {
+        name: torch.tensor([value, value - reach[name], value + reach[name]], dtype=torch.float64)
+        for name, value in values.items()
+    }
 
 
 def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
-    """Mean, low and high of every score over the evaluation seeds.
+    """Every score with its interval (`score_with_interval`): its value "mean", "low", "high", and the number "n".
 
     For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
-    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/.
+    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The latent
+    vectors are those of evaluation seed 0.
     """
     wanted: list[tuple[str, Path, str, runs.Run | None]] = [
         ("floor", paths.MEASURED, "training images", None),
@@ -189,34 +349,48 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     ]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
-        identity = VERSION, load_classifier()[1]["sha256"], n, SEEDS, of
+        identity = VERSION, load_classifier()[1]["sha256"], n, of
         try:
-            rows[name] = _spread(cache.load(folder, "scores", identity, names()))
-            continue
+            scores = _kept([folder] if run else [folder, paths.GIVEN], identity)
         except LookupError:
             reference = reference or load_reference(n, device)
             print(f"scores of {name}", flush=True)
-        if run:
-            scores = score_generator(run.generator(device), run.config.latent_dim, reference)
-        else:
-            with seeded("noise"):
-                scores = _columns(
-                    [score(reference.floor if name == "floor" else torch.rand_like(reference.floor) * 2 - 1, reference)]
-                )
-        cache.save(folder, "scores", identity, scores)
-        rows[name] = _spread(scores)
+            scores = score_with_interval(_images_of(name, run, reference, device), reference)
+            cache.save(folder, "scores", identity, scores)
+        rows[name] = {
+            key: dict(zip(("mean", "low", "high"), scores[key].tolist(), strict=True)) | {"n": n} for key in names()
+        }
     return rows
 
 
-def _spread(scores: dict[str, Tensor]) -> dict[str, dict]:
-    return {
-        name: {"mean": scores[name].mean().item(), "low": scores[name].min().item(), "high": scores[name].max().item()}
-        for name in names()
-    }
+def _kept(folders: list[Path], identity: tuple) -> dict[str, Tensor]:
+    """The scores of ``identity`` in the first of ``folders`` that has them; a LookupError if none has."""
+    for folder in folders:
+        with contextlib.suppress(LookupError):
+            return cache.load(folder, "scores", identity, names())
+    raise LookupError("scores")
+
+
+def _images_of(name: str, run: runs.Run | None, reference: Reference, device: str) -> Tensor:
+    """As many images as the reference has: of a run, or for the floor or the ceiling."""
+    if run:
+        z = latent.latents(len(reference.real), run.config.latent_dim, 1000)
+        return latent.sample(run.generator(device), z)
+    if name == "floor":
+        return reference.floor
+    with seeded("noise"):
+        return torch.rand_like(reference.floor) * 2 - 1
 
 
 def table(rows: dict[str, dict[str, dict]]) -> str:
-    """``rows`` of `score_runs` as a Markdown table: means, in brackets half the range over the evaluation seeds."""
+    """``rows`` of `score_runs` as a Markdown table: values, in brackets half the interval.
+
+    Raises:
+        LabError: rows of different numbers of images, which cannot be compared.
+    """
+    numbers = sorted({entry["n"] for scores in rows.values() for entry in scores.values()})
+    if len(numbers) > 1:
+        raise LabError(f"scores of {' and of '.join(f'{n:,}' for n in numbers)} images cannot be compared: score anew")
     shown = [name for name in next(iter(rows.values())) if name != "kernel_sd"]
     lines = ["| | " + " | ".join(name.replace("_", " ") for name in shown) + " |", "|---" * (len(shown) + 1) + "|"]
     for label, scores in rows.items():
@@ -278,9 +452,9 @@ def score_all(images: int = IMAGES, device: str = "auto", features: str = "class
         )
         return
     rows, card, book = score_runs(found, images, pick_device(device)), load_classifier()[1], paths.BUILD / "scores.json"
-    kept = {"version": VERSION, "classifier": card, "images": images, "seeds": SEEDS, "rows": rows}
+    kept = {"version": VERSION, "classifier": card, "images": images, "rows": rows}
     write_atomic(book, json.dumps(kept, indent=1).encode())
     print(
-        f"\n{table(rows)}\n\nclassifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; "
-        f"written to {book}"
+        f"\n{table(rows)}\n\n{images:,} images of each kind, in brackets half the 95 % interval; "
+        f"classifier {card['sha256'][:12]}, test accuracy {card['test_accuracy']:.2%}; written to {book}"
     )

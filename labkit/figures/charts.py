@@ -10,7 +10,7 @@ from .catalogue import BLUE, ORANGE, SIGNED, report_figure
 @report_figure(
     15,
     "atlas",
-    "What each dimension of z does, from \u22123 to 3, beside what random directions do. A dot: more than they do.",
+    "What an edit of each dimension of z to \u22123 and to 3 does, beside random directions. A dot: more than they do.",
 )
 def effects(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: list[int]) -> Figure:
     """Figure 15: for each network, the score (k, a) of k dimensions in a measures; a dot where it is special (k, a).
@@ -72,7 +72,8 @@ def directions(panels: dict[str, tuple[list[str], Tensor, Tensor]], names: list[
 @report_figure(
     16,
     "ranking",
-    "How far each dimension moves the image, in order, with 95 % intervals, beside random directions.",
+    "How far an edit of each dimension to \u22123 or 3 moves the image, in order, with 95 % intervals, beside random "
+    "directions.",
 )
 def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list[int]) -> Figure:
     """Figure 16: how far each dimension moves the image, in grey levels, in order, beside random directions.
@@ -106,7 +107,7 @@ def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list
         ax.set(
             title=title,
             xlabel="rank of the dimension",
-            ylabel="mean |change| from \u22123 to 3\nin grey levels",
+            ylabel="mean |change| from the base vector\nto \u22123 or 3, in grey levels",
             ylim=(0, None),
         )
         ax.legend(loc="lower left")

@@ -94,7 +94,14 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
     distances = [row["frechet"] for row in scores]
     ax.plot(epoch, distances, "k.-", label="Frechet distance")
     ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
-    ax.set(title="scores", xlabel="epoch", xlim=(0, epochs), ylabel="Frechet distance", yscale="log")
+    n = scores[-1].get("images")  # runs of earlier versions did not say
+    ax.set(
+        title=f"scores of {n:,} pictures" if n else "scores",
+        xlabel="epoch",
+        xlim=(0, epochs),
+        ylabel="Frechet distance",
+        yscale="log",
+    )
     ax.locator_params(axis="x", integer=True)
     plain_log_ticks(ax)
     shares = ax.twinx()

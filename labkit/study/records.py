@@ -1,7 +1,9 @@
 """What is kept of a run of a study: data/studies/<study>/<arm>/seed<k>/
 
-    record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look
+    record.safetensors             effects of all dimensions at the last look; packed: history, 64 images of each look,
+                                   and what editing the first of the lab's dimensions makes of eight of them
     generator-<digest>.safetensors weights of the last look in half precision, where they were asked for
+    album.safetensors              with them, the same vectors after every epoch, see `evaluation.album`
     record.json                    written last: config, scores at each look, digests, versions, machines, time
 
 A look is an epoch after which the run is measured, with the same latent vectors for all runs. Every file is verified
@@ -13,6 +15,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -22,22 +25,27 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import __version__, latent
+from .. import __version__, latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import seal, sha256, write_atomic
 from ..base.machine import deterministic
 from ..config import TrainConfig
-from ..evaluation import scoring
+from ..evaluation import album, scoring
 from ..evaluation.classifier import load_classifier
 from ..gans.losses import loss_of
+from ..latent import LAB_DIMS, LAB_VALUES
 from ..training.runs import Run
 from ..training.state import COLUMNS
 
 FORMAT = 1
+SHIPPED = ("seeds", "design")  # two networks and two recipes over seeds; the vanilla GAN with single parts switched
 SAMPLES = 64  # images kept at each look
-NAMES = re.compile(r"record\.json|record\.safetensors|generator-[0-9a-f]{16}\.safetensors")  # of files
+EDITED = 8  # of them, those whose edits are kept
+NAMES = re.compile(
+    r"record\.json|record\.safetensors|album\.safetensors|generator-[0-9a-f]{16}\.safetensors"
+)  # of files
 LATENTS = 1000  # the stream of the latent vectors, as in `scoring`
 
 
@@ -71,6 +79,9 @@ class Record:
     scores: dict[int, dict[str, float]]  # at each look: those of `scoring`, and "d_gap", see `measure`
     history: Tensor = field(repr=False)  # (epochs, steps, 4): the columns of `training.COLUMNS`
     samples: Tensor = field(repr=False)  # uint8 (looks, 64, 28, 28), of the same latent vectors at each look
+    edits: Tensor = field(
+        repr=False
+    )  # uint8 (values, 8, 28, 28): the first of them at the last look, z[LAB_DIMS[0]] set
     effects: EffectTable | None = field(repr=False)  # of the last look
     manifest: dict = field(repr=False)
     folder: Path | None = field(default=None, repr=False)
@@ -96,6 +107,11 @@ class Record:
         return Run(self.folder, self.config, self.manifest, state, {}, self.history).generator(device)
 
 
+def with_pictures(found: Iterable[Record]) -> Record | None:
+    """The first of ``found`` that has an album (`evaluation.album.read` of its folder)."""
+    return next((r for r in found if r.folder and album.read(r.folder).epochs), None)
+
+
 def measure(
     job: tuple[str, TrainConfig],
     looks: dict[int, Look],
@@ -103,12 +119,13 @@ def measure(
     origin: dict,
     device: str = "cpu",
     weights: bool = False,
+    pictures_of_epochs: bytes = b"",
 ) -> dict[str, bytes]:
     """The files of the record of ``job`` (arm and config), content by name, from the networks at its ``looks``.
 
     ``history`` is (epochs, steps, 4); ``origin`` is what the manifest says of the training: images_sha256, seconds,
-    machines. With ``weights``, those of the last generator are among the files. Besides the scores there is "d_gap":
-    D's mean answer to training images less that to test images.
+    machines. With ``weights``, those of the last generator are among the files, and ``pictures_of_epochs``, the content
+    of an album. Besides the scores there is "d_gap": D's mean answer to training images less that to test images.
     """
     arm, config = job
     size = SIZES[config.profile]
@@ -120,15 +137,22 @@ def measure(
         images = latent.sample(run.generator(device), z)
         gap = _gap(run.discriminator(device), config, reference, device)
         scores[epoch] = {**scoring.score(images, reference), "d_gap": gap}
-        samples.append(((images[:SAMPLES] + 1) * 127.5).round().to(torch.uint8).squeeze(1))
-    tensors = {"history": _packed(history.clamp(-65504, 65504).half()), "samples": _packed(torch.stack(samples))}
-    found = _effects(run.generator(device), reference, config.latent_dim, size)
+        samples.append(pictures.levels(images[:SAMPLES]))
+    g = run.generator(device)
+    edited = [latent.perturb(z[:EDITED], LAB_DIMS[0], value) for value in LAB_VALUES]
+    tensors = {
+        "history": _packed(history.clamp(-65504, 65504).half()),
+        "samples": _packed(torch.stack(samples)),
+        "edits": _packed(torch.stack([pictures.levels(latent.sample(g, part)) for part in edited])),
+    }
+    found = _effects(g, reference, config.latent_dim, size)
     tensors |= {f"effects.{name}": value.float() for name, value in vars(found).items()}
     files = {"record.safetensors": _saved(tensors)}
     if weights:
         half = {name: value.half() if value.is_floating_point() else value for name, value in look.generator.items()}
         content = _saved(half)
         files[f"generator-{sha256(content)[:16]}.safetensors"] = content
+        files |= {album.FILE: pictures_of_epochs} if pictures_of_epochs else {}
     manifest = {
         "format": FORMAT,
         "arm": arm,
@@ -203,7 +227,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
     """
     manifest = _manifest(folder)
     try:
-        names = [name for name in manifest["files"] if weights or not name.startswith("generator-")]
+        names = [name for name in manifest["files"] if weights or name == "record.safetensors"]
         contents = {name: _content(folder, name, manifest) for name in names}
         tensors = _tensors(folder / "record.safetensors", contents["record.safetensors"])
         looks = tuple(manifest["looks"])
@@ -218,6 +242,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
             {look: manifest["scores"][str(look)] for look in looks},
             _unpacked(tensors["history"], torch.half, config.epochs, config.steps, len(COLUMNS)).float(),
             _unpacked(tensors["samples"], torch.uint8, len(looks), SAMPLES, 28, 28),
+            _unpacked(tensors["edits"], torch.uint8, len(LAB_VALUES), EDITED, 28, 28),
             EffectTable(**effects),
             manifest,
             folder,
@@ -237,6 +262,16 @@ def load(study: str = "seeds") -> dict[str, list[Record]]:
     if not found:
         raise LabError(f"{folder} holds no records of runs: make some first, with 'labkit study --name {study}'")
     return {arm: [record for record in found if record.arm == arm] for arm in sorted({r.arm for r in found})}
+
+
+def shipped() -> dict[str, list[Record]]:
+    """The arms of all studies that come with the project; a study that is not here has none.
+
+    Raises:
+        LabError: a record is damaged.
+    """
+    here = [study for study in SHIPPED if any((paths.STUDIES / study).glob("*/seed*/record.json"))]
+    return {arm: found for study in here for arm, found in load(study).items()}
 
 
 def _manifest(folder: Path) -> dict:

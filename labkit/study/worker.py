@@ -4,6 +4,7 @@ It keeps in data/studies/.work/<study>/<arm>/seed<k>-<digest of the config>/ of 
 
     checkpoint-...                          see `training.checkpoints`
     look-<epoch>-<sha256>.safetensors       networks after an epoch; its name vouches for its content
+    album.safetensors                       pictures after every epoch
     record/                                 the finished record, until the client has it
 
 so that whoever takes over the run goes on where it was left, if it sees this folder, and else trains it anew, to the
@@ -31,6 +32,7 @@ from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.machine import pick_device
 from ..data.loading import locate
+from ..evaluation import album
 from ..training.checkpoints import checkpoint, machines_of, resume
 from ..training.loop import train
 from ..training.state import TrainState, trained_generator
@@ -184,6 +186,7 @@ def _train(
         folder = folder_of(study, job)
         if state.epoch in looks:
             _keep_look(state, folder)
+        album.keep(trained_generator(state, n=1000), state.config.latent_dim, state.epoch, folder)
         checkpoint(state, folder)
         tell(job, state.epoch)
 
@@ -209,7 +212,8 @@ def _measured(job: Job, state: TrainState, looks: tuple[int, ...], study: str, w
     found = {epoch: look for epoch in looks if (look := _look(folder, epoch))}
     if len(found) < len(looks):
         raise LabError(f"{folder}: the networks of a look are gone or damaged: start the study again")
-    files = records.measure(job, found, state.history, origin, state.device, weights)
+    kept = (folder / album.FILE).read_bytes() if weights and album.read(folder).epochs else b""
+    files = records.measure(job, found, state.history, origin, state.device, weights, kept)
     records.write(files, job, folder / "record")
     _sweep(folder)
     return files
@@ -256,7 +260,7 @@ def _kept(folder: Path, looks: tuple[int, ...], weights: bool) -> dict[str, byte
 
 def _sweep(folder: Path) -> None:
     """Remove what is needed only until the record is made."""
-    for path in (*folder.glob("checkpoint-*"), *folder.glob("look-*")):
+    for path in (*folder.glob("checkpoint-*"), *folder.glob("look-*"), folder / album.FILE):
         path.unlink(missing_ok=True)
 
 

@@ -38,7 +38,7 @@ def published(source):
 
 
 def test_the_chapters_are_numbered():
-    assert [path.name[:2] for path in CHAPTERS] == ["01", "02", "03", "04"]
+    assert [path.name[:2] for path in CHAPTERS] == ["01", "02", "03", "04", "05"]
     assert [path.stem for path in NOTEBOOKS if path not in CHAPTERS] == ["latent_editor"]
 
 

@@ -85,26 +85,98 @@ def layers_on_z(model, g):
     return [g.l1[0]] if model == "dcgan" else [g.main[0], g.shortcut[0]]
 
 
+def trained(model, latent_dim=100):
+    """A network whose BatchNorms have seen something: means, variances, gains and offsets of their own."""
+    g = network(model, latent_dim)
+    for i, layer in enumerate(layer for layer in g.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)):
+        with seeded("norm", i):
+            for part, value in (("running_var", 3), ("running_mean", 1), ("weight", 1), ("bias", 1)):
+                getattr(layer, part).data = (value * torch.randn(layer.num_features)).exp()
+    return g
+
+
+def stretches(model, g):
+    """What the layers on z and a BatchNorm right after them do to a small step in z, by automatic differentiation."""
+    paths = [lambda z: g.conv_blocks[0](g.l1(z).view(1, 128, 7, 7))] if model == "dcgan" else [g.main[0], g.shortcut]
+    z = torch.zeros(1, layers_on_z(model, g)[0].in_features)
+    return torch.cat([torch.autograd.functional.jacobian(path, z).flatten(0, -3).squeeze(1) for path in paths]).double()
+
+
 @pytest.mark.parametrize("model", list(GANS))
 def test_sefa_against_singular_vectors(model):
-    g = network(model)
-    weights = torch.cat([layer.weight.detach() for layer in layers_on_z(model, g)]).double()
+    g = trained(model)
     found = sefa(g, 100, 7)
     assert found.shape == (7, 100) and found.dtype == torch.float32 and not found.requires_grad
-    alike(found, upright(torch.linalg.svd(weights, full_matrices=False).Vh[:7]))
+    alike(found, upright(torch.linalg.svd(stretches(model, g), full_matrices=False).Vh[:7]))
     alike(sefa(g, 100), found[:5])
+    plain = torch.cat([layer.weight.detach() for layer in layers_on_z(model, g)]).double()
+    assert abs(found[0].double() @ torch.linalg.svd(plain, full_matrices=False).Vh[0]) < 0.9  # without BatchNorm
 
 
 @pytest.mark.parametrize("model", list(GANS))
 def test_sefa_finds_what_the_first_layers_stretch(model):
     """The longest stretch is not the first axis, and no axis at all. Of two layers, the squares add up."""
     g, ways = network(model, DIM), turned(DIM)  # rows
+    if model == "dcgan":
+        nn.init.ones_(g.conv_blocks[0].weight)
     layers = layers_on_z(model, g)
-    for layer, stretches in zip(layers, ([1, 5, 3, 0.1, 1, 1, 0, 2], [6, 1, 1, 4, 0, 0, 0, 0])):
+    for layer, sizes in zip(layers, ([1, 5, 3, 0.1, 1, 1, 0, 2], [6, 1, 1, 4, 0, 0, 0, 0])):
         rows = torch.linalg.qr(numbers(layer.out_features, DIM).double()).Q
-        layer.weight.data = (rows * torch.tensor(stretches).double() @ ways).float()
+        layer.weight.data = (rows * torch.tensor(sizes).double() @ ways).float()
     expected = [0, 1, 3] if len(layers) == 2 else [1, 2, 7]  # 37, 26, 16.01, 10, ...; 25, 9, 4, ...
     alike(sefa(g, DIM, 3), upright(ways[expected]))
+
+
+@pytest.mark.parametrize("model", list(GANS))
+def test_sefa_sees_what_the_pictures_see(model):
+    """A layer a hundred times as large before a BatchNorm that divides by as much more draws the same pictures."""
+    g, z = trained(model), latent.latents(5)
+    before, pictures = sefa(g, 100), latent.sample(g, z)
+    linear, norm = (g.l1[0], g.conv_blocks[0]) if model == "dcgan" else (g.shortcut[0], g.shortcut[1])
+    norm.eps *= 1e4
+    norm.running_var *= 1e4
+    norm.running_mean *= 100
+    for part in (linear.weight, linear.bias):
+        part.data *= 100
+    torch.testing.assert_close(latent.sample(g, z), pictures, atol=1e-3, rtol=0)
+    alike(sefa(g, 100), before, atol=1e-3)
+
+
+def after(*layers):
+    """A linear layer on z with rows of many lengths, ``layers``, and the picture."""
+    with seeded("after"):
+        linear = nn.Linear(DIM, 784)
+    linear.weight.data *= torch.linspace(0.1, 3, 784).unsqueeze(1)
+    for layer in layers:
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_var is not None:
+            layer.running_var.copy_(torch.linspace(0.01, 9, layer.num_features).flip(0))
+    return nn.Sequential(linear, *layers, nn.Flatten(), nn.Unflatten(1, (1, 28, 28)), nn.Tanh())
+
+
+@pytest.mark.parametrize(
+    ("layers", "per_row"),
+    [
+        ((nn.BatchNorm1d(784),), 1),
+        ((nn.BatchNorm1d(784, affine=False),), 1),
+        ((nn.Identity(), nn.BatchNorm1d(784)), 1),
+        ((nn.Unflatten(1, (16, 7, 7)), nn.BatchNorm2d(16)), 49),
+        ((nn.Unflatten(1, (4, 196)), nn.BatchNorm1d(4)), 196),
+        ((nn.LeakyReLU(0.2), nn.BatchNorm1d(784)), None),
+        ((nn.LeakyReLU(0.2, inplace=True), nn.BatchNorm1d(784)), None),
+        ((nn.BatchNorm1d(784, track_running_stats=False),), None),
+    ],
+    ids=["norm", "without gain", "after nothing", "maps", "rows", "activation", "in place", "of the batch"],
+)
+def test_the_batchnorm_that_follows_belongs_to_the_layer(layers, per_row):
+    """And one that follows something else does not."""
+    g, weight = after(*layers), None
+    weight = g[0].weight.detach().double()
+    if per_row:
+        norm = layers[-1]
+        scale = (norm.running_var.double() + norm.eps).rsqrt()
+        weight = weight * scale.repeat_interleave(per_row).unsqueeze(1)
+    alike(sefa(g, DIM, 3), upright(torch.linalg.svd(weight, full_matrices=False).Vh[:3]))
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in g.modules())
 
 
 @pytest.mark.parametrize(
@@ -119,9 +191,8 @@ def test_a_generator_without_a_layer_on_z_is_refused(refused, g):
 
 @pytest.mark.parametrize("latent_dim", [128, 256])
 def test_a_hidden_layer_as_wide_as_z_does_not_count(latent_dim):
-    g = network("vanilla", latent_dim)
-    weights = torch.cat([layer.weight.detach() for layer in layers_on_z("vanilla", g)]).double()
-    alike(sefa(g, latent_dim), upright(torch.linalg.svd(weights, full_matrices=False).Vh[:5]))
+    g = trained("vanilla", latent_dim)
+    alike(sefa(g, latent_dim), upright(torch.linalg.svd(stretches("vanilla", g), full_matrices=False).Vh[:5]))
 
 
 # ----- steepest
@@ -233,9 +304,9 @@ def dark(z):
     """Nowhere as bright as a garment, so that only brightness, contrast, background and symmetry can change."""
     patterns = torch.linspace(0, 1, 784).repeat(DIM, 1).roll(100)
     return (
-        -0.8
-        + 0.02 * z[:, :1].clamp(-4, 4) * patterns[:1]
-        + 0.03 * torch.linspace(-1, 1, 784).sin() * z[:, 1:2].clamp(-4, 4)
+        -0.94
+        + 0.006 * z[:, :1].clamp(-4, 4) * patterns[:1]
+        + 0.008 * torch.linspace(-1, 1, 784).sin() * z[:, 1:2].clamp(-4, 4)
     )
 
 

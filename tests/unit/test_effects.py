@@ -9,13 +9,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from labkit import latent, pictures
+from labkit import data, latent, pictures
 from labkit.analysis import effects as analysis_effects
-from labkit.analysis.effects import NAMES, SWEEPS, Effects, EffectTable, compare, edit_effects
+from labkit.analysis.effects import NAMES, SWEEPS, Effects, EffectTable, compare, edit_effects, mean_interval
 from labkit.analysis.statistics import bootstrap, false_discovery, t_two_sided
 from labkit.base.rng import seeded
+from labkit.data.loading import to_unit
 from labkit.evaluation import scoring
-from labkit.latent import LAB_VALUES
+from labkit.latent import LAB_DIMS, LAB_VALUES
 from labkit.pictures import ATTRIBUTES
 from labkit.training import runs, state
 
@@ -74,36 +75,57 @@ def looked_at(reference, image):
 def test_effects_against_loops(garments, reference):
     directions, n = torch.stack([torch.eye(DIM)[3], 5 * latent.latents(1, DIM, 3)[0]]), 12
     found = edit_effects(garments, directions, reference, DIM, bases=n)
-    assert (
-        found.change.shape == (2, n, len(NAMES))
-        and found.at_values.shape == (2, 3, len(NAMES) - 3)
-        and found.sweeps.shape == (2, len(SWEEPS))
-    )
+    assert found.change.shape == (2, n, len(NAMES)) and found.entering.shape == (2, n)
+    assert found.sweeps.shape == (2, len(SWEEPS))
     z = latent.latents(n, DIM, 500)
-    rest = [looked_at(reference, latent.sample(garments, row.unsqueeze(0)))[2] for row in z]
+    own = [latent.sample(garments, row.unsqueeze(0)) for row in z]
+    rest = [looked_at(reference, image)[1:] for image in own]
+    inside = sum(is_in for _, is_in in rest)
+    assert 0 < inside < n
     for k, direction in enumerate(directions):
-        at = {value: one_at_a_time(garments, z, direction, value) for value in LAB_VALUES}
-        numbers = {value: torch.cat([pictures.measure(image) for image in images]) for value, images in at.items()}
-        torch.testing.assert_close(
-            found.at_values[k], torch.stack([numbers[value].mean(0) for value in LAB_VALUES]), atol=2e-2, rtol=1e-3
-        )
-        for i in range(n):
-            first, last = at[-3][i], at[3][i]
-            torch.testing.assert_close(found.change[k, i, :-3], numbers[3][i] - numbers[-3][i], atol=2e-2, rtol=1e-3)
-            (_, class_first, in_first), (_, class_last, in_last) = (
-                looked_at(reference, first),
-                looked_at(reference, last),
-            )
-            assert found.change[k, i, -3].item() == pytest.approx(
-                255 * ((last - first) / 2).abs().mean().item(), rel=1e-3
-            )
-            assert found.change[k, i, -2] == (class_first != class_last)
-            assert found.change[k, i, -1] == rest[i] - 0.5 * in_first - 0.5 * in_last
-    assert (
-        0 < sum(rest) < n
-        and set(found.change[..., -1].flatten().tolist()) > {0}
-        and 0 < found.change[..., -2].mean() < 1
-    )
+        first, last = (one_at_a_time(garments, z, direction, value) for value in LAB_VALUES[::2])
+        for i, (kind, is_in) in enumerate(rest):
+            numbers = [pictures.measure(ends[i])[0] for ends in (first, last)]
+            torch.testing.assert_close(found.change[k, i, :-3], numbers[1] - numbers[0], atol=2e-2, rtol=1e-3)
+            ends = [looked_at(reference, image)[1:] for image in (first[i], last[i])]
+            moved = [255 * ((image - own[i]) / 2).abs().mean().item() for image in (first[i], last[i])]
+            out = sum(not end_in for _, end_in in ends) / 2
+            assert found.change[k, i, -3].item() == pytest.approx(np.mean(moved), rel=1e-3)
+            assert found.change[k, i, -2] == np.mean([end_kind != kind for end_kind, _ in ends])
+            assert found.change[k, i, -1].item() == pytest.approx(out * n / inside if is_in else 0)
+            assert found.entering[k, i].item() == pytest.approx(0 if is_in else (1 - out) * n / (n - inside))
+    assert {0.0, 0.5, 1.0} <= set(found.change[..., -2].flatten().tolist())
+    assert found.change[..., -1].any() and found.entering.any()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "breakage", "entering"),
+    [
+        ([(-9, -2)], 0.5, 0.5),  # one of the ends: from inside every second edit leaves, from outside one comes back
+        ([(-9, -2), (1, 9)], 1, 0),  # both
+        ([(0, 2)], 0, 1),  # between the ends: an edit brings all in
+        ([(-9, 9)], 0, 0),  # nobody starts inside
+        ([], 0, 0),  # nobody outside
+    ],
+    ids=["one end", "both ends", "between", "everywhere", "nowhere"],
+)
+def test_breakage_is_the_share_of_those_inside_that_leave(reference, ranges, breakage, entering):
+    """One garment, but noise where the coordinate along dimension 0 is in one of ``ranges``."""
+    garment, bases = reference.real[0].flatten(), 30
+    with seeded("noise"):
+        noise = torch.rand(784) * 2 - 1
+
+    def lost(z):
+        return sum((((z > low) & (z < high)).float() for low, high in ranges), torch.zeros(len(z)))
+
+    g = Toy(lambda z: torch.where(lost(z[:, 0]).bool().unsqueeze(1), noise, garment))
+    found = edit_effects(g, torch.eye(DIM)[:1], reference, DIM, bases=bases)
+    own = lost(latent.latents(bases, DIM, 500)[:, 0])
+    assert (0 < own.sum() < bases) == (ranges not in ([], [(-9, 9)]))
+    assert found.change[0, :, -1].mean().item() == pytest.approx(breakage, abs=1e-6)
+    assert found.entering.mean().item() == pytest.approx(entering, abs=1e-6)
+    flips = torch.stack([(lost(torch.full((1,), end)) != own).float() for end in (-3.0, 3.0)]).mean(0)
+    assert torch.equal(found.change[0, :, -2], flips)
 
 
 def test_the_vectors_are_those_of_the_seed(garments, reference):
@@ -222,7 +244,9 @@ def test_a_planted_dimension_is_found_and_no_other(quick, reference):
     assert not found.special[[dim != 3 for dim in dims]].any()
     assert found.mean[3, brightness].item() == pytest.approx(6 * 0.1 * 127.5, rel=1e-2)
     assert found.low[3, brightness] <= found.mean[3, brightness] <= found.high[3, brightness]
-    assert "z[3] changes" in found.caption(3) and ": more than a random direction does" in found.caption(3)
+    assert "z[3] stands out most by its image change" in found.caption(
+        3
+    ) and ": more than a random direction does" in found.caption(3)
     assert ": no more than a random direction does" in found.caption(0)
 
 
@@ -240,7 +264,7 @@ def test_of_equivalent_dimensions_none_is_special(quick, reference):
 def planted_effects(k, n, *stream):
     with seeded("effects", *stream):
         return Effects(
-            torch.randn(k, n, len(NAMES)) + torch.randn(k, 1, len(NAMES)), torch.zeros(k, 3, 11), torch.rand(k, 4)
+            torch.randn(k, n, len(NAMES)) + torch.randn(k, 1, len(NAMES)), torch.rand(k, n), torch.rand(k, 4)
         )
 
 
@@ -267,10 +291,44 @@ def test_compare_against_loops(m, freedom):
         and found.pairs.tolist() == [20, 0.5]
     )
     assert torch.equal(found.special, found.q < 0.05)
+    torch.testing.assert_close(found.entering, effects.entering.mean(1))
+    torch.testing.assert_close(found.null_entering, null.entering.mean(1))
+    assert found.lab_low.shape == found.lab_high.shape == (0,)  # the lab's dimensions are not among six
+
+
+def test_the_interval_of_a_mean_over_dimensions_is_paired():
+    """Dimensions that do the opposite for each vector: their mean is always the same, and surely so."""
+    effects = planted_effects(4, 50, "paired")
+    effects.change[1] = 2 - effects.change[0]
+    mean, low, high = mean_interval(effects, [0, 1])
+    for part in (mean, low, high):
+        torch.testing.assert_close(part, torch.ones(len(NAMES)), atol=1e-5, rtol=0)
+    mean, low, high = mean_interval(effects, [2, 2])  # and two that do the same: no surer than one
+    torch.testing.assert_close((low, high), tuple(end[2] for end in bootstrap(effects.change)))
+    torch.testing.assert_close(mean, effects.change[2].mean(0))
+
+
+def test_the_interval_of_a_mean_over_dimensions_covers_as_it_says():
+    """Against theory: vectors share a part in all dimensions, and the mean is normal."""
+    with seeded("covers"):
+        change = torch.randn(3, 2000, 1) + 2 * torch.randn(1, 2000, 1)
+    mean, low, high = mean_interval(Effects(change, None, None), range(3))
+    expected = 1.96 * math.sqrt((4 + 1 / 3) / 2000)
+    assert (high - mean).item() == pytest.approx(expected, rel=0.12)
+    assert (mean - low).item() == pytest.approx(expected, rel=0.12)
+
+
+def test_the_lab_s_dimensions_have_a_mean_of_their_own():
+    effects, null = planted_effects(81, 40, "lab"), planted_effects(20, 40, "null of the lab")
+    found = compare(effects, null, torch.zeros(2))
+    for i, name in enumerate(NAMES):
+        expected = [part[i].item() for part in mean_interval(effects, LAB_DIMS)]
+        assert found.lab(name) == pytest.approx(expected) and expected[1] < expected[0] < expected[2]
+    assert not compare(planted_effects(80, 5, "too few"), null, torch.zeros(2)).lab_low.numel()
 
 
 def test_attributes_without_any_effect():
-    nothing = Effects(torch.zeros(3, 5, len(NAMES)), torch.zeros(3, 3, 11), torch.zeros(3, 4))
+    nothing = Effects(torch.zeros(3, 5, len(NAMES)), torch.zeros(3, 5), torch.zeros(3, 4))
     found = compare(nothing, nothing, torch.zeros(2))
     assert not found.score.any() and found.q.eq(1).all() and not found.special.any() and found.caption(1)
 
@@ -297,7 +355,7 @@ def test_students_table(t, freedom, p):
     assert both.tolist() == pytest.approx([p, p], rel=1e-3)
 
 
-@pytest.mark.parametrize("freedom", [2, 4, 8, 48])
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 8, 48, 49])
 def test_student_against_the_integral_of_the_density(freedom):
     x = np.linspace(0, 5, 20_001)
     density = (
@@ -314,9 +372,9 @@ def test_student_far_out_is_no_less_than_zero():
     assert (p >= 0).all() and (p < 1e-12).all()
 
 
-@pytest.mark.parametrize("freedom", [-2, 0, 1, 3, 49])
-def test_odd_degrees_of_freedom_are_refused(refused, freedom):
-    with refused(f"freedom = {freedom}", "even"):
+@pytest.mark.parametrize("freedom", [-2, 0])
+def test_no_degrees_of_freedom_are_refused(refused, freedom):
+    with refused(f"freedom = {freedom}", "at least 1"):
         t_two_sided(torch.ones(1), freedom)
 
 
@@ -432,7 +490,7 @@ def test_random_pairs_against_loops(garments, reference):
 
 
 def sheet(q):
-    """An atlas of three dimensions: 1 changes texture most, by -7.25, with this q."""
+    """An atlas of three dimensions: 1 changes the outline most, by -7.25, with this q; 2 flips classes."""
     score = torch.zeros(3, len(NAMES))
     mean = torch.zeros(3, len(NAMES))
     score[1, NAMES.index("outline_sharpness")], mean[1, NAMES.index("outline_sharpness")] = -4.0, -7.25
@@ -440,7 +498,10 @@ def sheet(q):
     chances = torch.ones_like(score)
     chances[1, NAMES.index("outline_sharpness")] = q
     chances[1, NAMES.index("brightness")] = 1e-9
-    return EffectTable(mean, mean, mean, mean, score, chances, mean[:, :4], mean[:, :4], torch.ones(2))
+    score[2, NAMES.index("class flips")], mean[2, NAMES.index("class flips")] = 6.0, 0.625
+    chances[2, NAMES.index("class flips")] = 1e-4
+    sweeps = mean[:, :4], mean[:, :4]
+    return EffectTable(mean, mean, mean, mean, score, chances, *sweeps, torch.ones(2), *mean[:2], *mean[:2])
 
 
 @pytest.mark.parametrize(
@@ -451,6 +512,11 @@ def test_the_caption_names_the_strongest_effect(q, words):
         sheet(q).caption(1)
         == f"z[1] changes outline sharpness most, by -7.25 from -3 to 3{words} a random direction does (q = {q:.2g})."
     )
+
+
+def test_the_caption_of_what_is_measured_from_the_base_vector():
+    said = "z[2] stands out most by its class flips, 0.625 from the base vector to -3 or 3: more than"
+    assert sheet(0.1).caption(2) == f"{said} a random direction does (q = 0.0001)."
 
 
 def test_the_names():
@@ -512,6 +578,10 @@ def test_the_atlas_of_a_run_is_measured_once(run, kept):
         "sweeps": (3, 4),
         "null_sweeps": (4, 4),
         "pairs": (2,),
+        "entering": (3,),
+        "null_entering": (4,),
+        "lab_low": (0,),
+        "lab_high": (0,),
     }
     assert {name: tuple(value.shape) for name, value in vars(found).items()} == shapes
     assert all(value.isfinite().all() for value in vars(found).values())
@@ -565,3 +635,16 @@ def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, 
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
     analysis_effects.effects_of(run)
     assert len(kept) == 2 and len(atlases(run)) == 2
+
+
+# ----- how many attributes there are
+
+
+def test_redundancy_is_read_off_the_test_images(monkeypatch):
+    images = data.load("test")[0][:1200]
+    monkeypatch.setattr(analysis_effects.data, "load", lambda split: {"test": (images, None)}[split])
+    measured = pictures.measure(to_unit(images))
+    rank, names = pictures.independent(measured)
+    said = analysis_effects.redundancy()
+    assert f"The {len(ATTRIBUTES)} attributes are as good as {rank:.1f} independent" in said
+    assert said.endswith(f"by {', '.join(names).replace('_', ' ')}.") and "_" not in said

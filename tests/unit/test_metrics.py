@@ -4,13 +4,13 @@ import functools
 import importlib.util
 import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
 from torch.nn.functional import avg_pool2d, one_hot
 
 from labkit import data, latent, pictures
@@ -29,7 +29,7 @@ from labkit.evaluation.metrics import (
     neighbour_ratio,
     radii,
 )
-from labkit.evaluation.scoring import SCORES, load_reference, score
+from labkit.evaluation.scoring import SCORES, load_reference, score, score_with_interval
 from labkit.gans import GANS
 from labkit.training import runs, state
 
@@ -475,6 +475,7 @@ def test_the_names_of_the_scores():
         == (
             *("frechet", "kernel", "kernel_sd", "precision", "recall", "density", "coverage"),
             *("class_js", "dropped_classes", "sharpness", "neighbour_ratio"),
+            *("frechet_pixels", "rbf", "rbf_pixels", "auc", "outliers", "ks_outline", "ks_texture", "copying"),
         )
     )
 
@@ -525,12 +526,20 @@ def test_real_training_images_are_good(floor):
         floor["precision"] > 0.8 and floor["recall"] > 0.8 and floor["coverage"] > 0.9 and 0.9 < floor["density"] < 1.2
     )
     assert 0.98 < floor["neighbour_ratio"] < 1.03  # these training images were not among the seen ones
+    assert abs(floor["rbf"]) < 0.005 and abs(floor["rbf_pixels"]) < 0.005 and abs(floor["auc"] - 0.5) < 0.07
+    assert floor["outliers"] == pytest.approx(0, abs=0.002) and max(floor["ks_outline"], floor["ks_texture"]) < 0.1
+    assert abs(floor["copying"]) < 3
 
 
 def test_the_real_images_themselves_are_perfect(reference):
     found = score(reference.real, reference)
     assert found["frechet"] == pytest.approx(0, abs=1e-6) and found["kernel"] < 0
     assert [found[k] for k in SCORES[3:9]] == pytest.approx([1, 1, 1.2, 1, 0, 0], abs=1e-6)
+    assert found["frechet_pixels"] == pytest.approx(0, abs=1e-6) and found["outliers"] == pytest.approx(-0.01)
+    assert max(found["rbf"], found["rbf_pixels"]) < 0 and found["ks_outline"] == found["ks_texture"] == 0
+    assert (
+        found["copying"] == pytest.approx(0, abs=1e-6) and found["auc"] < 0.5
+    )  # what is left out is on the other side
 
 
 def test_one_image_again_and_again(reference, floor):
@@ -564,12 +573,14 @@ def test_blurred(reference, floor):
     assert found["sharpness"] < 0.75 * floor["sharpness"] and found["frechet"] > 5 * floor["frechet"]
     assert found["dropped_classes"] == 0
     assert found["neighbour_ratio"] == pytest.approx(1, abs=0.03)
+    assert found["auc"] > 0.9 and found["outliers"] > 0.02 and found["ks_outline"] > 0.3 and found["ks_texture"] > 0.3
+    assert found["rbf"] > 0.02 > 10 * abs(floor["rbf"])
 
 
 def test_training_images_learned_by_heart(reference, floor):
     """Every score but one likes copies."""
     found = score(reference.seen, reference)
-    assert found["neighbour_ratio"] < 0.01
+    assert found["neighbour_ratio"] < 0.01 and found["copying"] < -20
     for name, tolerance in {
         "precision": 0.06,
         "recall": 0.06,
@@ -578,6 +589,13 @@ def test_training_images_learned_by_heart(reference, floor):
         "class_js": 0.01,
         "frechet": 0.1,
         "kernel": 0.003,
+        "frechet_pixels": 2.0,
+        "rbf": 0.004,
+        "rbf_pixels": 0.004,
+        "auc": 0.1,
+        "outliers": 0.02,
+        "ks_outline": 0.06,
+        "ks_texture": 0.06,
     }.items():
         assert found[name] == pytest.approx(floor[name], abs=tolerance), name
     half = torch.cat([reference.seen[: N // 2], reference.floor[: N // 2]])
@@ -598,6 +616,8 @@ def test_noise(reference, floor):
     )
     assert found["class_js"] > 0.5 and found["dropped_classes"] >= 7
     assert found["neighbour_ratio"] == pytest.approx(1, abs=0.1)
+    assert found["auc"] > 0.999 and found["outliers"] == pytest.approx(0.99) and found["copying"] > 5
+    assert min(found["rbf"], found["rbf_pixels"], found["ks_outline"], found["ks_texture"]) > 0.3
 
 
 def test_a_score_needs_as_many_images_as_the_reference(reference, refused):
@@ -607,35 +627,281 @@ def test_a_score_needs_as_many_images_as_the_reference(reference, refused):
         score(2 * reference.floor, reference)
 
 
+# ----- the second space, the Gaussian kernel, the two-sample tests: against closed forms and loops
+
+
+def test_principal_axes_of_a_known_scatter():
+    """Two pixels that move together, and one that stands still."""
+    levels = torch.tensor([0, 100, 200, 100], dtype=torch.uint8)
+    images = torch.stack([levels, levels, torch.full((4,), 7, dtype=torch.uint8)], 1).view(4, 1, 3)
+    mean, axes = metrics.principal_axes(images, 1)
+    assert mean.tolist() == [100, 100, 7] and axes[:, 0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0], abs=1e-9)
+    same, again = metrics.principal_axes(images.flip(0), 1)
+    assert torch.equal(mean, same) and torch.equal(axes, again)
+
+
+@pytest.mark.parametrize("n", [30, 700])
+def test_rbf_against_loops(n):
+    a, b, width = normal(n, 5, "a"), 1.3 * normal(n // 2, 5, "b") + 0.4, 1.7
+
+    def kernel(x, y):
+        return np.exp(-((x[:, None] - y[None]) ** 2).sum(2) / 2 / width**2)
+
+    x, y = a.double().numpy(), b.double().numpy()
+    within = ((kernel(z, z).sum() - len(z)) / len(z) / (len(z) - 1) for z in (x, y))
+    expected = sum(within) - 2 * kernel(x, y).mean()
+    assert metrics.rbf_distance(a, b, width) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+    assert metrics.rbf_distance(b + 100, a + 100, width) == pytest.approx(expected, rel=1e-2)
+
+
+def test_rbf_sees_what_the_cubic_kernel_hardly_does():
+    """The same mean and covariance, another shape: two clusters instead of one."""
+    a, b = normal(3000, 2, "a"), 0.3 * normal(3000, 2, "b")
+    b[:, 0] += torch.where(torch.arange(3000) % 2 == 0, 1.0, -1.0) * (1 - 0.3**2) ** 0.5
+    b[:, 1] /= 0.3
+    noise = [abs(metrics.rbf_distance(a, normal(3000, 2, i), metrics.median_distance(a))) for i in range(5)]
+    assert metrics.rbf_distance(a, b, metrics.median_distance(a)) > 5 * max(noise)
+
+
+def test_a_width_is_the_median_distance(refused):
+    a = on_a_grid(30, 3, top=50)
+    distances = sorted(math.dist(x, y) for i, x in enumerate(a.tolist()) for y in a.tolist()[:i])
+    assert metrics.median_distance(a) == pytest.approx(distances[(len(distances) - 1) // 2], rel=1e-5)
+    with refused("width = 0.0", "equal images"):
+        metrics.rbf_distance(torch.ones(9, 2), a[:, :2], metrics.median_distance(torch.ones(9, 2)))
+
+
+@pytest.mark.parametrize("top", [3, 10_000])
+def test_superiority_counts_pairs(top):
+    a, b = on_a_grid(23, 1, "a", top=top)[:, 0], on_a_grid(31, 1, "b", top=top)[:, 0] + 1
+    pairs = [(y > x) + (y == x) / 2 for x in a.tolist() for y in b.tolist()]
+    assert metrics.superiority(a, b) == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_auc_of_two_gaussians():
+    """Known: the normal distribution of shift / sqrt(2); and one half without a shift."""
+    shift = torch.tensor([1.0, 0, 0, 0])
+    expected = 0.5 * (1 + math.erf(1 / 2))  # Phi(1 / sqrt 2)
+    assert metrics.two_sample_auc(normal(4000, 4, "a"), normal(4000, 4, "b") + shift) == pytest.approx(
+        expected, abs=0.015
+    )
+    assert metrics.two_sample_auc(normal(4000, 4, "a"), normal(4000, 4, "b")) == pytest.approx(0.5, abs=0.04)
+    same = torch.ones(100, 6)
+    assert metrics.two_sample_auc(same, same) == 0.5  # no axis at all
+
+
+def test_auc_is_judged_by_images_that_the_discriminant_has_not_seen():
+    """As many dimensions as images: what was seen could be told apart without error."""
+    assert metrics.two_sample_auc(normal(100, 90, "a"), normal(100, 90, "b")) == pytest.approx(0.5, abs=0.12)
+
+
+def test_nearest_distances_and_the_nearest_other_one():
+    a, b = normal(60, 4, "a"), normal(50, 4, "b")
+    expected = [min(math.dist(x, y) for y in b.tolist()) for x in a.tolist()]
+    assert metrics.nearest_distances(a, b).tolist() == pytest.approx(expected, rel=1e-4)
+    assert metrics.nearest_distances(b[:20], b, others=True).tolist() == pytest.approx(
+        radii(b, (1,))[0, :20].tolist(), rel=1e-4
+    )
+
+
+def test_copying_counts_within_cells():
+    """The cells differ in what is near: over all of them the generated images would look like copies."""
+    with seeded("cells"):
+        near, far = torch.rand(400), 10 + torch.rand(400)
+        fake, unseen = torch.cat([near[:300], far[:100]]), torch.cat([near[300:], far[100:]])
+    fake_cells, unseen_cells = (torch.arange(400) >= cut for cut in (300, 100))
+    apart = metrics.copying_test(fake, unseen, fake_cells.long(), unseen_cells.long())
+    together = metrics.copying_test(fake, unseen, torch.zeros(400).long(), torch.zeros(400).long())
+    assert abs(apart) < 3 and together < -10
+    assert metrics.copying_test(torch.zeros(400), unseen, fake_cells.long(), unseen_cells.long()) < -15
+    assert metrics.copying_test(fake + 99, unseen, fake_cells.long(), unseen_cells.long()) > 15
+    assert metrics.copying_test(fake[:5], unseen, fake_cells[:5].long(), unseen_cells.long()) == 0  # too few to say
+
+
+def test_copying_is_a_standard_normal_for_equal_distributions():
+    values = []
+    for i in range(200):
+        fake, unseen = normal(90, 1, "fake", i)[:, 0], normal(150, 1, "unseen", i)[:, 0]
+        values.append(metrics.copying_test(fake, unseen, torch.arange(90) % 3, torch.arange(150) % 3))
+    assert abs(np.mean(values)) < 0.2 and np.std(values) == pytest.approx(1, abs=0.12)
+
+
+def test_the_frechet_distance_of_infinitely_many():
+    """Known to be 1.25; that of 2,000 images is too large by far, in forty dimensions."""
+    shift = torch.cat([torch.full((5,), 0.5), torch.zeros(35)])
+    a, b = normal(8000, 40, "a"), normal(8000, 40, "b") + shift
+    assert frechet_distance(a[:2000], b[:2000]) > 1.25 + 0.15
+    assert metrics.frechet_infinity(a, b) == pytest.approx(1.25, abs=0.05)
+    assert metrics.frechet_infinity(a, normal(8000, 40, "c")) == pytest.approx(0, abs=0.03)
+
+
+def test_infinity_takes_some_images(refused):
+    with refused("1999 images", "at least 2000"):
+        metrics.frechet_infinity(normal(1999, 3, "a"), normal(5000, 3, "b"))
+
+
+# ----- agreement with independent implementations, on real images
+
+
+@pytest.fixture(scope="module")
+def spoilt(reference):
+    """Features of the floor's images with noise: near real ones, and not the same."""
+    with seeded("spoilt"):
+        images = (reference.floor + 0.1 * torch.randn(reference.floor.shape)).clamp(-1, 1)
+    return scoring.take(images, reference)
+
+
+def test_frechet_against_scipy(reference, spoilt):
+    linalg = pytest.importorskip("scipy.linalg")
+    for real, fake in ((reference.features, spoilt.features), (reference.pixels, spoilt.pixels)):
+        (ma, ca), (mb, cb) = ((x.mean(0), np.cov(x.T)) for x in (real.double().numpy(), fake.double().numpy()))
+        expected = ((ma - mb) ** 2).sum() + np.trace(ca + cb - 2 * linalg.sqrtm(ca @ cb).real)
+        assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-3)
+
+
+def test_precision_recall_density_coverage_against_prdc(reference, spoilt):
+    prdc = pytest.importorskip("prdc")
+    found = manifold_scores(reference.features, spoilt.features)
+    for k, names in ((3, ("precision", "recall")), (5, ("density", "coverage"))):
+        expected = prdc.compute_prdc(reference.features.numpy(), spoilt.features.numpy(), nearest_k=k)
+        for name in names:
+            assert 0.05 < expected[name] and found[name] == pytest.approx(expected[name], abs=1e-3), name
+
+
+def test_rbf_against_sklearn(reference, spoilt):
+    pairwise = pytest.importorskip("sklearn.metrics.pairwise")
+    pairs = (
+        (reference.features, spoilt.features, reference.width),
+        (reference.pixels, spoilt.pixels, reference.width_pixels),
+    )
+    for found, (real, fake, width) in zip(scoring._rbf(spoilt), pairs, strict=True):
+        x, y, gamma = real.double().numpy(), fake.double().numpy(), 1 / (2 * width**2)
+        xx, yy = (pairwise.rbf_kernel(z, gamma=gamma) for z in (x, y))
+        off = (kernel[~np.eye(len(kernel), dtype=bool)].mean() for kernel in (xx, yy))
+        expected = sum(off) - 2 * pairwise.rbf_kernel(x, y, gamma=gamma).mean()
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
+        assert width == pytest.approx(np.median(pairwise.euclidean_distances(x)[np.triu_indices(len(x), 1)]), rel=1e-3)
+
+
+def test_auc_against_sklearn(reference, spoilt):
+    discriminant, measures = (pytest.importorskip(f"sklearn.{name}") for name in ("discriminant_analysis", "metrics"))
+    x = torch.cat([reference.features, spoilt.features]).double().numpy()
+    y, fold, areas = np.arange(2 * N) >= N, metrics.folds(2 * N).numpy(), []
+    assert np.bincount(fold).tolist() == [2 * N // 5] * 5
+    for k in range(5):
+        fitted = discriminant.LinearDiscriminantAnalysis(solver="lsqr").fit(x[fold != k], y[fold != k])
+        areas.append(measures.roc_auc_score(y[fold == k], fitted.decision_function(x[fold == k])))
+    assert 0.6 < np.mean(areas) and metrics.two_sample_auc(reference.features, spoilt.features) == pytest.approx(
+        np.mean(areas), abs=1e-3
+    )
+
+
+def test_ks_against_scipy(reference, spoilt):
+    stats = pytest.importorskip("scipy.stats")
+    for found, measure in zip(scoring._ks(spoilt), (pictures.outline_sharpness, pictures.texture), strict=True):
+        real, fake = (measure(images).numpy() for images in (reference.real, spoilt.images))
+        assert found == pytest.approx(stats.ks_2samp(real, fake).statistic, abs=1e-6)
+    ties = on_a_grid(80, 1, "a")[:, 0], on_a_grid(70, 1, "b", top=5)[:, 0]
+    assert metrics.ks_distance(*ties) == pytest.approx(stats.ks_2samp(*(t.numpy() for t in ties)).statistic, abs=1e-6)
+
+
+def test_the_second_space_against_sklearn(reference, training_images):
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    pixels = to_unit(training_images[0]).flatten(1).double().numpy()
+    fitted = decomposition.PCA(64, svd_solver="covariance_eigh").fit(pixels)
+    axes = scoring.pixel_space().axes.numpy()
+    assert np.abs((fitted.components_ * axes.T).sum(1)) == pytest.approx(np.ones(64), abs=1e-3)
+    assert np.abs(fitted.transform(reference.real.flatten(1).numpy())) == pytest.approx(
+        np.abs(reference.pixels.numpy()), abs=5e-3
+    )
+    assert fitted.explained_variance_ratio_.sum() == pytest.approx(0.88, abs=0.005)
+    assert (axes.max(0) >= -axes.min(0)).all()  # the sign
+
+
+def test_copying_against_scipy(reference, spoilt):
+    stats = pytest.importorskip("scipy.stats")
+    floor = torch.cdist(scoring.pixel_space().train, scoring.pixel_space().features(reference.floor)).amin(1) < 0.05
+    searched = scoring.pixel_space().train[~floor]  # all training images but the floor's
+    distances = [torch.cdist(points, searched).amin(1).numpy() for points in (spoilt.pixels, reference.pixels)]
+    classes = [x.numpy() for x in (spoilt.probabilities.argmax(1), reference.classes)]
+    z, weight = [], []
+    for cell in range(10):
+        fake, real = (d[c == cell] for d, c in zip(distances, classes, strict=True))
+        if min(len(fake), len(real)) >= 10:
+            test = stats.mannwhitneyu(fake, real, alternative="less", method="asymptotic", use_continuity=False)
+            z.append(stats.norm.ppf(test.pvalue))
+            weight.append(len(real))
+    expected = np.dot(z, weight) / np.linalg.norm(weight)
+    assert scoring._copying(spoilt) == pytest.approx(expected, rel=0.01, abs=0.02)
+
+
+def test_outliers_against_loops(reference, spoilt):
+    def nearest(features):
+        return np.array([np.linalg.norm(reference.features.numpy() - row, axis=1).min() for row in features.numpy()])
+
+    limit = np.quantile(nearest(reference.classifier.measure(reference.floor)[0]), 0.99)
+    assert reference.reach == pytest.approx(limit, rel=1e-4)
+    assert scoring._outliers(spoilt) == pytest.approx((nearest(spoilt.features) > limit).mean() - 0.01, abs=1e-6)
+
+
+# ----- intervals
+
+
+def test_an_interval_covers_both_samples(reference, registry, monkeypatch):
+    """Means whose standard error is known: of generated images, of real ones, and their difference."""
+    registry.clear()
+    monkeypatch.setattr(scoring, "PAIRS", 200)  # what a few pairs scatter around
+    columns = range(0, 128, 2)
+    scoring.gives(*(f"fake {i}" for i in columns))(lambda s: tuple(s.features.mean(0)[::2].tolist()))
+    scoring.gives(*(f"real {i}" for i in columns))(lambda s: tuple(s.reference.features.mean(0)[::2].tolist()))
+    scoring.gives(*(f"both {i}" for i in columns))(
+        lambda s: tuple((s.features - s.reference.features).mean(0)[::2].tolist())
+    )
+    found = score_with_interval(reference.floor, reference)
+    fake, real = (x.var(0) / N for x in (reference.classifier.measure(reference.floor)[0], reference.features))
+    for kind, variance in (("fake", fake), ("real", real), ("both", fake + real)):
+        ratios = []
+        for i in columns:
+            value, low, high = found[f"{kind} {i}"].tolist()
+            assert value - low == pytest.approx(high - value)
+            ratios.append(((high - value) / scoring.STUDENT) ** 2 / variance[i].item())
+        assert np.mean(ratios) == pytest.approx(1, abs=0.1), kind
+
+
+def test_the_interval_of_a_z_does_not_shrink(reference, registry, monkeypatch):
+    """Its standard error is 1 for any number of images: for the mean of one feature over its standard error."""
+    registry.clear()
+    monkeypatch.setattr(scoring, "PAIRS", 400)
+    deviation = reference.classifier.measure(reference.floor)[0].std(0)[5]
+    scoring.gives("copying")(lambda s: (s.features.mean(0)[5] / deviation * len(s.features) ** 0.5).item())
+    value, _, high = score_with_interval(reference.floor, reference)["copying"].tolist()
+    assert (high - value) / scoring.STUDENT == pytest.approx(1, abs=0.1)
+
+
+def test_student_is_that_of_the_pairs():
+    assert scoring.STUDENT == pytest.approx(pytest.importorskip("scipy.stats").t.ppf(0.975, scoring.PAIRS), abs=1e-3)
+
+
+def test_halves_are_halves():
+    with seeded("halves"):
+        cuts = scoring.halves(101)
+    assert len(cuts) == scoring.PAIRS and len({tuple(one.tolist()) for one, _ in cuts}) == scoring.PAIRS
+    assert all(len(one) == len(other) == 50 and len({*one.tolist(), *other.tolist()}) == 100 for one, other in cuts)
+
+
+def test_values_and_intervals_are_the_same_every_time(small):
+    found, again = (score_with_interval(small.floor, small) for _ in range(2))
+    assert tuple(found) == SCORES and all(torch.equal(found[name], again[name]) for name in SCORES)
+    assert {name: value[0].item() for name, value in found.items()} == pytest.approx(score(small.floor, small))
+    assert all(found[name][1] < found[name][0] < found[name][2] for name in ("frechet", "recall", "auc", "rbf_pixels"))
+
+
 # ----- generators and runs
-
-
-class Toy(nn.Module):
-    """Ten numbers to a picture."""
-
-    def __init__(self):
-        super().__init__()
-        with seeded("toy"):
-            self.layer = nn.Linear(10, 784)
-
-    def forward(self, z):
-        return self.layer(z).tanh().view(-1, 1, 28, 28)
 
 
 @pytest.fixture(scope="module")
 def small():
     return load_reference(100)
-
-
-def test_a_generator_is_scored_by_several_sets_of_vectors(small):
-    found = scoring.score_generator(Toy(), 10, small, seeds=(4, 5))
-    rows = [score(latent.sample(Toy(), latent.latents(100, 10, seed)), small) for seed in (1004, 1005)]
-    assert tuple(found) == SCORES
-    for name, entry in found.items():
-        assert (
-            entry.tolist() == pytest.approx([row[name] for row in rows], abs=1e-6) or name == "kernel_sd"
-        )  # its subsets are the whole set
-    assert found["frechet"][0] != found["frechet"][1]
 
 
 @pytest.fixture
@@ -645,6 +911,7 @@ def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
     monkeypatch.setattr(paths, "MEASURED", tmp_path / "build/measured")
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(scoring, "load_reference", lambda n, device: small)
+    monkeypatch.setattr(scoring, "PAIRS", 1)
     monkeypatch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
 
     def make(*seeds):
@@ -658,14 +925,14 @@ def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """The images of every call of `score`."""
+    """The images of every call of `score_with_interval`."""
     calls = []
 
     def counted(images, *rest):
         calls.append(images)
-        return score(images, *rest)
+        return score_with_interval(images, *rest)
 
-    monkeypatch.setattr(scoring, "score", counted)
+    monkeypatch.setattr(scoring, "score_with_interval", counted)
     return calls
 
 
@@ -678,11 +945,16 @@ def test_runs_are_scored_once(workplace, measured, small):
     found = workplace(0, 1)
     rows = scoring.score_runs(found, 100, "cpu")
     assert list(rows) == ["floor", "ceiling", *map(name_of, found)] and len(set(rows)) == 4
-    assert len(measured) == 2 + 2 * len(scoring.SEEDS)
+    assert len(measured) == 4
+    for run, images in zip(found, measured[2:], strict=True):
+        expected = latent.sample(run.generator(), latent.latents(100, run.config.latent_dim, 1000))
+        assert torch.equal(images, expected)
+        values = {name: entry["mean"] for name, entry in rows[name_of(run)].items()}
+        assert values == pytest.approx(score(expected, small))
     assert torch.equal(measured[0], small.floor) and measured[1].abs().max() > 0.99 and abs(measured[1].mean()) < 0.01
     for row in rows.values():
         assert tuple(row) == SCORES and all(
-            entry["low"] <= entry["mean"] + 1e-9 and entry["mean"] <= entry["high"] + 1e-9 for entry in row.values()
+            entry["low"] <= entry["mean"] <= entry["high"] and entry["n"] == 100 for entry in row.values()
         )
 
     measured.clear()
@@ -699,7 +971,7 @@ def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
     rows = scoring.score_runs(found, 100)
     measured.clear()
     both = scoring.score_runs([*found, *workplace(1)], 100)
-    assert len(measured) == len(scoring.SEEDS) and {name: both[name] for name in rows} == rows
+    assert len(measured) == 1 and {name: both[name] for name in rows} == rows
 
     measured.clear()
     found[0].manifest["files"]["generator.safetensors"] = "another digest"
@@ -707,9 +979,7 @@ def test_a_new_or_changed_run_is_measured_and_nothing_else(workplace, measured):
         value.mul_(2)
     again = scoring.score_runs(found, 100)
     assert (
-        len(measured) == len(scoring.SEEDS)
-        and again["floor"] == rows["floor"]
-        and again[name_of(found[0])] != rows[name_of(found[0])]
+        len(measured) == 1 and again["floor"] == rows["floor"] and again[name_of(found[0])] != rows[name_of(found[0])]
     )
 
 
@@ -755,7 +1025,7 @@ def test_scores_kept_before_one_was_added_are_measured_anew(workplace, measured,
 
     scoring.gives("darkest")(lambda sample: sample.images.min().item())
     more = scoring.score_runs(found, 100)
-    assert len(kept) == 3 and len(measured) == 2 + len(scoring.SEEDS)
+    assert len(kept) == 3 and len(measured) == 3
     assert all(tuple(row) == (*SCORES, "darkest") for row in more.values()) and more["floor"]["darkest"]["mean"] == -1
     assert {name: {key: more[name][key] for key in SCORES} for name in rows} == rows
     assert {path: path.read_bytes() for path in kept} == kept
@@ -782,12 +1052,14 @@ def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     """Those of a shipped run, over ten thousand images: only floor and ceiling are measured, here by a stand-in."""
     monkeypatch.setattr(paths, "MEASURED", tmp_path)
     monkeypatch.setattr(scoring, "load_reference", lambda n, device: SimpleNamespace(floor=torch.zeros(n, 1)))
-    monkeypatch.setattr(scoring, "score", lambda images, reference: dict.fromkeys(SCORES, len(images)))
-    monkeypatch.setattr(scoring, "score_generator", lambda *given: pytest.fail("a shipped run is measured again"))
+    stand_in = {name: torch.full((3,), 10_000.0) for name in SCORES}
+    monkeypatch.setattr(scoring, "score_with_interval", lambda images, reference: stand_in)
+    monkeypatch.setattr(latent, "sample", lambda *given: pytest.fail("a shipped run is measured again"))
     run = runs.load_run(runs.run_folder(config_for(model, "full")))
     rows = scoring.score_runs([run])
     assert rows["floor"]["recall"]["mean"] == 10_000 and tuple(rows[name_of(run)]) == SCORES
     assert 0 < rows[name_of(run)]["frechet"]["low"] < rows[name_of(run)]["frechet"]["high"]
+    assert len(list(run.folder.glob("scores-*"))) == 1  # none of an earlier version
 
 
 def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
@@ -799,21 +1071,24 @@ def test_the_noise_and_the_caller_do_not_depend_on_each_other(workplace):
     assert scoring.score_runs([], 100) == rows and torch.rand(1) != before
 
 
-def test_the_table():
-    row = {name: {"mean": 0.12345, "low": 0.12345, "high": 0.12345} for name in SCORES}
+def test_the_table(refused):
+    row = {name: {"mean": 0.12345, "low": 0.12345, "high": 0.12345, "n": 2000} for name in SCORES}
     other = {
         **row,
-        "recall": {"mean": 0.5, "low": 0.4, "high": 0.6},
-        "dropped_classes": {"mean": 3, "low": 3, "high": 3},
+        "recall": {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 2000},
+        "dropped_classes": {"mean": 3, "low": 3, "high": 3, "n": 2000},
     }
     lines = scoring.table({"floor": row, "a run": other}).splitlines()
     assert len(lines) == 4 and all(line.startswith("|") and line.endswith("|") for line in lines)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0][1:], *lines[2:])]
     assert cells[0][1:] == [name.replace("_", " ") for name in SCORES if name != "kernel_sd"]
-    assert [len(row) for row in cells] == [11] * 3 and lines[1].count("---") == 11
-    assert cells[1] == ["floor"] + ["0.123"] * 10
+    assert [len(row) for row in cells] == [19] * 3 and lines[1].count("---") == 19
+    assert cells[1] == ["floor"] + ["0.123"] * 18
     found = dict(zip(cells[0], cells[2]))
     assert cells[2][0] == "a run" and found["recall"] == "0.5 (0.1)" and found["dropped classes"] == "3"
+    few = {name: {**entry, "n": 500} for name, entry in row.items()}
+    with refused("500 and of 2,000 images", "cannot be compared"):
+        scoring.table({"floor": row, "a run": few})
 
 
 @pytest.mark.slow
@@ -827,9 +1102,10 @@ def test_all_finished_runs_are_scored(workplace, capsys, refused):
         scoring.table(scoring.score_runs([run], 100)) in printed
         and str(paths.BUILD / "scores.json") in printed
         and load_classifier()[1]["sha256"][:12] in printed
+        and "100 images of each kind" in printed
     )
     book = json.loads((paths.BUILD / "scores.json").read_bytes())
-    assert book["rows"] == scoring.score_runs([run], 100) and book["images"] == 100 and book["seeds"] == [0, 1, 2]
+    assert book["rows"] == scoring.score_runs([run], 100) and book["images"] == 100
     assert book["classifier"] == load_classifier()[1] and book["version"] == scoring.VERSION
 
 
@@ -845,3 +1121,18 @@ def test_an_unknown_space_is_refused(workplace, refused):
     workplace(0)
     with refused("features = 'pixels'", "classifier, inception"):
         scoring.score_all(100, "cpu", features="pixels")
+
+
+def test_floor_and_ceiling_come_with_the_project_and_what_is_measured_here_goes_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MEASURED", tmp_path / "here")
+    monkeypatch.setattr(paths, "GIVEN", tmp_path / "given")
+    first = scoring.score_runs([], 100)
+    shutil.move(tmp_path / "here", tmp_path / "given")
+    monkeypatch.setattr(scoring, "score_with_interval", lambda *given: pytest.fail("measured again"))
+    assert scoring.score_runs([], 100) == first and not (tmp_path / "here").exists()
+
+
+def test_floor_and_ceiling_of_the_report_are_at_hand():
+    digest = load_classifier()[1]["sha256"]
+    for of in ("training images", "noise"):
+        scoring._kept([paths.GIVEN], (scoring.VERSION, digest, 10_000, of))

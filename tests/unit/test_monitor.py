@@ -15,8 +15,21 @@ from torch.nn.functional import avg_pool2d, interpolate
 from labkit import data, latent
 from labkit.base import paths
 from labkit.base.rng import seeded
+from labkit.config import config_for
 from labkit.evaluation import metrics, monitor, scoring
-from labkit.evaluation.monitor import CHECKS, COPIED, CROWDED, RECORDED, SETTLED, Monitor, alarm, check, read
+from labkit.evaluation.monitor import (
+    CHECKS,
+    COPIED,
+    COPIES,
+    CROWDED,
+    OF_FEW,
+    RECORDED,
+    SETTLED,
+    Monitor,
+    alarm,
+    check,
+    read,
+)
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
@@ -144,28 +157,73 @@ def test_five_training_images_again_and_again_are_both(reference, checked):
 
 
 @pytest.mark.parametrize(
-    ("crowding", "ratio", "steps", "expected"),
+    ("crowding", "ratio", "copies", "steps", "expected"),
     [
-        (CROWDED, COPIED, SETTLED, []),
-        (CROWDED - 1e-6, COPIED, SETTLED, ["collapse"]),
-        (CROWDED - 1e-6, COPIED, SETTLED - 1, []),
-        (CROWDED, COPIED - 1e-6, SETTLED, ["memorisation"]),
-        (0.0, 0.0, SETTLED, ["collapse", "memorisation"]),
-        (0.0, 0.0, 0, ["memorisation"]),
-        (1.0, math.inf, SETTLED, []),
+        (CROWDED, COPIED, COPIES, SETTLED, []),
+        (CROWDED - 1e-6, COPIED, COPIES, SETTLED, ["collapse"]),
+        (CROWDED - 1e-6, COPIED, COPIES, SETTLED - 1, []),
+        (CROWDED, COPIED - 1e-6, 0.0, SETTLED, ["memorisation"]),
+        (CROWDED, 1.0, COPIES + 1e-6, SETTLED, ["memorisation"]),
+        (CROWDED - 1e-6, COPIED - 1e-6, OF_FEW, SETTLED, ["collapse"]),  # of a few pictures, again and again
+        (CROWDED - 1e-6, 1.0, OF_FEW + 1e-6, SETTLED, ["collapse", "memorisation"]),
+        (0.0, 0.0, 1.0, SETTLED, ["collapse", "memorisation"]),
+        (0.0, 0.0, 1.0, 0, ["memorisation"]),
+        (1.0, math.inf, 0.0, SETTLED, []),
     ],
 )
-def test_the_edges(crowding, ratio, steps, expected):
-    reasons = alarm({"crowding": crowding, "neighbour_ratio": ratio}, steps)
+def test_the_edges(crowding, ratio, copies, steps, expected):
+    reasons = alarm({"crowding": crowding, "neighbour_ratio": ratio, "copies": copies, "copying": -99.0}, steps)
     assert [reason.partition(":")[0] for reason in reasons] == expected
 
 
 def test_the_sentences():
-    reasons = alarm({"crowding": 0.04, "neighbour_ratio": 0.256}, SETTLED)
+    reasons = alarm({"crowding": 0.04, "neighbour_ratio": 0.256, "copies": 0.6, "copying": -31.26}, SETTLED)
     assert reasons == [
         "collapse: the pictures are 25 times as close to one another as real ones (alarm above 10)",
-        "memorisation: pictures are 0.26 times as far from training pictures as from unseen ones (alarm below 0.9)",
+        "memorisation: 60.0% of the pictures are copies (alarm above 50%), all are 0.26 times as far from training "
+        "pictures as from unseen ones (alarm below 0.8); test of data copying: z = -31.3",
     ]
+
+
+# ----- how few copies are noticed
+
+THOUSAND = 1000
+
+
+@pytest.fixture(scope="module")
+def larger():
+    return load_reference(THOUSAND)
+
+
+def shipped(model):
+    run = runs.load_run(runs.run_folder(config_for(model, "full")))
+    return lambda r: latent.sample(run.generator(), latent.latents(THOUSAND, run.config.latent_dim, 2000))
+
+
+ORIGINALS = {
+    "other training images": lambda r: r.floor,
+    "blurred": lambda r: interpolate(avg_pool2d(r.floor, 4), scale_factor=4),
+    **{f"a trained {model}": shipped(model) for model in reported()},
+}
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_two_copies_in_a_hundred_are_noticed(larger, name):
+    """Of any training images, among good and poor pictures; without them all is silent."""
+    images = ORIGINALS[name](larger)
+    with seeded("copied"):
+        copied = data.to_unit(data.load("train")[0][torch.randperm(60_000)[: THOUSAND // 50]])
+
+    def found(images):
+        sample = scoring.take(images, larger)
+        scores = {**scoring.measures(sample, only=("copying",)), **monitor.copies(sample), "crowding": 1.0}
+        return scores, alarm(scores, SETTLED)
+
+    honest, silence = found(images)
+    mixed, (reason,) = found(torch.cat([copied, images[len(copied) :]]))
+    assert silence == [] and honest["copies"] < 0.005 and 0.95 < honest["neighbour_ratio"] < 1.15
+    assert reason.startswith("memorisation: ") and mixed["copies"] == pytest.approx(0.02, abs=0.005)
+    assert mixed["copying"] < honest["copying"] and mixed["neighbour_ratio"] < honest["neighbour_ratio"]
 
 
 # ----- what is measured
@@ -179,16 +237,20 @@ def test_a_check_against_the_scores_of_the_same_pictures(reference, tiny_config)
     g = training_state.trained_generator(state, n=1000)
     images = latent.sample(g, latent.latents(N, 7, 2000))
     scores = scoring.score(images, reference)
-    scores["neighbour_ratio"] = metrics.neighbour_ratio(images, *scoring.neighbours())
-    assert {name: found[name] for name in RECORDED if name != "crowding"} == {
-        name: scores[name] for name in RECORDED if name != "crowding"
-    }
-    seen, unseen = scoring.neighbours()
-    assert len(seen) == len(unseen) == 10_000 and torch.equal(seen[:N], reference.seen)
-    assert (
-        torch.cdist(reference.floor.flatten(1), seen.flatten(1)).min() > 0
-        and torch.cdist(reference.real.flatten(1), unseen.flatten(1)).amin(1).max() < 0.1
-    )
+    assert {name: found[name] for name in monitor.SCORES} == {name: scores[name] for name in monitor.SCORES}
+    assert set(RECORDED) == {*monitor.SCORES, "neighbour_ratio", "copies", "crowding", "images"}
+    assert found["images"] == N
+
+    space = scoring.pixel_space()
+    points, real = (space.features(x).double() for x in (images, reference.real))
+    floor = torch.cdist(space.train.double(), space.features(reference.floor).double()).amin(1) < 1e-3
+    searched, unseen = space.train[~floor].double(), space.test.double()
+    assert 60_000 - N - 10 < len(searched) <= 60_000 - N  # a few training images are there twice
+    near, far = (torch.cdist(points, others).amin(1) for others in (searched, unseen))
+    real_near, real_far = torch.cdist(real, searched).amin(1), torch.cdist(real, unseen).topk(2, largest=False)[0][:, 1]
+    usual = real_near.mean() / real_far.mean()
+    assert found["neighbour_ratio"] == pytest.approx((near.mean() / far.mean() / usual).item(), rel=1e-3)
+    assert found["copies"] == (near / far < 0.3).double().mean()
 
     def typical(images):
         """The median over the pictures of the distance to the third nearest other one."""
@@ -289,14 +351,30 @@ def epochs_in(path):
     return [row["epoch"] for row in rows_of(path.read_bytes())]
 
 
+def healthy(epoch, images=N):
+    """A row that gives no alarm."""
+    return {"epoch": epoch, "crowding": 1.0, "neighbour_ratio": 1.0, "copies": 0.0, "images": images}
+
+
+def test_scores_of_another_number_of_pictures_are_not_kept_beside(tiny_config, tmp_path, monkeypatch):
+    watcher = small("pictures")
+    monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
+    monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
+    rows = iter([healthy(1, 200), healthy(2, 200), healthy(3, 300), healthy(4, 300)])
+    monkeypatch.setattr(monitor, "check", lambda *given: next(rows))
+    for epoch in (1, 2, 3, 4):
+        watcher(SimpleNamespace(epoch=epoch, config=tiny_config("vanilla", epochs=4)), tmp_path)
+    assert [(row["epoch"], row["images"]) for row in read(tmp_path / "scores.json")] == [(3, 300), (4, 300)]
+
+
 @pytest.mark.parametrize(("profile", "n"), [("smoke", 200), ("quick", 2000), ("full", 2000)])
 def test_how_many_pictures(profile, n, monkeypatch):
     """As many as a report of that profile looks at, but no more than can be waited for."""
     asked = []
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
-    monkeypatch.setattr(monitor, "check", lambda state, reference: {"epoch": 1, "crowding": 1, "neighbour_ratio": 1})
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
+    monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(1))
     monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
     Monitor(profile, "some device")(
         SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1, latent_dim=100)), paths.RUNS / "nowhere"
@@ -443,11 +521,9 @@ def test_a_generator_that_knows_all_training_images_by_heart(checked):
     ],
 )
 def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        monitor, "check", lambda state, reference: {"epoch": state.epoch, "crowding": 1.0, "neighbour_ratio": 1.0}
-    )
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
+    monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(state.epoch))
     watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
     for epoch in range(1, epochs + 1):
         watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)
@@ -505,6 +581,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     figure = curves.loss_curves(fallen.history, "a training", scores, alarms)
     figure.savefig(io.BytesIO(), format="svg")
     panel, shares = figure.axes[2:]
+    assert panel.get_title("left") == "scores of 100 pictures"
     curve, *marks = panel.get_lines()
     assert curve.get_xdata().tolist() == [1, 2, 3, 4] and curve.get_ydata().tolist() == [
         row["frechet"] for row in scores

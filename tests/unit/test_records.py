@@ -14,7 +14,7 @@ from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import seal, sha256
 from labkit.config import TrainConfig, config_for
-from labkit.evaluation import scoring
+from labkit.evaluation import album, scoring
 from labkit.study import records, worker
 from labkit.study.plan import Job, Shard, config_of, looks_of, numbers, plan, shards
 from labkit.training.loop import train
@@ -139,6 +139,11 @@ def test_a_record_is_what_the_run_was(made, trained):
         assert torch.equal(record.samples[i], shown)
         scores = scoring.score(images, scoring.load_reference(200))
         assert record.scores[epoch] == pytest.approx({**scores, "d_gap": record.scores[epoch]["d_gap"]})
+    edited = latent.sample(generators[2], latent.perturb(z[:8], 5, 3.0))
+    assert torch.equal(record.edits[-1], ((edited + 1) * 127.5).round().to(torch.uint8).squeeze(1))
+    assert record.edits.shape == (3, 8, 28, 28) and not torch.equal(record.edits[0], record.edits[-1])
+    assert album.read(folder).epochs == [1, 2] and records.with_pictures([record]) is record
+    assert torch.equal(album.read(folder).pictures[1], album.draw(trained_generator(state, n=1000), 100))
     kept = latent.sample(record.generator(), z)
     assert (kept - images).abs().max() * 127.5 < 1.5  # half precision
     assert record.effects.mean.shape[0] == 100 and record.effects.null.shape[0] == 10

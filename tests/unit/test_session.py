@@ -638,8 +638,8 @@ MEASURED = [  # brightness, contrast, width
     (picture(0), 0, 0, 0),
     (picture(255), 255, 0, 28),
     (picture(100), 100, 0, 28),
-    (picture(63), 63, 0, 0),  # no garment: not brighter than 64
-    (picture(65), 65, 0, 28),
+    (picture(15), 15, 0, 0),  # no garment: not brighter than 16
+    (picture(17), 17, 0, 28),
     (picture(255, 0), 127.5, 127.5, 14),
     (picture(20, 220), 120, 100, 14),
 ]

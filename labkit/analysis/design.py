@@ -1,0 +1,128 @@
+"""The original's eight reasons for the design of its vanilla GAN, each judged by runs without that part.
+
+Every statistic compares runs of one seed, of the complete network and of one in which a single part is switched, and is
+written so that a positive number speaks for the claim. See docs/preregistration.md. The rows are `claims.Verdict`s, for
+the same table.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..training.state import COLUMNS
+from .claims import RUNS, Verdict, mean_over_runs
+from .evidence import Looked, swing
+from .statistics import clopper_pearson, t_interval
+
+COMPLETE, LOOK = "vanilla-ours", 10  # the arm that is compared with, and the epochs after which it is
+LEAST, LEAST_SHARE = math.log(1.25), 0.02  # the smallest effects that would matter
+Arms = Mapping[str, Sequence[Looked]]
+
+
+def log_distances(run: Looked, look: int) -> list[float]:
+    """Log Frechet distance in the classifier's features and in pixels."""
+    return [math.log(run.scores[look][name]) for name in ("frechet", "frechet_pixels")]
+
+
+def log_swing(run: Looked, look: int) -> list[float]:
+    """Mean over D and G of the log swing of their losses, in the epochs up to ``look``."""
+    losses = (run.history[:look, :, COLUMNS.index(name)].flatten() for name in ("loss_d", "loss_g"))
+    return [sum(swing(loss).mean().log().item() for loss in losses) / 2]
+
+
+def neighbour_ratio(run: Looked, look: int) -> list[float]:
+    """How much nearer samples are to training than to test images: below 1, if learned by heart."""
+    return [run.scores[look]["neighbour_ratio"]]
+
+
+def d_gap(run: Looked, look: int) -> list[float]:
+    """D's mean answer to training images less that to test images."""
+    return [run.scores[look]["d_gap"]]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A reason of the original, and the switch that asks for it."""
+
+    id: str
+    sentence: str
+    switch: str  # the arm is `COMPLETE`-switch
+    measure: Callable[[Looked, int], list[float]]  # of a run after a look, in one or both spaces
+    words: str
+    sign: int = 1  # of the switched run less the complete one
+    least: float = LEAST
+
+    @property
+    def statistic(self) -> str:
+        """What is measured, in words."""
+        order = "switched less complete" if self.sign > 0 else "complete less switched"
+        return f"{self.words}, {order} ({self.switch}), after {LOOK} epochs"
+
+
+DISTANCES = "log Frechet distance, the smaller difference of both spaces"
+# fmt: off
+DESIGN = (
+    Design("A1", "the residual connection helps gradients", "shortcut", log_distances, DISTANCES),
+    Design("A2", "BatchNorm makes training stable", "batchnorm", log_swing, "log swing of the losses"),
+    Design("A3", "dropout of 0.2 in G reduces overfitting", "dropout_g", neighbour_ratio, "neighbour ratio",
+           sign=-1, least=LEAST_SHARE),
+    Design("A4", "LeakyReLU and Tanh give more natural images", "leaky_tanh", log_distances, DISTANCES),
+    Design("A5", "spectral normalisation makes training stable", "spectral_norm", log_swing, "log swing of the losses"),
+    Design("A6", "dropout of 0.3 makes D robust", "dropout_d", d_gap,
+           "D's mean answer to training images less that to test images", least=LEAST_SHARE),
+    Design("A7", "the split of D allows feature matching, which helps", "matching", log_distances, DISTANCES, sign=-1),
+    Design("A8", "depth helps", "depth", log_distances, DISTANCES),
+)
+# fmt: on
+
+
+def judge_design(arms: Arms, look: int = LOOK) -> list[Verdict]:
+    """The verdicts on all eight, by the records of each arm, paired by seed with those of `COMPLETE`."""
+    return [_judged(design, arms, look) for design in DESIGN]
+
+
+def _judged(design: Design, arms: Arms, look: int) -> Verdict:
+    complete = {run.seed: run for run in arms.get(COMPLETE, ()) if look in run.scores}
+    switched = {run.seed: run for run in arms.get(f"{COMPLETE}-{design.switch}", ()) if look in run.scores}
+    seeds = sorted(set(complete) & set(switched))
+    words = (design.id, design.sentence, design.statistic, f"above 0, and at least {design.least:.3g} would matter")
+    if len(seeds) < 2:
+        return Verdict(*words, None, None, f"not tested: {len(seeds)} pairs of runs", RUNS, len(seeds))
+    found = torch.tensor([[design.measure(arm[seed], look) for seed in seeds] for arm in (switched, complete)]).double()
+    differences = design.sign * (found[0] - found[1])  # (n, spaces)
+    ends = [t_interval(space[space.isfinite()]) for space in differences.T]
+    worse = min(range(len(ends)), key=lambda i: differences[:, i].nanmean().item())
+    passes = (differences > 0).all(1).tolist()
+    value, interval, rows, lost = mean_over_runs(seeds, differences[:, worse].tolist(), passes)
+    return Verdict(
+        *words,
+        value,
+        interval,
+        verdict(ends, design.least),
+        RUNS,
+        len(seeds),
+        sum(passes),
+        clopper_pearson(sum(passes), len(seeds)),
+        rows,
+        note=" ".join(part for part in (_note(differences, ends, design.least), lost) if part),
+    )
+
+
+def verdict(ends: Sequence[tuple[float, float]], least: float) -> str:
+    """That of the intervals in all spaces: above zero in each, below the ``least`` that would matter in one, or not."""
+    if all(low > 0 for low, _ in ends):
+        return "holds"
+    return "does not hold" if any(high < least for _, high in ends) else "depends on the run"
+
+
+def _note(differences: Tensor, ends: Sequence[tuple[float, float]], least: float) -> str:
+    """Both spaces, and a word on effects that are there and too small to matter."""
+    rows = zip(("classifier", "pixels"), differences.nanmean(0).tolist(), ends, strict=False)
+    spaces = "; ".join(f"{name} {mean:.3g} ({low:.3g} to {high:.3g})" for name, mean, (low, high) in rows)
+    words = f"By space: {spaces}." if len(ends) > 1 else ""
+    if verdict(ends, least) == "holds" and any(high < least for _, high in ends):
+        words = f"{words} The effect is there, but smaller than one that would matter.".strip()
+    return words
