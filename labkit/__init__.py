@@ -24,8 +24,6 @@ cli         the command line; `make` calls it
 
 import os
 
-__version__ = "0.2.0"  # as in pyproject.toml
-
 # Read once, when torch is first imported, so import labkit before torch. Threads that wait for one another spin
 # for some microseconds and then sleep: spinning for long, the default, makes a training step several times slower
 # beside any other process; sleeping at once makes small steps slower on a quiet machine.

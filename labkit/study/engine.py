@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
-from .. import __version__, data
+from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive
 from ..base.machine import pick_device, progress
+from ..base.version import VERSION
 from . import records, worker
 from .plan import Job, Shard, looks_of, numbers, plan, shards
 
@@ -296,7 +297,7 @@ def _check(who: str, said) -> None:
     if not isinstance(said, dict):
         raise LabError(f"{who} has no labkit, or none that knows studies ({said}): install this one there")
     if said["sources"] != records.sources():
-        theirs = f"{said['version']}, here {__version__}; sources differ"
+        theirs = f"{said['version']}, here {VERSION}; sources differ"
         raise LabError(f"{who} has another labkit ({theirs}): install this one there, and start it again")
 
 

@@ -15,7 +15,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +25,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import __version__, latent, pictures
+from .. import latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import seal, sha256, write_atomic
 from ..base.machine import deterministic
+from ..base.version import VERSION
 from ..config import TrainConfig
 from ..evaluation import album, scoring
 from ..evaluation.classifier import load_classifier
@@ -162,7 +163,7 @@ def measure(
         "generators": {str(epoch): sha256(_saved(look.generator)) for epoch, look in sorted(looks.items())},
         "files": {name: sha256(content) for name, content in files.items()},
         "measured": {**size._asdict(), "classifier": load_classifier()[1]["sha256"], "scores": scoring.VERSION},
-        "labkit": {"version": __version__, "sources": sources()},
+        "labkit": {"version": VERSION, "sources": sources()},
         **origin,
     }
     manifest["sha256"] = seal(manifest)
@@ -176,9 +177,10 @@ load_reference = functools.lru_cache(maxsize=1)(scoring.load_reference)  # for a
 @torch.no_grad()
 def _gap(d: nn.Module, config: TrainConfig, reference: scoring.Reference, device: str) -> float:
     """D's mean answer to the training images of ``reference`` less that to its test images."""
+    logits: Callable[[Tensor], Tensor] = d.logits  # type: ignore[assignment]  # as in `losses`
     answer = loss_of(config).answer
     seen, unseen = (
-        torch.cat([answer(d.logits(part.to(device))).cpu() for part in images.split(500)]).double().mean()  # type: ignore[operator]
+        torch.cat([answer(logits(part.to(device))).cpu() for part in images.split(500)]).double().mean()
         for images in (reference.seen, reference.real)
     )
     return (seen - unseen).item()

@@ -26,11 +26,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from .. import __version__, data
+from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.machine import pick_device
+from ..base.version import VERSION
 from ..data.loading import locate
 from ..evaluation import album
 from ..training.checkpoints import checkpoint, machines_of, resume
@@ -59,7 +60,7 @@ def describe() -> dict:
     lacking = [name for name in data.FASHION_MNIST.digests if locate(paths.DATA, name) is None]
     lacks = f"has no {data.FASHION_MNIST.title} in {paths.DATA}: run 'labkit data' there, or set LABKIT_DATA"
     return {
-        "version": __version__,
+        "version": VERSION,
         "sources": records.sources(),
         "gpu": torch.cuda.is_available(),
         "lacks": lacks if lacking else "",

@@ -25,6 +25,7 @@ from project_copy import clean_environment, copy_project, make
 
 import labkit
 from labkit.base.paths import ROOT
+from labkit.base.version import VERSION
 
 PACKAGE = ROOT / "labkit"
 ROOMS = re.split(r"\s+> ", re.search(r"base(?:\s+> \w+)+", labkit.__doc__)[0])
@@ -88,7 +89,7 @@ def test_environment_yml_installs_the_lock_and_nothing_else(project):
 
 
 def test_the_version_is_that_of_the_package(project):
-    assert labkit.__version__ == project["version"]
+    assert VERSION == project["version"]
 
 
 # ----- make

@@ -9,7 +9,7 @@ from labkit.base import paths
 
 OPTIONS = {
     "data": [],
-    "train": ["model", "name=value", "--profile", "--device"],
+    "train": ["model", "name=value", "--profile", "--device", "--watch"],
     "study": [
         *("--models", "--recipes", "--seeds", "--looks", "--without", "--profile", "--name", "--scheduler"),
         *("--weights", "--epochs", "--workers", "--group", "--list", "--device"),
