@@ -383,8 +383,8 @@ def _over(row: Verdict) -> str:
     """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
     if row.level != RUNS or row.passes is None:
         return row.level
-    few = "; more are needed for a verdict" if clopper_pearson(row.runs, row.runs)[0] <= 0.5 else ""
-    return f"{row.passes} of {row.runs} runs{few}"
+    open_yet = row.verdict == "depends on the run" and clopper_pearson(row.runs, row.runs)[0] <= 0.5
+    return f"{row.passes} of {row.runs} runs" + ("; more are needed for a verdict" if open_yet else "")
 
 
 def shown(value: float | None, limits: Sequence[float] = ()) -> str:

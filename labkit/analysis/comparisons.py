@@ -43,6 +43,7 @@ OUTCOMES = (
     Outcome("coverage", "coverage", False, False),
     Outcome("two-sample AUC", "auc", False, True),
 )
+LEAST = 5  # seeds of an arm, as fixed in the preregistration: with fewer there is no answer
 DECIDING = ("frechet", "frechet_pixels")  # both spaces must agree on these
 
 
@@ -79,7 +80,9 @@ class Comparison:
 
     @property
     def better(self) -> str | None:
-        """The arm that is better: that of which both spaces' intervals of the log Frechet distance say so."""
+        """The arm that is better: that of which both spaces' intervals of the log Frechet distance say so; `LEAST`."""
+        if len(self.seeds) < LEAST:
+            return None
         sides = [d.side for d in self.differences if d.outcome.score in DECIDING]
         if len(set(sides)) > 1 or not sides[0]:
             return None
@@ -171,4 +174,6 @@ def table(comparison: Comparison) -> str:
         lines.append("| " + " | ".join(cells) + " |")
     better = comparison.better
     words = f"Better in both spaces: **{better}**." if better else "Neither is better in both spaces."
+    if len(comparison.seeds) < LEAST:
+        words = f"That is no answer yet: it takes at least {LEAST}."
     return "\n".join([*lines, "", f"{len(comparison.seeds)} pairs of runs. {words} {comparison.remark}".strip()])

@@ -1,19 +1,19 @@
 """Figures of many runs: the same vectors in every run, the scatter of scores, claims run by run."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
 from ..analysis.claims import RUNS, Verdict
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.statistics import t_interval
 from .catalogue import BLUE, ORANGE, house_style, report_figure
-from .curves import plain_log_ticks
 from .sheets import show_images
 
 COLOURS = (ORANGE, "#E69F00", BLUE, "#56B4E9")  # of arms: two networks, two recipes
@@ -60,7 +60,9 @@ def _upside_down(ax: Axes):
 
 @report_figure(23, "scatter", "Scores of every run: how far they scatter over seeds, beside how far arms are apart.")
 def scatter(arms: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Figure 23: for each arm, by its title, the scores of its runs; the bar is the mean with its 95 % t interval."""
+    """Figure 23: for each arm, by its title, the scores of its runs; the bar, of three and more, is
+    the mean with its 95 % t interval.
+    """
     figure = Figure(figsize=(11.5, 5.6))
     axes = figure.subplots(2, 4).flatten()
     names = list(arms)
@@ -68,16 +70,19 @@ def scatter(arms: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
         for x, (name, colour) in enumerate(zip(names, COLOURS, strict=False)):
             values = np.array([scores[outcome.score] for scores in arms[name]])
             ax.plot(x + np.linspace(-0.18, 0.18, len(values)), values, "o", color=colour, mec="white", ms=6)
-            middle, ends = _mean(values, outcome.log)
-            ax.errorbar(x + 0.34, middle, [[middle - ends[0]], [ends[1] - middle]], fmt="_", color="0.2", capsize=3)
+            if len(values) > 2:
+                middle, ends = _mean(values, outcome.log)
+                ax.errorbar(x + 0.34, middle, [[middle - ends[0]], [ends[1] - middle]], fmt="_", color="0.2", capsize=3)
         better = "less" if outcome.less else "more"
         title = outcome.title.removeprefix("log ").replace(", ", ",\n")
         ax.set(title=f"{title[0].upper()}{title[1:]}", ylabel=f"{better} is better", xlim=(-0.5, len(names) - 0.3))
         ax.set_xticks([])
         if outcome.log:
             ax.set_yscale("log")
-            plain_log_ticks(ax)
-            ax.yaxis.set_minor_formatter(NullFormatter())
+            low, high = ax.get_ylim()
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_locator(NullLocator())
     axes[-1].axis("off")
     for name, colour in zip(names, COLOURS, strict=False):
         axes[-1].plot([], [], "o", color=colour, label=f"{name}, {len(arms[name])} runs")
@@ -86,12 +91,10 @@ def scatter(arms: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 
 def _mean(values: np.ndarray, log: bool) -> tuple[float, tuple[float, float]]:
-    """Mean of ``values``, of their logarithms if ``log``, and its 95 % t interval; the mean itself for one value."""
+    """Mean of ``values``, of their logarithms if ``log``, and its 95 % t interval."""
     logs = torch.from_numpy(np.log(values) if log else values).double()
-    middle = logs.mean().item()
-    ends = t_interval(logs) if len(logs) > 1 else (middle, middle)
-    back = np.exp if log else float
-    return float(back(middle)), (float(back(ends[0])), float(back(ends[1])))
+    ends, back = t_interval(logs), math.exp if log else float
+    return back(logs.mean().item()), (back(ends[0]), back(ends[1]))
 
 
 @report_figure(

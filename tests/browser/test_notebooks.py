@@ -133,7 +133,7 @@ def test_every_figure_is_published_by_one_cell():
 # Numbers that are no results: of the theory, of the original report, of a setting, of a level of confidence.
 THEORY = {"1.386", "0.693", "0.45", "0.799"}  # 2 ln 2, ln 2, the draw with a smoothed label
 ORIGINAL = {"0.8", "0.05", "0.10", "0.03", "0.06"}  # its eps, its ranges of losses
-SETTINGS = {"0.0", "1.0", "0.1", "0.9", "0.5", "0.02", "5 %", "95 %"}
+SETTINGS = {"0.0", "1.0", "0.1", "0.9", "0.5", "0.02", "5 %", "95 %", "99 %"}
 RESULT = re.compile(
     r"(?:(?<![\w.\[/-])|(?<=[\s(]-))(?:\d+\.\d+|\d+(?:[.,]\d+)*"
     r"\s?(?:%|per cent|percent|times|grey levels|seconds|minutes|hours|epochs))"

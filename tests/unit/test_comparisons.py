@@ -258,3 +258,11 @@ def test_design_rows_join_the_table_of_claims(tmp_path, monkeypatch):
     assert [row["verdict"] for row in json.loads((tmp_path / "claims.json").read_text())][-1] == "holds"
     assert claims.table(rows).splitlines()[-1].endswith("**holds** (5 of 5 runs) |")
     assert claims.table(rows).splitlines()[2].endswith("| – | none | – | **not tested: 0 pairs of runs** (runs) |")
+
+
+def test_with_fewer_seeds_than_were_fixed_there_is_no_answer():
+    arms = [{seed: {o.score: 2.0 + seed / 100 + arm for o in OUTCOMES} for seed in range(1, 6)} for arm in (0, 1)]
+    few = [{seed: scores for seed, scores in arm.items() if seed < 5} for arm in arms]
+    assert compare(*arms, ("a", "b")).better == "a"
+    assert compare(*few, ("a", "b")).better is None
+    assert "no answer yet: it takes at least 5" in table(compare(*few, ("a", "b")))
