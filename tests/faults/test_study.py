@@ -200,6 +200,10 @@ class Cluster:
         """The numbers of the workers that nobody has killed."""
         return [index for index, process in enumerate(self.processes) if index and process.poll() is None]
 
+    def removed(self):
+        """How many workers the scheduler has seen go."""
+        return (self.folder / "scheduler.log").read_text().count("Remove worker")
+
     def end(self):
         for process in self.processes:
             process.terminate()
@@ -300,13 +304,12 @@ def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, 
 @pytest.mark.slow
 def test_a_worker_with_another_labkit_is_refused(cluster, studies, tmp_path, refused):
     """Also one that has none."""
-    for name in ("other", "empty"):
-        (tmp_path / name / "labkit").mkdir(parents=True)
-        (tmp_path / name / "labkit/__init__.py").touch()
-    shutil.copytree(ROOT / "labkit", tmp_path / "other/labkit", dirs_exist_ok=True)
+    (tmp_path / "none/labkit").mkdir(parents=True)
+    (tmp_path / "none/labkit/__init__.py").write_text("raise ModuleNotFoundError('there is none')")
+    shutil.copytree(ROOT / "labkit", tmp_path / "other/labkit")
     with (tmp_path / "other/labkit/latent.py").open("a") as source:
         source.write("# changed\n")
-    for name, words in (("other", "another labkit (0."), ("empty", "no labkit, or none that knows studies")):
+    for name, words in (("other", "another labkit (0."), ("none", "no labkit, or none that knows studies")):
         before = len(cluster.processes)
         cluster.add(1, PYTHONPATH=str(tmp_path / name))
         log = cluster.folder / f"w{before}.log"
@@ -315,9 +318,10 @@ def test_a_worker_with_another_labkit_is_refused(cluster, studies, tmp_path, ref
             with refused("the worker at tcp://", words):
                 study(**SMALL, seeds="1", name="refused", scheduler=cluster.address)
         finally:
-            cluster.processes[before].terminate()
-            cluster.processes.pop(before).wait(30)
-            time.sleep(1)
+            process, seen = cluster.processes.pop(before), cluster.removed()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+            wait_for(lambda seen=seen: cluster.removed() > seen)
 
 
 @needs_dask
@@ -401,7 +405,7 @@ def test_workers_that_will_not_do_are_named(said, studies, monkeypatch, tmp_path
     """Real workers, in threads of this process: none, one with two threads, one without data."""
     from distributed import LocalCluster
 
-    options = dict(processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address=None)
+    options = dict(processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0")
     monkeypatch.setattr(engine, "CONNECT", 1)
     for threads, words in ((0, "has no worker"), (2, "has 2 threads"), (1, "has no Fashion-MNIST in ")):
         with LocalCluster(n_workers=bool(threads), threads_per_worker=threads or None, **options) as cluster:
