@@ -383,8 +383,12 @@ def _over(row: Verdict) -> str:
     """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
     if row.level != RUNS or row.passes is None:
         return row.level
-    open_yet = row.verdict == "depends on the run" and clopper_pearson(row.runs, row.runs)[0] <= 0.5
-    return f"{row.passes} of {row.runs} runs" + ("; more are needed for a verdict" if open_yet else "")
+    return f"{row.passes} of {row.runs} runs" + ("; more are needed for a verdict" if too_few(row) else "")
+
+
+def too_few(row: Verdict) -> bool:
+    """Whether the runs of a claim that depends on them are so few that it could have no other verdict."""
+    return row.verdict == "depends on the run" and clopper_pearson(row.runs, row.runs)[0] <= 0.5
 
 
 def shown(value: float | None, limits: Sequence[float] = ()) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
-from ..analysis.claims import RUNS, Verdict
+from ..analysis.claims import RUNS, Verdict, too_few
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.statistics import t_interval
 from .catalogue import BLUE, ORANGE, house_style, report_figure
@@ -80,7 +80,8 @@ def scatter(arms: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
         if outcome.log:
             ax.set_yscale("log")
             low, high = ax.get_ylim()
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+            few = (1, 1.5, 2, 3, 5, 7) if high < 5 * low else (1, 2, 5) if high < 100 * low else (1,)
+            ax.yaxis.set_major_locator(LogLocator(subs=few))
             ax.yaxis.set_major_formatter("{x:g}")
             ax.yaxis.set_minor_locator(NullLocator())
     axes[-1].axis("off")
@@ -112,8 +113,8 @@ def claims_by_run(rows: Sequence[Verdict]) -> Figure:
             left.plot(seeds.index(run["seed"]), y, "o", mfc=face, mec=BLUE if run["passes"] else ORANGE, ms=8)
         low, high = row.share or (0.0, 1.0)
         right.plot([low, high], [y, y], color=GREY, lw=4, solid_capstyle="butt")
-        right.plot((row.passes or 0) / row.runs, y, "D", color="0.1", ms=5)
-        right.text(1.03, y, row.verdict, va="center")
+        right.plot((row.passes or 0) / row.runs, y, "D", color="0.1", ms=5, clip_on=False, zorder=3)
+        right.text(1.03, y, "too few runs to tell" if too_few(row) else row.verdict, va="center")
     left.set_yticks(range(len(rows)), [f"{row.id}  {_short(row.claim)}" for row in rows])
     left.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
     left.set(title="runs, full: passes", xlabel="seed", xlim=(-0.6, len(seeds) - 0.4), ylim=(len(rows) - 0.5, -0.5))

@@ -65,14 +65,15 @@ def test_every_run_is_a_dot_and_the_bar_is_the_mean_over_runs():
 
 def test_claims_run_by_run():
     rows = [row("A", [True] * 7), row("B", [True, False] * 3 + [False]), row("C", [True], level="within run")]
+    rows.append(row("D", [True, True]))
     figure = worlds.claims_by_run(rows)
     left, right = figure.axes
-    assert [text.get_text().split()[0] for text in left.get_yticklabels()] == ["A", "B"]  # judged over runs
+    assert [text.get_text().split()[0] for text in left.get_yticklabels()] == ["A", "B", "D"]  # judged over runs
     full = [line.get_mfc() == worlds.BLUE for line in left.get_lines()]
-    assert full == [True] * 7 + [True, False] * 3 + [False]
+    assert full == [True] * 7 + [True, False] * 3 + [False] + [True] * 2
     marks = [line.get_xdata()[0] for line in right.get_lines() if line.get_marker() == "D"]
-    assert marks == pytest.approx([1.0, 3 / 7])
-    assert [text.get_text() for text in right.texts] == ["holds", "depends on the run"]
+    assert marks == pytest.approx([1.0, 3 / 7, 1.0])
+    assert [text.get_text() for text in right.texts] == ["holds", "depends on the run", "too few runs to tell"]
 
 
 def test_design_claims_and_one_that_was_not_tested():
