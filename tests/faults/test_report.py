@@ -398,7 +398,12 @@ def test_good_settings_reach_the_notebooks():
     rest = {name: value for name, value in settings.items() if name not in changes}
     assert parameters == {"profile": "smoke", "device": "cpu", "changes": changes, **rest}
     for path in make.NOTEBOOKS:
-        assert {"profile", "device", "seed", "changes"} <= set(report_settings.declared_parameters(path))
+        declared = set(report_settings.declared_parameters(path))
+        assert {"profile", "device"} <= declared
+        assert {
+            "seed",
+            "changes",
+        } <= declared or path.stem == "05_eight_worlds"  # which judges many runs, and trains none
 
 
 @pytest.mark.parametrize(
