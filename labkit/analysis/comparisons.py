@@ -165,7 +165,7 @@ def table(comparison: Comparison) -> str:
         cells = (
             f"{d.outcome.title} ({'less' if d.outcome.less else 'more'} is better)",
             f"{d.mean:+.3g}",
-            *(f"{low:+.3g} to {high:+.3g}" for low, high in (d.bca, d.t)),
+            *("none" if math.isnan(low) else f"{low:+.3g} to {high:+.3g}" for low, high in (d.bca, d.t)),
             f"{d.p:.2g}",
             f"{d.adjusted:.2g}",
             f"{d.improvement:.0%}",

@@ -581,7 +581,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     root = copy_project(tmp_path / "copy")
     runs = root / "data/runs"
     command = [sys.executable, "-m", "labkit", "report", "--profile", "smoke", "--device", "cpu"]
-    command += ["epochs=500", "examples=12800"]  # 200 steps an epoch: seconds
+    command += ["epochs=500", "examples=25600"]  # 400 steps an epoch: more than a bar waits to be drawn anew
 
     def checkpoints():
         return sorted(path.name.split("-")[1] for path in runs.rglob("checkpoint-*.safetensors"))
@@ -599,8 +599,8 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
         try:
 
             def on_its_way():
-                steps = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/100000 ", log.read_text())
-                return runner.poll() is not None or any(int(e) > done_before + 1 and int(n) % 200 for e, n in steps)
+                steps = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/200000 ", log.read_text())
+                return runner.poll() is not None or any(int(e) > done_before + 1 and int(n) % 400 for e, n in steps)
 
             wait_for(on_its_way, 120, "an epoch to be begun after another")
             assert runner.poll() is None, log.read_text()
@@ -620,6 +620,6 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
 
     second = interrupted(signal.SIGTERM, int(kept[-1].partition(".")[0]))
     epochs, steps = map(int, f"{kept[-1]}.0".split(".")[:2])
-    went_on = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/100000 ", second)
-    assert went_on and min(int(n) for _, n in went_on) >= 200 * epochs + steps // 50 * 50  # where the first one stopped
+    went_on = re.findall(r"vanilla epoch (\d+)/500:.*? (\d+)/200000 ", second)
+    assert went_on and min(int(n) for _, n in went_on) >= 400 * epochs + steps // 50 * 50  # where the first one stopped
     assert "." in kept[-1] + checkpoints()[-1]  # in the middle of an epoch, unless it had just ended, twice

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -401,18 +402,33 @@ def test_no_scheduler_is_one_line(said, studies, monkeypatch, scheme):
 
 
 @needs_dask
-def test_workers_that_will_not_do_are_named(said, studies, monkeypatch, tmp_path):
-    """Real workers, in threads of this process: none, one with two threads, one without data."""
-    from distributed import LocalCluster
+def test_workers_that_will_not_do_are_named(refused):
+    """What the client is told of them; real ones stand in the tests above."""
+    own = dict(worker.describe(), lacks="")
 
-    options = dict(processes=False, protocol="tcp://", host="127.0.0.1", dashboard_address="127.0.0.1:0")
-    monkeypatch.setattr(engine, "CONNECT", 1)
-    for threads, words in ((0, "has no worker"), (2, "has 2 threads"), (1, "has no Fashion-MNIST in ")):
-        with LocalCluster(n_workers=bool(threads), threads_per_worker=threads or None, **options) as cluster:
-            if threads == 1:
-                monkeypatch.setattr(paths, "DATA", tmp_path / "nothing")
-            status, _, err = said("--scheduler", cluster.scheduler_address)
-        assert status == 1 and len(err) == 1 and words in err[0], err
+    def check(threads, **said):
+        def wait_for_workers(count, timeout):
+            if not threads:
+                raise TimeoutError
+
+        client = SimpleNamespace(
+            scheduler=SimpleNamespace(address="tcp://here:1"),
+            wait_for_workers=wait_for_workers,
+            run_on_scheduler=lambda describe: own,
+            run=lambda describe, on_error: {"tcp://there:2": own | said},
+            nthreads=lambda: {"tcp://there:2": threads},
+        )
+        return engine._Study(client, Path("s"), [], (), (), "cpu")._check_workers()
+
+    with refused("tcp://here:1", "has no worker"):
+        check(0)
+    with refused("tcp://there:2", "has 2 threads"):
+        check(2)
+    with refused("tcp://there:2", "has no Fashion-MNIST in "):
+        check(1, lacks="has no Fashion-MNIST in somewhere")
+    with refused("tcp://there:2", "has another labkit"):
+        check(1, sources="other")
+    assert check(1) is False and check(1, gpu=True) is True
 
 
 def test_without_the_package_one_line_says_what_to_install(said, studies, monkeypatch):

@@ -266,3 +266,9 @@ def test_with_fewer_seeds_than_were_fixed_there_is_no_answer():
     assert compare(*arms, ("a", "b")).better == "a"
     assert compare(*few, ("a", "b")).better is None
     assert "no answer yet: it takes at least 5" in table(compare(*few, ("a", "b")))
+
+
+def test_differences_that_are_all_the_same_have_no_interval_in_the_table():
+    arms = [{seed: {o.score: 0.5 + arm for o in OUTCOMES} for seed in (1, 2)} for arm in (0, 1)]
+    text = table(compare(*arms, ("a", "b")))
+    assert "| none |" in text and "nan" not in text.replace("| nan |", "")
