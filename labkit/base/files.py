@@ -23,6 +23,21 @@ def seal(manifest: dict) -> str:
     return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
+def read_sealed(path: Path, form: int) -> dict:
+    """The manifest in the file ``path``, of the format ``form``.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError, KeyError, TypeError: its `seal` is broken, it has another format, or is no manifest.
+    """
+    manifest = json.loads(path.read_bytes())
+    if manifest["sha256"] != seal(manifest):
+        raise ValueError("its own sha256 differs")
+    if manifest["format"] != form:
+        raise ValueError(f"format {manifest['format']}, this labkit reads {form}")
+    return manifest
+
+
 def write_atomic(path: Path, content: bytes) -> Path:
     """Write ``content`` to ``path`` whole or not at all: a neighbour file, fsync, rename.
 

@@ -29,7 +29,7 @@ from .. import latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import seal, sha256, write_atomic
+from ..base.files import read_sealed, seal, sha256, write_atomic
 from ..base.machine import deterministic
 from ..base.version import VERSION
 from ..config import TrainConfig
@@ -279,11 +279,7 @@ def shipped() -> dict[str, list[Record]]:
 def _manifest(folder: Path) -> dict:
     path = folder / "record.json"
     try:
-        manifest = json.loads(path.read_bytes())
-        if manifest["sha256"] != seal(manifest):
-            raise ValueError("its own sha256 differs")
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']}, this labkit reads {FORMAT}")
+        manifest = read_sealed(path, FORMAT)
         TrainConfig(**manifest["config"])
         return manifest
     except (FileNotFoundError, NotADirectoryError):

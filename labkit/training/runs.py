@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from .. import data
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import exclusive, seal, sha256, write_atomic
+from ..base.files import exclusive, read_sealed, seal, sha256, write_atomic
 from ..base.machine import pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
@@ -279,11 +279,7 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
     """
     path = folder / "run.json"
     try:
-        manifest = json.loads(path.read_bytes())
-        if manifest["sha256"] != seal(manifest):
-            raise ValueError("its own sha256 differs")
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']}, this labkit reads {FORMAT}")
+        manifest = read_sealed(path, FORMAT)
         found = TrainConfig(**manifest["config"])
         files = [(folder / name, manifest["files"][name]) for name in FILES]
     except (FileNotFoundError, NotADirectoryError):
