@@ -421,6 +421,7 @@ def test_no_scheduler_is_one_line(said, studies, monkeypatch, scheme):
     status, _, err = said("--scheduler", address)
     assert status == 1 and len(err) == 1
     assert err[0].startswith(f"labkit: no scheduler of Dask answers at {address}") and "docs/cluster.md" in err[0]
+    assert not list(studies.rglob("*"))
 
 
 def test_a_worker_says_that_it_lacks_the_data(tmp_path, monkeypatch):
