@@ -65,7 +65,12 @@ class Found:
 
 @deterministic()
 def invert(
-    g: nn.Module, images: Tensor, starts: Tensor | int = STARTS, steps: int = STEPS, seed: int = 0, latent_dim: int = 100
+    g: nn.Module,
+    images: Tensor,
+    starts: Tensor | int = STARTS,
+    steps: int = STEPS,
+    seed: int = 0,
+    latent_dim: int = 100,
 ) -> Found:
     """For each of ``images``, (n, 1, 28, 28) in [-1, 1], the z whose G(z) is nearest to it, pixel by pixel.
 
@@ -75,7 +80,7 @@ def invert(
     looked for alone, from the same starts, so others in the batch change nothing. ``g`` is left as it was.
 
     Raises:
-        LabError: no images, or of another shape or range; starts that are none; fewer than 0 steps.
+        LabError: no images, or of another shape or range; starts that are none, or of another length; fewer than 0 steps.
     """
     if images.dim() != 4 or images.shape[1:] != (1, 28, 28) or not len(images):
         raise LabError(f"images of shape {tuple(images.shape)}: give (n, 1, 28, 28), at least one")
@@ -83,10 +88,12 @@ def invert(
         raise LabError("images are not floats from -1 to 1: make them so with data.to_unit, for instance")
     if type(steps) is not int or steps < 0:
         raise LabError(f"steps = {steps!r}: give a whole number, at least 0")
-    if isinstance(starts, int):
+    if type(starts) is int and starts > 0:
         starts = latents(starts, latent_dim, seed)
-    if starts.dim() != 2 or not len(starts) or not starts.isfinite().all():
-        raise LabError(f"starts of shape {tuple(starts.shape)}: give (k, latent_dim), at least one, finite numbers")
+    if not isinstance(starts, Tensor):
+        raise LabError(f"starts = {starts!r}: give vectors, (k, {latent_dim}), or how many, at least one")
+    if starts.shape[1:] != (latent_dim,) or not len(starts) or not starts.isfinite().all():
+        raise LabError(f"starts of shape {tuple(starts.shape)}: give (k, {latent_dim}), at least one, finite numbers")
     with torch.inference_mode(False), torch.enable_grad(), _evaluating(g):
         starts, device = starts.detach().float().cpu().clone(), next(g.parameters()).device
         drawn, found = sample(g, starts), []
