@@ -80,7 +80,7 @@ def invert(
     looked for alone, from the same starts, so others in the batch change nothing. ``g`` is left as it was.
 
     Raises:
-        LabError: no images, or of another shape or range; starts that are none, or of another length; fewer than 0 steps.
+        LabError: no images, or of another shape or range; no starts, or of another length; fewer than 0 steps.
     """
     if images.dim() != 4 or images.shape[1:] != (1, 28, 28) or not len(images):
         raise LabError(f"images of shape {tuple(images.shape)}: give (n, 1, 28, 28), at least one")

@@ -22,11 +22,10 @@ COLOURS = (ORANGE, BLUE)
 )
 def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> Figure:
     """Figure 26: ``real`` (10, 1, 28, 28), the first of each class, beside what was found of it in each network."""
-    figure = Figure(figsize=(11.5, 5.6))
+    figure = Figure(figsize=(11.5, 5.2))
     sheets, charts = figure.subfigures(1, 2, width_ratios=[1.75, 1])
     axes = sheets.subplots(1 + len(networks), 1, height_ratios=[1, *[2.07] * len(networks)])
-    names = [name.replace("T-shirt/top", "T-shirt").replace("Ankle boot", "boot") for name in classes]
-    show_images(axes[0], real.transpose(0, 1), ["real"], top=names)
+    show_images(axes[0], real.transpose(0, 1), ["real"], top=classes)
     for ax, (name, result) in zip(axes[1:], networks.items(), strict=True):
         made = to_unit(result.pictures)  # (10, 1, 28, 28)
         error = (made - real).abs() - 1  # no error is black, as much as can be (255 grey levels) white
@@ -34,7 +33,7 @@ def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> F
         show_images(ax, stack([made[:, 0], error[:, 0]]), [f"{name}:\nfound", "|error|"], top=rms)
     top, bottom = charts.subplots(2, 1)
     _errors(top, networks)
-    _missed(bottom, networks, names)
+    _missed(bottom, networks, classes)
     return figure
 
 
@@ -43,12 +42,13 @@ def _errors(ax: Axes, networks: dict[str, Inversion]) -> None:
     first = next(iter(networks.values()))
     for (name, result), colour in zip(networks.items(), COLOURS, strict=False):
         ax.ecdf(result.rms.numpy(), color=colour, label=name)
-        ax.axvline(result.own.median().item(), color=colour, ls=":", lw=1)
-        ax.axvline(result.noise.median().item(), color=colour, ls="--", lw=1)
+        ax.axvline(result.own.median().item(), color=colour, ls=":", lw=1.2)
+        ax.axvline(result.noise.median().item(), color=colour, ls="--", lw=1.2)
     ax.ecdf(first.nearest.numpy(), color="0.4", label="nearest training garment")
+    ax.plot([], [], color="0.4", ls=":", lw=1.2, label="own pictures (median)")
+    ax.plot([], [], color="0.4", ls="--", lw=1.2, label="noise (median)")
     ax.set(xlabel="error per pixel (RMS), grey levels", ylabel="share of garments", xlim=(0, None), ylim=(0, 1))
-    ax.set_title("dotted: own pictures, dashed: noise (medians)")
-    ax.legend(loc="lower right")
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=9)
 
 
 def _missed(ax: Axes, networks: dict[str, Inversion], names: list[str]) -> None:
