@@ -363,13 +363,22 @@ def test_pictures_of_the_generator_come_back(shipped, model, n, steps, most):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_start_that_is_the_answer_is_kept(generators, model):
-    """Whatever Adam does after it, the best that was met is what is given."""
     z = latent.latents(3, 100, 5)
     z = z * (11 / z.norm(dim=1, keepdim=True))
     own = latent.sample(generators[model], z)
     found = latent.invert(generators[model], own, starts=torch.cat([latent.latents(7, 100, 6), z]), steps=3)
     torch.testing.assert_close(found.z, z)
     assert (found.rms < 1e-3).all()
+
+
+def test_the_best_that_was_met_is_given(generators, monkeypatch):
+    """Steps far too long lead away from a vector that is close: it is kept, with its own picture."""
+    monkeypatch.setattr(latent, "RATE", 5.0)
+    g, z = generators["vanilla"], latent.latents(1, 100, 5)
+    start = 0.99 * z
+    found = latent.invert(g, latent.sample(g, z), start, steps=3)
+    assert torch.equal(found.z, start)
+    torch.testing.assert_close(found.images, latent.sample(g, start), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("model", MODELS)
