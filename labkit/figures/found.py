@@ -23,7 +23,7 @@ COLOURS = (ORANGE, BLUE)
 def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> Figure:
     """Figure 26: ``real`` (10, 1, 28, 28), the first of each class, beside what was found of it in each network."""
     figure = Figure(figsize=(11.5, 5.2))
-    sheets, charts = figure.subfigures(1, 2, width_ratios=[1.75, 1])
+    sheets, charts = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.75, 1])[0]
     axes = sheets.subplots(1 + len(networks), 1, height_ratios=[1, *[2.07] * len(networks)])
     show_images(axes[0], real.transpose(0, 1), ["real"], top=classes)
     for ax, (name, result) in zip(axes[1:], networks.items(), strict=True):
