@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from labkit import latent, pictures
+from labkit import data, latent, load, pictures
 from labkit.base.rng import seeded
 from labkit.config import config_for
+from labkit.data.loading import to_unit
 from labkit.gans.registry import build
 
 MODELS = ["vanilla", "dcgan"]
@@ -333,3 +334,126 @@ def test_nearest(m):
         assert index[i] == int(np.argmin(distances))
         assert distance[i].item() == pytest.approx(min(distances), rel=1e-4, abs=0.2)
     assert index[2] == 3
+
+
+# ----- invert
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The trained generators that ship, by model."""
+    return {model: load(model) for model in MODELS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "n", "steps", "most"), [("vanilla", 6, 400, 3.0), ("dcgan", 3, 300, 12.0)])
+def test_pictures_of_the_generator_come_back(shipped, model, n, steps, most):
+    """The known answer: there is a z without error. The DCGAN's way there is longer."""
+    own = latent.sample(shipped[model], latent.latents(n, 100, 99))
+    found = latent.invert(shipped[model], own, steps=steps)
+    assert found.rms.median() < most
+    far = pictures.nearest(own, latent.sample(shipped[model], latent.latents(64, 100, 0)))[1]  # where it started
+    assert (found.rms < 0.5 * far).all()
+    torch.testing.assert_close(latent.sample(shipped[model], found.z), found.images, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        (found.images - own).square().mean((1, 2, 3)).sqrt() * 127.5, found.rms, atol=1e-3, rtol=0
+    )
+    assert (found.z.norm(dim=1) <= 12.001).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_start_that_is_the_answer_is_kept(generators, model):
+    z = latent.latents(3, 100, 5)
+    z = z * (11 / z.norm(dim=1, keepdim=True))
+    own = latent.sample(generators[model], z)
+    found = latent.invert(generators[model], own, starts=torch.cat([latent.latents(7, 100, 6), z]), steps=3)
+    torch.testing.assert_close(found.z, z)
+    assert (found.rms < 1e-3).all()
+
+
+def test_the_best_that_was_met_is_given(generators, monkeypatch):
+    """Steps far too long lead away from a vector that is close: it is kept, with its own picture."""
+    monkeypatch.setattr(latent, "RATE", 5.0)
+    g, z = generators["vanilla"], latent.latents(1, 100, 5)
+    start = 0.99 * z
+    found = latent.invert(g, latent.sample(g, z), start, steps=3)
+    assert torch.equal(found.z, start)
+    torch.testing.assert_close(found.images, latent.sample(g, start), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_search_is_of_one_image(generators, model):
+    """Others in the batch change no bit, nor does a second time; a longer search is never worse by its own count."""
+    g, images = generators[model], to_unit(data.load("test")[0][:3])
+    found, again, alone = (latent.invert(g, part, 8, 12) for part in (images, images, images[1:2]))
+    for one, two, three in zip(*(vars(f).values() for f in (found, again, alone)), strict=True):
+        assert torch.equal(one, two) and torch.equal(one[1:2], three)
+    start = latent.invert(g, images, 8, 0)
+    assert (found.rms < start.rms).all() and not torch.equal(found.z[0], found.z[1])
+    nearest = pictures.nearest(images, latent.sample(g, latent.latents(8, 100, 0)))[1]
+    torch.testing.assert_close(start.rms, nearest, atol=1e-2, rtol=0)  # no steps: the nearest of the starts
+    assert not torch.equal(latent.invert(g, images, 8, 0, seed=1).z, start.z)
+    given = latent.invert(g, images, latent.latents(8, 100, 1), 0)
+    assert torch.equal(given.z, latent.invert(g, images, 8, 0, seed=1).z)
+
+
+def test_a_search_is_adam(generators):
+    """Held against torch's own Adam on one vector."""
+    g, image, start = generators["vanilla"], to_unit(data.load("test")[0][:1]), latent.latents(1, 100, 3)
+    z = start.clone().requires_grad_()
+    adam = torch.optim.Adam([z], lr=latent.RATE, betas=(latent.BETA1, latent.BETA2), eps=latent.EPS)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(adam, 20)
+    errors = []
+    for _ in range(21):
+        error = (g(z) - image).square().mean()
+        errors.append(error.item())
+        (z.grad,) = torch.autograd.grad(error, z)
+        adam.step()
+        rate.step()
+    found = latent.invert(g, image, start, 20)
+    assert found.rms.item() == pytest.approx(min(errors) ** 0.5 * 127.5, rel=1e-3)
+
+
+def test_a_search_leaves_everything_as_it_was(generators):
+    g = copy.deepcopy(generators["vanilla"]).train()
+    state = {name: value.clone() for name, value in g.state_dict().items()}
+    images = to_unit(data.load("test")[0][:2])
+    expected = latent.invert(generators["vanilla"], images, 4, 3)
+    for around in (torch.no_grad, torch.enable_grad, torch.inference_mode):
+        with around():
+            was = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+            found = latent.invert(g, images.clone(), latent.latents(4, 100, 0), 3)
+            assert was == (torch.is_grad_enabled(), torch.is_inference_mode_enabled())
+        assert all(
+            torch.equal(one, two) for one, two in zip(vars(found).values(), vars(expected).values(), strict=True)
+        )
+        assert not any(value.requires_grad for value in vars(found).values())
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert latent.invert(g, images.double(), 4, 3).z.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(p.grad is None and p.requires_grad for p in g.parameters()) and all(m.training for m in g.modules())
+    assert all(torch.equal(value, state[name]) for name, value in g.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"images": torch.zeros(2, 28, 28)}, "(n, 1, 28, 28)"),
+        ({"images": torch.zeros(0, 1, 28, 28)}, "at least one"),
+        ({"images": torch.zeros(1, 1, 28, 28, dtype=torch.uint8)}, "to_unit"),
+        ({"images": torch.full((1, 1, 28, 28), 255.0)}, "from -1 to 1"),
+        ({"images": torch.full((1, 1, 28, 28), torch.nan)}, "from -1 to 1"),
+        ({"starts": torch.zeros(100)}, "(k, 100)"),
+        ({"starts": torch.full((2, 100), torch.inf)}, "finite"),
+        ({"starts": torch.zeros(2, 7)}, "(2, 7)"),
+        ({"starts": 0}, "starts = 0"),
+        ({"starts": -1}, "starts = -1"),
+        ({"steps": -1}, "steps = -1"),
+        ({"steps": 1.5}, "steps = 1.5"),
+    ],
+)
+def test_a_search_refuses_in_one_line(generators, refused, change, words):
+    with refused(words):
+        latent.invert(generators["vanilla"], **{"images": torch.zeros(1, 1, 28, 28), "steps": 1, **change})
