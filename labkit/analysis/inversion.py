@@ -56,7 +56,7 @@ def inversion_of(run: Run, device: str = "cpu") -> Inversion:
     """Test garments looked for in a run's generator; done once and kept in the run's folder."""
     per_class, steps, d = PER_CLASS[run.config.profile], STEPS[run.config.profile], run.config.latent_dim
     method = (latent.STARTS, latent.KEPT, latent.RATE, latent.BETA1, latent.BETA2, latent.LONGEST)
-    identity = (VERSION, run.manifest["files"]["generator.safetensors"], per_class, steps, *method)
+    identity = (VERSION, run.generator_sha256, per_class, steps, *method)
     with contextlib.suppress(LookupError, TypeError):
         return Inversion(**cache.load(run.folder, "inversion", identity))
     g, real = run.generator(device), garments(per_class)
