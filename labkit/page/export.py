@@ -69,8 +69,7 @@ class Network:
 class _Value:
     """A value of the network: number ``index`` in the page, (n, channels, size, size) or, with size 0, (n, channels).
 
-    ``blocks`` > 1: a flat value of (blocks) pixels per channel that waits to be seen as maps. ``up``: it is to be
-    doubled first.
+    ``up``: it is to be doubled by the convolution that reads it.
     """
 
     index: int
@@ -87,6 +86,7 @@ class _Exporter:
         self.layers: list[dict] = []
         self.tensors: list[list[Tensor]] = []  # of each layer: W and b, float64
         self.input = _Value(0, features, size)
+        self.shared = False  # whether what the layer at hand reads is read by another too
 
     def refuse(self, what) -> LabError:
         return LabError(
@@ -127,8 +127,8 @@ class _Exporter:
         raise self.refuse(f"{type(layer).__name__} where it stands")
 
     def is_open(self, x: _Value) -> bool:
-        """Whether the layer that made ``x`` still has no activation."""
-        return x.index > 0 and self.layers[x.index - 1]["act"] == "none"
+        """Whether the layer that made ``x`` can still take something in: no activation yet, and no other reader."""
+        return x.index > 0 and self.layers[x.index - 1]["act"] == "none" and not self.shared
 
     def activate(self, layer: nn.Module, x: _Value) -> _Value:
         if isinstance(layer, nn.Hardtanh) and (layer.min_val, layer.max_val) != (-1, 1):
@@ -195,6 +195,7 @@ class _Exporter:
             if node.op == "placeholder":
                 values[node] = self.input
             elif node.op == "call_module":
+                self.shared = len(node.args[0].users) > 1
                 values[node] = self.module(self.network.get_submodule(node.target), args[0])
             elif node.op == "call_method" and node.target in ("view", "reshape"):
                 values[node] = self.reshape(args[0], args[1] if len(args) == 2 else args[1:])
