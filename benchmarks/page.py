@@ -85,7 +85,7 @@ def gflops(size: int = 2048, threads: int = 2) -> float:
 
 
 def measure(browser, path: Path, model: str, moves: int) -> dict:
-    """What the page ``path`` takes for ``model``, under the names of benchmarks/explorer.py where they mean the same."""
+    """What the page ``path`` takes for ``model``; names as in benchmarks/explorer.py where they mean the same."""
     page = browser.new_page()
     page.goto(path.as_uri())
     ready = page.evaluate(READY, model)

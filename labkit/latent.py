@@ -65,7 +65,12 @@ class Found:
 
 @deterministic()
 def invert(
-    g: nn.Module, images: Tensor, starts: Tensor | int = STARTS, steps: int = STEPS, seed: int = 0, latent_dim: int = 100
+    g: nn.Module,
+    images: Tensor,
+    starts: Tensor | int = STARTS,
+    steps: int = STEPS,
+    seed: int = 0,
+    latent_dim: int = 100,
 ) -> Found:
     """For each of ``images``, (n, 1, 28, 28) in [-1, 1], the z whose G(z) is nearest to it, pixel by pixel.
 

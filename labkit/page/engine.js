@@ -16,8 +16,8 @@ const SIMD = Uint8Array.of(  // a module that is valid only where there are vect
 export function supported() {
   if (typeof WebAssembly === "undefined" || !WebAssembly.validate(SIMD))
     return "This browser has no WebAssembly with vector instructions: Chromium or Firefox of 2023 or Safari 16.4 has.";
-  if (typeof DecompressionStream === "undefined")
-    return "This browser cannot unpack the weights (no DecompressionStream): Firefox 113 or Safari 16.4 can.";
+  if (typeof DecompressionStream === "undefined" || !Array.prototype.toReversed)
+    return "This browser cannot unpack the weights (no DecompressionStream): Firefox 115 or Safari 16.4 can.";
   return null;
 }
 

@@ -29,9 +29,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..base.errors import LabError
 from ..base.files import sha256
+from ..evaluation.classifier import Classifier
 from ..gans.layers import plain
 
 ACTIVATIONS: dict[type[nn.Module], str] = {
@@ -112,7 +114,7 @@ class _Exporter:
                 return self.add(x, "dense", (layer.weight.T, bias), layer.out_features, 0)
             case nn.Conv2d() if x.size and _is_known(layer):
                 return self.convolution(layer, x)
-            case nn.BatchNorm1d() | nn.BatchNorm2d() if self.is_open(x) and not x.up:
+            case _BatchNorm() if self.is_open(x) and not x.up:
                 return self.fold(layer, x)
             case nn.Upsample() if x.size and not x.up and layer.mode == "nearest" and layer.scale_factor == 2:
                 return _Value(x.index, x.channels, x.size, up=True)
@@ -145,7 +147,7 @@ class _Exporter:
             x, "conv", (weight, bias), conv.out_channels, (size + stride - 1) // stride, up=x.up, stride=stride
         )
 
-    def fold(self, norm: nn.Module, x: _Value) -> _Value:
+    def fold(self, norm: _BatchNorm, x: _Value) -> _Value:
         """BatchNorm with its stored statistics is a factor and a summand for each channel of the layer before."""
         before, tensors = self.layers[x.index - 1], self.tensors[x.index - 1]
         if not tensors or norm.running_mean is None or norm.running_var is None:
@@ -191,7 +193,7 @@ class _Exporter:
         values: dict[fx.Node, _Value] = {}
         known: dict[Any, Callable] = {operator.add: self.sum, torch.add: self.sum}
         for node in graph.nodes:
-            args = fx.node.map_arg(node.args, values.__getitem__)
+            args = _looked_up(node.args, values)
             if node.op == "placeholder":
                 values[node] = self.input
             elif node.op == "call_module":
@@ -206,6 +208,13 @@ class _Exporter:
                     raise self.refuse("a result that is not the last layer's")
             else:
                 raise self.refuse(f"{node.target} where it stands")
+
+
+def _looked_up(args: Any, values: dict[fx.Node, _Value]) -> Any:
+    """``args`` of a node with the value of every node in them."""
+    if isinstance(args, fx.Node):
+        return values[args]
+    return tuple(_looked_up(arg, values) for arg in args) if isinstance(args, tuple | list) else args
 
 
 def _is_known(conv: nn.Conv2d) -> bool:
@@ -238,10 +247,10 @@ def export_generator(generator: nn.Module, name: str, latent_dim: int = 100) -> 
     return export(generator, name, latent_dim)
 
 
-def export_classifier(classifier: nn.Module) -> Network:
+CLASSIFIER_BITS = 5  # of the mantissa of a weight: a third of the payload less
+
+
+def export_classifier(classifier: Classifier) -> Network:
     """The classifier; its weights keep `CLASSIFIER_BITS`: it gives the same class (a test holds that)."""
     network = nn.Sequential(*classifier.features, classifier.classifier)
     return export(network, "the classifier", 1, 28, bits=CLASSIFIER_BITS)
-
-
-CLASSIFIER_BITS = 5
