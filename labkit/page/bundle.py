@@ -74,11 +74,13 @@ def script(entry: str = "view.js", folder: Path = FOLDER) -> str:
     Raises:
         LabError: a file is missing, what is vendored is not what was vetted, or an import or export is of another form.
     """
-    check_vendored(folder / "vendor/jax-js")
+    record = check_vendored(folder / "vendor/jax-js")
+    licence = (folder / "vendor/jax-js/LICENSE").read_text(encoding="utf-8")
     modules: dict[str, str] = {}
     _add(entry, folder, modules, ())
     # Without shared memory jax-js computes on this thread alone: its workers would need another policy.
-    lines = ['"use strict"; const labModules = (SharedArrayBuffer => { const modules = {};']
+    lines = [f"/* With {record['package']} {record['version']}:\n\n{licence}*/"]
+    lines += ['"use strict"; const labModules = (SharedArrayBuffer => { const modules = {};']
     lines += [f'modules["{name}"] = (() => {{\n{code}\n}})();' for name, code in modules.items()]
     whole = "\n".join([*lines, "return modules; })(undefined);"]) + "\n"
     if found := UNSAFE.search(whole):
@@ -132,6 +134,8 @@ def check_vendored(folder: Path = VENDORED) -> dict:
     """
     try:
         record = tomllib.loads((folder / "record.toml").read_text(encoding="utf-8"))
+        if {path.name for path in folder.iterdir()} != {"record.toml", *record["files"]}:
+            raise ValueError("its files are not those of record.toml")
         for name, digest in record["files"].items():
             if sha256((folder / name).read_bytes()) != digest:
                 raise ValueError(f"{name}: its sha256 is not that of record.toml")

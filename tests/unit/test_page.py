@@ -139,6 +139,7 @@ def test_the_script_is_whole_and_its_hash_is_in_the_policy():
     assert parts.html.count("</script>") == parts.html.count("<script") == 2
     assert json.loads(re.search(r'id="lab-data">(.*?)</script>', parts.html)[1])["text"] == "</script><b>"
     code = re.search(r"<script>(.*)</script>", parts.html, re.S)[1]
+    assert (bundle.VENDORED / "LICENSE").read_text() in code  # it asks to be in every copy
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}' 'wasm-unsafe-eval'" in parts.policy
     assert parts.policy.startswith("default-src 'none'; img-src data:;") and "http" not in parts.policy
