@@ -120,6 +120,14 @@ def classifier():
     yield "ok", f"verified, sha256 {card['sha256'][:12]}…"
 
 
+def page():
+    """What the report computes with: jax-js, as it was fetched."""
+    from .page.bundle import check_vendored
+
+    record = check_vendored()
+    yield "ok", f"{record['package']} {record['version']} verified, {len(record['files'])} files"
+
+
 def runs():
     """Every finished run."""
     from .training.runs import finished, load_run
@@ -198,7 +206,7 @@ def threads():
     yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
 
 
-CHECKS = (python, packages, data, classifier, runs, folders, disk, browser, gpu, threads)
+CHECKS = (python, packages, data, classifier, page, runs, folders, disk, browser, gpu, threads)
 
 
 def examine(check):

@@ -1,0 +1,139 @@
+"""What the report carries to be the lab: one inline script, the data, the weights, and the policy that allows no more.
+
+There is no bundler. Every module, vendored or ours, becomes a function of its own; its import lines look up what the
+modules before it gave, and what it exports is given on. That is all the syntax that is understood: one import or export
+to a statement, at the beginning of a line, by name.
+"""
+
+import base64
+import hashlib
+import json
+import posixpath
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.errors import LabError
+from ..base.files import sha256
+from .export import Network
+
+FOLDER = Path(__file__).parent
+VENDORED = FOLDER / "vendor/jax-js"
+
+IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}|\*\s+as\s+(\w+))\s+from\s+["\'](\.[^"\']+)["\'];?[ \t]*$', re.M)
+EXPORTS = re.compile(r"^export\s+\{([^}]*)\};?[ \t]*$", re.M)
+EXPORTED = re.compile(r"^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)", re.M)
+STRAY = re.compile(r"^(?:import\s*[\w{*\"']|export\s).*", re.M)
+UNSAFE = re.compile(r"<(?:/?script|!--)", re.I)  # what would end or nest the element that a script stands in
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What the page appends at the end of its body, and the hashes of its scripts for the policy."""
+
+    html: str
+    script_hashes: tuple[str, ...]
+
+    @property
+    def policy(self) -> str:
+        """The content-security policy of a page that carries this: its own scripts, and no request at all."""
+        hashes = " ".join(f"'{digest}'" for digest in self.script_hashes)
+        return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'wasm-unsafe-eval'"
+
+
+def embed(contents: dict, networks: dict[str, Network], entry: str = "view.js") -> Embedded:
+    """The lab in a page: ``contents`` for `lab-data`, the weights of ``networks`` by name, the script from ``entry``.
+
+    Raises:
+        LabError: a file of the script is damaged or not as `script` reads it.
+    """
+    data = json.dumps(contents, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    parts = [f'<script type="application/json" id="lab-data">{data}</script>']
+    for name, network in networks.items():
+        parts.append(
+            f'<script type="text/plain" id="lab-weights-{name}" data-sha256="{network.digest}">'
+            f"{network.payload()}</script>"
+        )
+    code = script(entry)
+    parts.append(f"<script>{code}</script>")
+    return Embedded("\n".join(parts), (script_hash(code),))
+
+
+def script_hash(code: str) -> str:
+    """How a content-security policy names an inline script: sha256-..."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+
+
+def script(entry: str = "view.js", folder: Path = FOLDER) -> str:
+    """``entry`` of ``folder`` and all that it imports as one classic script; `labModules` holds what each exports.
+
+    Raises:
+        LabError: a file is missing, what is vendored is not what was vetted, or an import or export is of another form.
+    """
+    check_vendored(folder / "vendor/jax-js")
+    modules: dict[str, str] = {}
+    _add(entry, folder, modules, ())
+    # Without shared memory jax-js computes on this thread alone: its workers would need another policy.
+    lines = ['"use strict"; const labModules = (SharedArrayBuffer => { const modules = {};']
+    lines += [f'modules["{name}"] = (() => {{\n{code}\n}})();' for name, code in modules.items()]
+    whole = "\n".join([*lines, "return modules; })(undefined);"]) + "\n"
+    if found := UNSAFE.search(whole):
+        raise LabError(
+            f"{folder / entry} and what it imports contain {found[0]!r}, which would end the script: reword it"
+        )
+    return whole
+
+
+def _add(name: str, folder: Path, modules: dict[str, str], within: tuple[str, ...]) -> None:
+    """Put ``name`` into ``modules``, after all that it imports."""
+    if name in modules:
+        return
+    if name in within:
+        raise LabError(f"{folder / name}: imports itself, by way of {', '.join(within)}: take one import out")
+    try:
+        code = (folder / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise LabError(f"{folder / name}: {error.strerror or error}: get the project's files back from git") from None
+    given: list[str] = []
+
+    def imported(match: re.Match) -> str:
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(name), match[3]))
+        _add(other, folder, modules, (*within, name))
+        left = match[2] or "{" + re.sub(r"\bas\b", ":", match[1]) + "}"
+        return f'const {left} = modules["{other}"];'
+
+    def exports(match: re.Match) -> str:
+        for part in filter(None, map(str.strip, match[1].split(","))):
+            own, _, public = part.partition(" as ")
+            given.append(f"{public or own}: {own}")
+        return ""
+
+    def exported(match: re.Match) -> str:
+        given.append(match[2])
+        return f"{match[1]} {match[2]}"
+
+    code = EXPORTED.sub(exported, EXPORTS.sub(exports, IMPORT.sub(imported, code)))
+    if stray := STRAY.search(code):
+        raise LabError(
+            f"{folder / name}: {stray[0][:60]!r} is no import or export that bundle.py reads: use names alone"
+        )
+    modules[name] = f"{code.rstrip()}\nreturn {{{', '.join(given)}}};"
+
+
+def check_vendored(folder: Path = VENDORED) -> dict:
+    """The record of what is vendored, its files verified against it.
+
+    Raises:
+        LabError: a file is missing, or is not what was fetched.
+    """
+    try:
+        record = tomllib.loads((folder / "record.toml").read_text(encoding="utf-8"))
+        for name, digest in record["files"].items():
+            if sha256((folder / name).read_bytes()) != digest:
+                raise ValueError(f"{name}: its sha256 is not that of record.toml")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise LabError(
+            f"{folder}: jax-js is not as it was fetched ({str(error).splitlines()[0]}): get its files back from git"
+        ) from None
+    return record
