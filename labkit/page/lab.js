@@ -212,14 +212,15 @@ export class Lab {
         return found.slice(0, most);
     }
 
-    /** Effects of `dim`, the largest beside random directions first: {name, mean, unit, score, low, high, special}. */
+    /** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, mean, unit, score, low, high, special}. */
     effects(dim, count = 3) {
         const {names, units, mean, score, special, null_low: low, null_high: high} = this.network.effects;
         const row = Number.isInteger(dim) ? {mean: mean[dim], score: score[dim], special: special[dim]} : this.direction(dim);
         if (!row?.mean) return [];
+        const own = String(dim).replace(/^more /, '');  // what a direction is named after comes first
         return names.map((name, k) => ({
             name, unit: units[k], mean: row.mean[k], score: row.score[k], low: low[k], high: high[k], special: !!row.special[k],
-        })).sort((a, b) => Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
+        })).sort((a, b) => (b.name === own) - (a.name === own) || Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
     }
 
     said(dim, measure) {
@@ -249,7 +250,7 @@ export class Lab {
         for (let row = 0; row < GARMENTS; row++) {
             const base = this.vector(row, this.base), z = this.vector(row), own = base.some((x, k) => x !== original[row * this.size + k]);
             const changed = [...z.keys()].filter(k => Math.round((z[k] - base[k]) * GRID));
-            const full = changed.length > 2 * this.size / 3;
+            const full = changed.length > 2 * this.size / 3 || changed.length && this.size > 255;
             bytes.push((own ? 4 : 0) + (full ? 2 : changed.length ? 1 : 0));
             if (own) base.forEach(x => number(clipped(x)));
             if (!full && changed.length) bytes.push(changed.length);

@@ -235,11 +235,9 @@ export function sharePanel(view) {
         <label class="lab-file">Load recipe …<input type="file" class="lab-load" accept=".json,application/json"></label></div>
         <p class="lab-about">A recipe is what the live editor of <code>make explore</code> keeps, too: either opens the other's.</p>`;
     const link = view.part('link');
-    const fill = () => { link.value = view.address(); };
-    link.addEventListener('focus', () => { fill(); link.select(); });
+    link.addEventListener('focus', () => { view.address(); link.select(); });
     view.part('copy').addEventListener('click', async () => {
-        fill();
-        view.refresh();
+        view.address();
         try {
             await navigator.clipboard.writeText(link.value);
             view.say('The link is copied.');
@@ -272,7 +270,7 @@ export function sharePanel(view) {
         if (/json$/.test(file.type) || /\.json$/i.test(file.name)) load(file);
         else view.takePicture(file);
     });
-    return {refresh() { if (document.activeElement !== link) link.value = ''; link.placeholder = 'made when you copy it'; }};
+    return {};
 }
 
 function download(blob, name) {

@@ -254,11 +254,12 @@ export class View {
         });
     }
 
-    /** The address of the page with the state in it. */
+    /** Put the state into the address of the page, and that where it can be copied. */
     address() {
         const link = `#${this.lab.link()}`;
         try { history.replaceState(null, '', link); } catch { /* a page without an address of its own */ }
-        return location.href.split('#')[0] + link;
+        this.part('link').value = location.href.split('#')[0] + link;
+        this.refresh();  // a link rounds what it cannot say
     }
 
     // ----- tabs
@@ -273,6 +274,7 @@ export class View {
             });
         };
         this.show = name => open(tabs.find(tab => tab.dataset.name === name));
+        tabs.at(-1).addEventListener('focus', () => this.address());
         tabs.forEach((tab, k) => {
             tab.addEventListener('click', () => open(tab));
             tab.addEventListener('keydown', event => {

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from ..config import config_for
 from ..figures.catalogue import FIGURES
 from ..gans import reported
 from ..gans.losses import NonSaturating
+from ..page import contents
+from ..page.bundle import Embedded
+from ..study import records
 from ..training.runs import Run, load_run, run_folder
 
 TITLE = "What a GAN learns from sixty thousand garments"
@@ -54,14 +58,31 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
     page = jinja2.Environment(autoescape=True).from_string(
         (Path(__file__).parent / "templates/page.html.j2").read_text()
     )
+    lab = _lab(parameters) if any('class="lab-here"' in chapter["body"] for chapter in chapters) else None
     content = page.render(
         title=TITLE,
         lead=LEAD,
         made=_provenance(parameters, seconds),
         chapters=chapters,
         pygments=HtmlFormatter().get_style_defs(".highlight"),
+        pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
+        lab=lab,
+        lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
     )
     return write_atomic(stage / "report.html", content.encode())
+
+
+def _lab(parameters: dict) -> Embedded | None:
+    """The lab of this report, with the network of its last chapters; None, and a line, where it cannot be made."""
+    seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+    config = config_for(reported()[-1], parameters["profile"], **seed, **parameters["changes"])
+    start = {name: parameters[name] for name in ("dims",) if name in parameters}
+    try:
+        arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
+        return contents.lab([load_run(run_folder(config))], seed=parameters.get("latent_seed", 0), arms=arms, **start)
+    except LabError as error:
+        print(f"the sliders of the report are left out: {error}", file=sys.stderr)
+        return None
 
 
 def _exporter():
