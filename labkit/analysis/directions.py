@@ -184,7 +184,7 @@ def _identity(run: Run) -> tuple:
     return (
         VERSION,
         effects.VERSION,
-        run.manifest["files"]["generator.safetensors"],
+        run.generator_sha256,
         load_classifier()[1]["sha256"],
         effects.BASES[run.config.profile],
     )

@@ -191,7 +191,7 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
 def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
     card, bases = load_classifier()[1], BASES[run.config.profile]
-    identity = (VERSION, run.manifest["files"]["generator.safetensors"], card["sha256"], bases)
+    identity = (VERSION, run.generator_sha256, card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
         return EffectTable(**cache.load(run.folder, "atlas", identity))
     d, g = run.config.latent_dim, run.generator(device)

@@ -333,10 +333,13 @@ def column(effects: EffectTable, name: str) -> Tensor:
     return effects.mean[:, NAMES.index(name)]
 
 
+FORWARD, LARGEST = 0.9, 0.25  # share of a smooth sweep's steps that go forward, and its largest step's of the way
+
+
 def smooth(effects: EffectTable) -> Tensor:
     """(k,): whether a sweep has no step above a quarter of the way and 90 % of its steps forward."""
     _, forward, largest, _ = (effects.sweeps[:, i] for i in range(len(SWEEPS)))
-    return (largest < 0.25) & (forward > 0.9)
+    return (largest < LARGEST) & (forward > FORWARD)
 
 
 def meaningful(effects: EffectTable) -> Tensor:

@@ -1,6 +1,7 @@
 """A recipe: the file from which the editor brings back the same network, the same vectors and the same pixels.
 
-A JSON object: format, run (its folder below data/runs), generator_sha256, seed, dims (of the sliders), directions
+A JSON object: format, run (its folder below data/runs, or
+studies/ and that below data/studies), generator_sha256, seed, dims (of the sliders), directions
 (a unit vector for each name among dims), base and z (eight vectors each).
 """
 
@@ -12,9 +13,9 @@ import torch
 from torch import Tensor
 
 from .. import latent
-from ..base import paths
 from ..base.errors import LabError
 from ..training import runs
+from .worlds import name_of_world, open_world, worlds
 
 FORMAT = 1
 GARMENTS = 8  # vectors in a recipe
@@ -47,8 +48,8 @@ def encode_recipe(recipe: Recipe) -> bytes:
     """``recipe`` as the content of its file."""
     content = {
         "format": FORMAT,
-        "run": recipe.run.folder.relative_to(paths.RUNS).as_posix(),
-        "generator_sha256": recipe.run.manifest["files"]["generator.safetensors"],
+        "run": name_of_world(recipe.run.folder),
+        "generator_sha256": recipe.run.generator_sha256,
         "seed": recipe.seed,
         "dims": recipe.dims,
         "directions": {name: unit.tolist() for name, unit in recipe.directions.items()},
@@ -73,9 +74,9 @@ def read_recipe(path: Path) -> Recipe:
         base_vectors(z.shape[1], seed)  # refuses what is no seed
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, AttributeError, LabError) as error:
         raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
-    folders = [folder for folder in runs.finished() if folder.relative_to(paths.RUNS).as_posix() == name]
-    run = runs.load_run(folders[0]) if folders else None
-    if not run or run.manifest["files"]["generator.safetensors"] != digest or run.config.latent_dim != z.shape[1]:
+    folder = next((folder for folder in worlds() if name_of_world(folder) == name), None)
+    run = open_world(folder) if folder else None
+    if not run or run.generator_sha256 != digest or run.config.latent_dim != z.shape[1]:
         raise LabError(
             f"{path} was made with run {name}, generator {str(digest)[:8]}, which is not here: train it first"
         )

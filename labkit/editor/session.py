@@ -22,6 +22,7 @@ from ..figures import catalogue, sheets
 from ..gans import reported
 from ..training import runs
 from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
+from .worlds import listed, open_world, worlds
 
 State = tuple[Tensor, Tensor, int]  # base vectors, z, and the seed that drew the base vectors
 RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
@@ -49,9 +50,10 @@ class Editor:
     """Eight garments and the latent vectors behind them.
 
     What an edit changes, ``dim``, is a dimension of z by its number or one of ``directions`` by its name; `find` looks
-    for these. ``run`` is the folder of a finished run (left out: the DCGAN of the longest profile there is), ``dims``
-    have a slider from the start, ``seed`` draws the base vectors. A method takes effect at once, or says in ``status``
-    why not and leaves everything as it was. A subclass draws in `refresh`, which is called after every method.
+    for these. ``run`` is the folder of a finished run, or of a run of a study that keeps weights (left out: the DCGAN
+    of the longest profile there is), ``dims`` have a slider from the start, ``seed`` draws the base vectors. A method
+    takes effect at once, or says in ``status`` why not and leaves everything as it was. A subclass draws in `refresh`,
+    which is called after every method.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Editor:
         self.directions: dict[str, Tensor] = {}  # unit vectors by name
         self.descriptions: dict[str, str] = {}  # what these were measured to do
         # The GAN of the last chapter comes first, each in its longest profile.
-        best = sorted(runs.finished(), key=lambda folder: folder.parts[-2] != reported()[-1])
+        best = sorted(worlds(), key=lambda folder: folder.parts[-2] != reported()[-1])
         self.use(run or (best[0] if best else paths.RUNS))
 
     def opened(self) -> runs.Run:
@@ -98,11 +100,11 @@ class Editor:
 
     def figure(self):
         """The present state as a matplotlib Figure."""
-        config, dims = self.opened().config, (self.z != self.base).any(0).nonzero().flatten().tolist()
+        run, dims = self.opened(), (self.z != self.base).any(0).nonzero().flatten().tolist()
         edited = "edited: " + ", ".join(f"z[{dim}]" for dim in dims[:6]) + (", \u2026" if len(dims) > 6 else "")
         return sheets.edit(
             *self.images(),
-            f"{config.model}, {config.profile}, seed {config.seed}; "
+            f"{run.config.model}, {run.config.profile}, seed {run.config.seed}, {run.length}; "
             f"vectors of seed {self.seed}, {edited if dims else 'as drawn'}",
         )
 
@@ -131,7 +133,7 @@ class Editor:
     @_reports
     def use(self, folder: Path):
         """Open the run in ``folder``, trained and verified. The vectors stay if they fit."""
-        run, dims = runs.load_run(_listed(folder)), self.dims
+        run, dims = open_world(listed(folder)), self.dims
         found, descriptions = _measured_directions(run)
         if self.run is None and (unknown := [dim for dim in dims if isinstance(dim, str) and dim not in found]):
             raise LabError(
@@ -332,20 +334,6 @@ def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, st
         key: f"{name} {measured.mean[k, i]:+.3g}"
         for k, (key, name, i) in enumerate(zip(found, names, strongest, strict=True))
     }
-
-
-def _listed(folder: Path) -> Path:
-    """``folder`` as the list of finished runs spells it, or as it is if it holds no run.
-
-    Raises:
-        LabError: it is no path, or it holds a run that is not in the list.
-    """
-    if not isinstance(folder, str | Path):
-        raise LabError(f"run = {folder!r} is not the folder of a run")
-    found = next((known for known in runs.finished() if known.resolve() == Path(folder).resolve()), None)
-    if not found and (Path(folder) / "run.json").exists():
-        raise LabError(f"{folder} is not below {paths.RUNS}: the editor opens the runs there")
-    return found or Path(folder)
 
 
 def _check_rows(rows: list[int]) -> list[int]:

@@ -19,9 +19,9 @@ from ..data import CLASSES
 from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
 from ..gans import GANS
-from ..training import runs
 from .recipe import GARMENTS
 from .session import MEASURES, RANGE, Editor, name_of
+from .worlds import label, worlds
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")
@@ -220,7 +220,7 @@ class LatentExplorer(Editor):
 
     def _switch(self, model: str) -> None:
         """Open the best run of the other network."""
-        found = _runs_of(model)
+        found = worlds(model)
         self.use(found[0] if found else paths.RUNS / "quick" / model)
 
     def _select_target(self, target: str) -> None:
@@ -236,13 +236,13 @@ class LatentExplorer(Editor):
         """Let every control show the state; a control that shows it already sends nothing."""
         _set_options(self.recipe, self.kept())
         if not self.run:
-            _set_options(self.folder, [(_label(folder), folder) for folder in runs.finished()], None)
+            _set_options(self.folder, [(label(folder), folder) for folder in worlds()], None)
             return
         model = self.run.config.model
         names = ("base", "edited", "difference")[: 3 if self.change.value else 2]
         self.names.value = f'<div class="labkit-names">{"".join(f"<span>{name}</span>" for name in names)}</div>'
         self.network.value, self.base_seed.value, self.dimension.max = model, self.seed, self.base.shape[1] - 1
-        _set_options(self.folder, [(_label(folder), folder) for folder in _runs_of(model)], self.run.folder)
+        _set_options(self.folder, [(label(folder), folder) for folder in worlds(model)], self.run.folder)
         self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
         self._sync_lists()
         if torch.equal(self.z[self.start.value], self.base[self.start.value]):
@@ -320,16 +320,6 @@ def _check_message(widget: w.Widget, state: dict) -> None:
         raise TraitError("nothing is chosen")
     if hasattr(widget, "max") and not (type(value) in (int, float) and widget.min <= value <= widget.max):
         raise TraitError(f"{value!r} is not a number from {widget.min:g} to {widget.max:g}")
-
-
-def _runs_of(model: str) -> list[Path]:
-    """The finished runs of ``model``, the longest profile first."""
-    return [folder for folder in runs.finished() if folder.parts[-2] == model]
-
-
-def _label(folder: Path) -> str:
-    """What the list of runs shows for ``folder``."""
-    return f"{folder.parts[-3]}, {folder.name}"
 
 
 def _set_options(dropdown: w.Dropdown, options: list, value=...) -> None:

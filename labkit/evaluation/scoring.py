@@ -343,10 +343,7 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
         ("floor", paths.MEASURED, "training images", None),
         ("ceiling", paths.MEASURED, "noise", None),
     ]
-    wanted += [
-        (run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.manifest["files"]["generator.safetensors"], run)
-        for run in found
-    ]
+    wanted += [(run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.generator_sha256, run) for run in found]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
         identity = VERSION, load_classifier()[1]["sha256"], n, of

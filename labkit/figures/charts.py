@@ -112,3 +112,29 @@ def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list
         )
         ax.legend(loc="lower left")
     return figure
+
+
+@report_figure(
+    27,
+    "smoothness",
+    "Sweeps from \u22123 to 3: the share of dimensions of which at least so many steps go forward, beside random "
+    "directions.",
+)
+def smoothness(panels: dict[str, tuple[Tensor, Tensor]], asked: float) -> Figure:
+    """Figure 27: for each network the share of steps forward, 0 to 1, of every dimension (k,) and direction (m,).
+
+    ``asked`` is the share that the claims on smoothness ask for.
+    """
+    figure = Figure(figsize=(11, 3.4))
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    lowest = min(shares.min().item() for pair in panels.values() for shares in pair)
+    for ax, (title, (forward, null)) in zip(axes, panels.items(), strict=True):
+        for shares, colour, label in ((null, "0.55", "random directions"), (forward, BLUE, "dimensions")):
+            ordered = np.concatenate([[0.0], np.sort(shares.numpy()), [1.0]])
+            left = np.concatenate([[1.0], 1 - np.arange(len(shares)) / len(shares), [0.0]])
+            ax.step(100 * ordered, 100 * left, where="pre", color=colour, label=label)
+        ax.axvline(100 * asked, color=ORANGE, ls="--", lw=1.2, label=f"{asked:.0%}, asked for")
+        ax.set(title=title, xlabel="steps that go forward, %, at least", xlim=(max(0, 100 * lowest - 5), 100))
+        ax.legend(loc="lower left")
+    axes[0].set_ylabel("share of them, %")
+    return figure

@@ -138,5 +138,5 @@ def _training(run: Run) -> str:
     return (
         f"{', '.join(recipe)}; trained in {run.manifest['seconds']:.0f} s on {machine['device']} with {threads},"
         f" torch {machine['torch']}, {machine.get('precision', 'float32')};"
-        f" generator sha256 {run.manifest['files']['generator.safetensors'][:12]}"
+        f" generator sha256 {run.generator_sha256[:12]}"
     )

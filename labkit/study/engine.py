@@ -65,7 +65,7 @@ def study(
         print(table(jobs, have(folder, jobs, at), {}))
         return 0
     _distributed()
-    with exclusive(folder):
+    with _place(folder):
         for stale in folder.glob("*/*/.*.part"):
             stale.unlink(missing_ok=True)
         missing = [job for job, row in have(folder, jobs, at).items() if not row]
@@ -118,6 +118,17 @@ def table(jobs: list[Job], found: dict[Job, str], faults: dict[Job, str]) -> str
     counts = Counter("done" if found[job] else "failed" if job in faults else "missing" for job in jobs)
     lines += ["", ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))]
     return "\n".join(lines + [f"failed: {job.name}: {line}" for job, line in faults.items()])
+
+
+@contextlib.contextmanager
+def _place(folder: Path):
+    """``folder`` for this process alone; it goes again if nothing came into it."""
+    with exclusive(folder):
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 # ----- a cluster

@@ -91,8 +91,8 @@ class Record:
         """One column of the history, (epochs, steps): loss_d, loss_g, d_real or d_fake."""
         return self.history[..., COLUMNS.index(name)]
 
-    def generator(self, device: str = "cpu") -> nn.Module:
-        """The generator of the last look in eval mode; its weights were kept in half precision.
+    def run(self) -> Run:
+        """The run with the generator of the last look, whose weights were kept in half precision, and without D.
 
         Raises:
             LabError: they were not kept, or are damaged.
@@ -105,7 +105,12 @@ class Record:
             )
         tensors = _tensors(self.folder / names[0], _content(self.folder, names[0], self.manifest))
         state = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-        return Run(self.folder, self.config, self.manifest, state, {}, self.history).generator(device)
+        return Run(self.folder, self.config, self.manifest, state, {}, self.history)
+
+
+def with_weights() -> list[Path]:
+    """The folders of all records, of whatever study, that keep weights; nothing is verified yet."""
+    return sorted(path.parent for path in paths.STUDIES.glob("*/*/seed*/generator-*.safetensors"))
 
 
 def with_pictures(found: Iterable[Record]) -> Record | None:

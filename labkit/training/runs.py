@@ -56,6 +56,11 @@ class Run:
         return len(self.history)
 
     @property
+    def generator_sha256(self) -> str:
+        """The digest of the file that the generator was read from: what tells it from every other."""
+        return next(digest for name, digest in self.manifest["files"].items() if name.startswith("generator"))
+
+    @property
     def length(self) -> str:
         """``epochs`` in words, for a caption."""
         return (

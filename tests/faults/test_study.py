@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -24,6 +23,7 @@ from labkit import cli, data
 from labkit.base import paths
 from labkit.base.files import exclusive, sha256
 from labkit.base.paths import ROOT
+from labkit.data import loading
 from labkit.study import engine, records, worker
 from labkit.study.engine import study
 from labkit.study.plan import plan
@@ -186,10 +186,10 @@ class Cluster:
         ]
         self.add(2)
 
-    def add(self, count, **own):
+    def add(self, count, threads=1, **own):
         """``count`` more workers."""
         for index in range(len(self.processes), len(self.processes) + count):
-            options = ["--host", "127.0.0.1", "--nthreads", "1", "--name", f"w{index}"]
+            options = ["--host", "127.0.0.1", "--nthreads", str(threads), "--name", f"w{index}"]
             log = self.folder / f"w{index}.log"
             self.processes.append(dask(log, self.folder / f"w{index}", "worker", self.address, *options, **own))
 
@@ -303,16 +303,21 @@ def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, 
 
 @needs_dask
 @pytest.mark.slow
-def test_a_worker_with_another_labkit_is_refused(cluster, studies, tmp_path, refused):
-    """Also one that has none."""
+def test_a_worker_that_will_not_do_is_refused(cluster, studies, tmp_path, refused):
+    """It has another labkit, or none, or two threads."""
     (tmp_path / "none/labkit").mkdir(parents=True)
     (tmp_path / "none/labkit/__init__.py").write_text("raise ModuleNotFoundError('there is none')")
     shutil.copytree(ROOT / "labkit", tmp_path / "other/labkit")
     with (tmp_path / "other/labkit/latent.py").open("a") as source:
         source.write("# changed\n")
-    for name, words in (("other", "another labkit (0."), ("none", "no labkit, or none that knows studies")):
+    others = [
+        ("another labkit (0.", 1, {"PYTHONPATH": str(tmp_path / "other")}),
+        ("no labkit, or none that knows studies", 1, {"PYTHONPATH": str(tmp_path / "none")}),
+        ("has 2 threads: start it with --nthreads 1", 2, {}),
+    ]
+    for words, threads, own in others:
         before = len(cluster.processes)
-        cluster.add(1, PYTHONPATH=str(tmp_path / name))
+        cluster.add(1, threads, **own)
         log = cluster.folder / f"w{before}.log"
         wait_for(lambda log=log: "Registered to" in log.read_text())
         try:
@@ -323,6 +328,23 @@ def test_a_worker_with_another_labkit_is_refused(cluster, studies, tmp_path, ref
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
             wait_for(lambda seen=seen: cluster.removed() > seen)
+
+
+@needs_dask
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_one_line(studies, tmp_path, monkeypatch, refused):
+    address = f"tcp://127.0.0.1:{free_port()}"
+    scheduler = dask(
+        tmp_path / "log", tmp_path, "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]
+    )
+    try:
+        wait_for(lambda: "Scheduler at" in (tmp_path / "log").read_text(), scheduler)
+        monkeypatch.setattr(engine, "CONNECT", 5)
+        with refused(f"{address} has no worker", "docs/cluster.md"):
+            study(**SMALL, seeds="1", name="refused", scheduler=address)
+    finally:
+        scheduler.kill()
+        scheduler.wait(30)
 
 
 @needs_dask
@@ -399,36 +421,14 @@ def test_no_scheduler_is_one_line(said, studies, monkeypatch, scheme):
     status, _, err = said("--scheduler", address)
     assert status == 1 and len(err) == 1
     assert err[0].startswith(f"labkit: no scheduler of Dask answers at {address}") and "docs/cluster.md" in err[0]
+    assert not list(studies.rglob("*"))
 
 
-@needs_dask
-def test_workers_that_will_not_do_are_named(refused):
-    """What the client is told of them; real ones stand in the tests above."""
-    own = dict(worker.describe(), lacks="")
-
-    def check(threads, **said):
-        def wait_for_workers(count, timeout):
-            if not threads:
-                raise TimeoutError
-
-        client = SimpleNamespace(
-            scheduler=SimpleNamespace(address="tcp://here:1"),
-            wait_for_workers=wait_for_workers,
-            run_on_scheduler=lambda describe: own,
-            run=lambda describe, on_error: {"tcp://there:2": own | said},
-            nthreads=lambda: {"tcp://there:2": threads},
-        )
-        return engine._Study(client, Path("s"), [], (), (), "cpu")._check_workers()
-
-    with refused("tcp://here:1", "has no worker"):
-        check(0)
-    with refused("tcp://there:2", "has 2 threads"):
-        check(2)
-    with refused("tcp://there:2", "has no Fashion-MNIST in "):
-        check(1, lacks="has no Fashion-MNIST in somewhere")
-    with refused("tcp://there:2", "has another labkit"):
-        check(1, sources="other")
-    assert check(1) is False and check(1, gpu=True) is True
+def test_a_worker_says_that_it_lacks_the_data(tmp_path, monkeypatch):
+    assert worker.describe()["lacks"] == ""
+    monkeypatch.setattr(paths, "DATA", tmp_path)
+    monkeypatch.setattr(loading, "SYSTEM", tmp_path)
+    assert worker.describe()["lacks"].startswith(f"has no Fashion-MNIST in {tmp_path}: run 'labkit data' there")
 
 
 def test_without_the_package_one_line_says_what_to_install(said, studies, monkeypatch):

@@ -1077,7 +1077,7 @@ def test_evidence_of_a_run_and_of_a_record(tmp_path):
 def test_notes_name_what_is_to_be_known(plain):
     found = claims.notes(list(plain.values())).splitlines()
     assert {re.match(r"- \*\*(\w+)\*\*: ", line)[1] for line in found} == {
-        "V2", "L5", "L20", "L40", "L60", "L80", "L7", "D1", "D2", "D5", "S1", "S2",
+        "V2", "L5", "L20", "L40", "L60", "L80", "L7", "D1", "D2", "D5", "D6", "S1", "S2",
     }  # fmt: skip
     assert "0.42" in plain["S1"].note and "after the ranges had been seen" in plain["D1"].note
 

@@ -107,6 +107,7 @@ CALLS = {
             {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg")
         ),
     ),
+    "smoothness": (27, lambda: charts.smoothness({"DCGAN": (scores(100).sigmoid(), scores(50).sigmoid())}, 0.9)),
 }
 # Those beside the report.
 OTHERS = {
@@ -824,3 +825,14 @@ def test_structure_names_every_layer(model, part):
     top_down = [label for _, label in sorted(column, reverse=True)]
     assert top_down == [layer.label for layer in described if layer.part != "shortcut"]  # as the forward pass goes
     assert all(figure.axes[0].get_ylim()[0] < y < figure.axes[0].get_ylim()[1] for y, _ in column)
+
+
+def test_smoothness_counts_the_dimensions_at_every_threshold():
+    shares = torch.tensor([0.5, 0.8, 0.8, 0.95])
+    axes = charts.smoothness({"a": (shares, torch.full((2,), 0.7))}, 0.9).axes[0]
+    line = next(line for line in axes.get_lines() if line.get_label() == "dimensions")
+    x, y = line.get_xdata(), line.get_ydata()
+    assert line.get_drawstyle() == "steps-pre"
+    for asked in (10, 49, 60, 79, 81, 94, 99):
+        # between two points the line is as high as the later one
+        assert y[(x >= asked).argmax()] == pytest.approx(100 * (shares * 100 >= asked).float().mean().item()), asked

@@ -144,7 +144,7 @@ def test_a_record_is_what_the_run_was(made, trained):
     assert record.edits.shape == (3, 8, 28, 28) and not torch.equal(record.edits[0], record.edits[-1])
     assert album.read(folder).epochs == [1, 2] and records.with_pictures([record]) is record
     assert torch.equal(album.read(folder).pictures[1], album.draw(trained_generator(state, n=1000), 100))
-    kept = latent.sample(record.generator(), z)
+    kept = latent.sample(record.run().generator(), z)
     assert (kept - images).abs().max() * 127.5 < 1.5  # half precision
     assert record.effects.mean.shape[0] == 100 and record.effects.null.shape[0] == 10
     assert record.manifest["measured"] | {"images": 200, "bases": 10, "null": 10} == record.manifest["measured"]
@@ -231,7 +231,7 @@ def test_weights_that_were_not_kept_are_asked_for(made, tmp_path, refused):
     few = {"record.json": json.dumps(manifest).encode(), "record.safetensors": files["record.safetensors"]}
     records.write(few, job, tmp_path)
     with refused("vanilla-ours seed 3", "--weights 3"):
-        records.load_record(tmp_path).generator()
+        records.load_record(tmp_path).run()
 
 
 # ----- what a worker keeps

@@ -16,10 +16,11 @@ from labkit import latent
 from labkit.analysis import directions, effects
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
-from labkit.editor import session
+from labkit.editor import session, worlds
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS
+from labkit.study import records
 from labkit.training import runs
 from labkit.training import state as training_state
 
@@ -56,6 +57,7 @@ def folders(root):
 def home(trained, tmp_path, monkeypatch):
     """The folders of the runs, by name; what is kept goes to a folder of the test's own."""
     monkeypatch.setattr(paths, "RUNS", trained)
+    monkeypatch.setattr(paths, "STUDIES", tmp_path / "studies")
     monkeypatch.setattr(paths, "KEPT", tmp_path / "figures" / "explorer")
     return folders(trained)
 
@@ -1134,3 +1136,50 @@ def test_bad_dimensions_at_the_start_are_told(home, dims):
 def test_a_bad_seed_at_the_start_is_told(home, seed):
     e = Editor(home["vanilla"], seed=seed, device="cpu")
     assert refuses(e, f"seed = {seed!r}") and e.run is None
+
+
+# ----- other worlds: runs of a study
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, home):
+    """The folder of a record that ships with weights, in a copy that may be damaged."""
+    shipped = next((paths.ROOT / "data/studies/seeds/vanilla-ours").glob("seed*/generator-*")).parent
+    folder = paths.STUDIES / "seeds/vanilla-ours" / shipped.name
+    shutil.copytree(shipped, folder)
+    return folder
+
+
+def test_a_run_of_a_study_is_opened_beside_the_finished_runs(editor, world):
+    assert worlds.worlds() == [*runs.finished(), world] and worlds.worlds("dcgan") == [
+        folder for folder in runs.finished() if folder.parts[-2] == "dcgan"
+    ]
+    vectors = editor.z.clone()
+    editor.use(world)
+    g = records.load_record(world).run().generator()
+    assert not editor.failed and shows(editor, g, vectors, vectors)
+    texts = [worlds.label(folder) for folder in worlds.worlds()]
+    assert len({*texts}) == len(texts) and texts[-1] == f"seeds: vanilla-ours, {world.name}"
+
+
+def test_a_recipe_of_another_world_brings_it_back(editor, world):
+    editor.use(world)
+    editor.set(5, 2.5)
+    editor.save()
+    before, wanted = editor.images()[1].clone(), editor.z.clone()
+    editor.use(runs.finished()[0])
+    editor.load(editor.kept()[0])
+    assert not editor.failed and editor.run.folder == world
+    assert torch.equal(editor.z, wanted) and torch.equal(editor.images()[1], before)
+
+
+def test_a_damaged_world_is_refused_and_nothing_changes(editor, world):
+    flip(next(world.glob("generator-*")))
+    before = state(editor)
+    editor.use(world)
+    assert refuses(editor, "generator-", "damaged") and same(state(editor), before)
+
+
+def test_without_finished_runs_a_world_is_opened(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
+    assert Editor(device="cpu").run.folder == world
