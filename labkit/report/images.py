@@ -15,15 +15,20 @@ PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
 
 
 def encode(bodies: Iterable[str]) -> dict[str, bytes]:
-    """The content of a WebP file for each PNG in ``bodies`` (HTML), by the PNG's base64 text."""
+    """The content of a WebP file for each PNG in ``bodies`` (HTML), by the base64 text of the PNG; none for a damaged one."""
     found = sorted({text for body in bodies for text in PNG.findall(body)})
     with ThreadPoolExecutor() as pool:
-        return dict(zip(found, pool.map(_webp, found), strict=True))
+        return {text: content for text, content in zip(found, pool.map(_webp, found), strict=True) if content}
 
 
 def put(body: str, encoded: Mapping[str, bytes], place: Place) -> str:
-    """``body`` with every PNG replaced by its WebP, where ``place`` puts it."""
-    return PNG.sub(lambda match: f'src="{place(encoded[match[1]], _name(match[1]))}"', body)
+    """``body`` with every PNG that is in ``encoded`` replaced by its WebP, where ``place`` puts it."""
+
+    def placed(match: re.Match) -> str:
+        text = match[1]
+        return f'src="{place(encoded[text], f"{sha256(text.encode())[:16]}.webp")}"' if text in encoded else match[0]
+
+    return PNG.sub(placed, body)
 
 
 def inside(content: bytes, name: str) -> str:
@@ -31,13 +36,14 @@ def inside(content: bytes, name: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 
-def _name(png: str) -> str:
-    return f"{sha256(png.encode())[:16]}.webp"
-
-
 def _webp(png: str) -> bytes:
-    image, content = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
-    if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
-        image = image.convert("RGB")
-    image.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
+    """The picture in base64 text ``png`` as the content of a WebP file; empty if it cannot be read."""
+    content = io.BytesIO()
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(png)))
+        opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
+        picture = image.convert("RGB") if opaque else image
+        picture.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
+    except (OSError, ValueError):
+        return b""
     return content.getvalue()

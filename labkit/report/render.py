@@ -63,7 +63,7 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
 
     if site:
         write_site(
-            stage / "site", stage / "figures", partial(page, models=reported(), sources="data: 'self'", site=True)
+            stage / "site", stage / "figures", partial(page, models=reported()[::-1], sources="data: 'self'", site=True)
         )
     return write_atomic(stage / "report.html", page(images.inside, reported()[-1:], "data:").encode())
 
