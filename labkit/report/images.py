@@ -15,7 +15,7 @@ PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
 
 
 def encode(bodies: Iterable[str]) -> dict[str, bytes]:
-    """The content of a WebP file for each PNG in ``bodies`` (HTML), by the base64 text of the PNG; none for a damaged one."""
+    """The content of a WebP file for each PNG in ``bodies`` (HTML), by its base64 text; a damaged one has none."""
     found = sorted({text for body in bodies for text in PNG.findall(body)})
     with ThreadPoolExecutor() as pool:
         return {text: content for text, content in zip(found, pool.map(_webp, found), strict=True) if content}
