@@ -26,7 +26,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke site study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -52,6 +52,9 @@ report: $(READY) ## load or train, run all notebooks, draw every figure, write b
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
 	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
+
+site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
+	@set -f; $(PYTHON) -m labkit report --site --profile "$$PROFILE" --device "$$DEVICE" $$SET
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@set -f; $(PYTHON) -m labkit study --device "$$DEVICE" $$ARGS

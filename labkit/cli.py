@@ -73,7 +73,10 @@ def report(options) -> None:
     from .report.settings import parse_setting
 
     settings = dict(map(parse_setting, options.settings))
-    print(f"report: {make_report(options.profile, options.device, settings, retrain=options.retrain)}")
+    made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+    print(f"report: {made}")
+    if options.site:
+        print(f"site: {paths.BUILD / 'site'}")
 
 
 def pdf(options) -> None:
@@ -122,6 +125,7 @@ def parser() -> argparse.ArgumentParser:
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
     )
+    of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _study_options(of[study])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
     of[score].add_argument(

@@ -152,15 +152,21 @@ def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
     last three of `NAMES` have no sign, and a null mean of their own. Over random directions both are close to normal.
     """
     mean, of_null = effects.change.mean(1), null.change.mean(1)
-    signed = torch.tensor([name in pictures.ATTRIBUTES for name in NAMES])
-    centre = torch.where(signed, 0.0, of_null.mean(0))
-    deviation = ((of_null - centre).square().sum(0) / (len(of_null) - (~signed).float())).sqrt().clamp(min=1e-12)
+    centre, deviation = spread_of(of_null)
     score = (mean - centre) / deviation
     q = false_discovery(t_two_sided(score, (len(of_null) - 1) // 2 * 2))
     entering, null_entering = effects.entering.mean(1), null.entering.mean(1)
     lab = mean_interval(effects, LAB_DIMS)[1:] if len(mean) > max(LAB_DIMS) else (mean[0, :0], mean[0, :0])
     ends, sweeps = bootstrap(effects.change), (effects.sweeps, null.sweeps)
     return EffectTable(mean, *ends, of_null, score, q, *sweeps, pairs, entering, null_entering, *lab)
+
+
+def spread_of(null: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the effects of random directions, ``null`` (m, a), lie, and their deviation, (a,) each; see `compare`."""
+    signed = torch.tensor([name in pictures.ATTRIBUTES for name in NAMES])
+    centre = torch.where(signed, 0.0, null.mean(0))
+    deviation = ((null - centre).square().sum(0) / (len(null) - (~signed).float())).sqrt().clamp(min=1e-12)
+    return centre, deviation
 
 
 def mean_interval(effects: Effects, dims: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:

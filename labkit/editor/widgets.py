@@ -307,7 +307,8 @@ class LatentExplorer(Editor):
             return {"text/plain": self.status}
         text = "The latent editor at rest. Open this notebook with make lab, and it moves."
         picture = catalogue.encode(self.figure())["png"]
-        return {"text/plain": text, "text/html": catalogue.on_page(picture, text, 810)}
+        # In the page of the report the lab takes the place of the figure, where it can run: see `page`.
+        return {"text/plain": text, "text/html": f'<div class="lab-here">{catalogue.on_page(picture, text, 810)}</div>'}
 
 
 def _check_message(widget: w.Widget, state: dict) -> None:

@@ -32,8 +32,11 @@ def make_report(
     settings: dict | None = None,
     notebooks: list[Path] = NOTEBOOKS,
     retrain: bool = False,
+    site: bool = False,
 ) -> Path:
     """Run ``notebooks`` with ``settings``, publish build/<profile>/report.html and figures/<profile>/.
+
+    With ``site``, build/site/ too: the report for a static host, with the sliders of all networks.
 
     ``settings`` are parameters of the notebooks or fields of TrainConfig. With ``retrain`` no finished run is loaded:
     networks are trained anew, into `paths.RETRAINED`. Returns the path of the HTML report.
@@ -59,12 +62,14 @@ def make_report(
             for number, notebook in enumerate(notebooks, 1):
                 print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
                 execute(notebook, stage / notebook.name, parameters, stage)
-            report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start)
+            report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start, site)
         except LabError:
             os.replace(stage, failed)
             print(f"the failed notebook is kept as {failed / notebook.name}", file=sys.stderr)
             raise
         shutil.rmtree(stage / "jupyter")
+        if site:
+            publish(stage / "site", paths.BUILD / "site")
         publish(stage / "figures", paths.FIGURES / profile)
         publish(stage, paths.BUILD / profile)
         return paths.BUILD / profile / report.name

@@ -3,8 +3,13 @@
 import re
 import shutil
 import subprocess
+import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+
+import nbformat
+from pygments.formatters import HtmlFormatter
 
 from .. import data
 from ..base import paths
@@ -14,27 +19,69 @@ from ..config import config_for
 from ..figures.catalogue import FIGURES
 from ..gans import reported
 from ..gans.losses import NonSaturating
+from ..page import contents
+from ..page.bundle import Embedded
+from ..study import records
 from ..training.runs import Run, load_run, run_folder
+from . import images
+from .site import template, write_site
 
 TITLE = "What a GAN learns from sixty thousand garments"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without sliders
 LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 
 
-def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> Path:
-    """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing."""
-    import jinja2
-    import nbformat
-    from pygments.formatters import HtmlFormatter
+def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: bool = False) -> Path:
+    """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing.
 
-    missing = [str(n) for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
-    if missing:
+    With ``site`` there is ``stage/site`` too, for any static host: see `site.write_site`.
+
+    Raises:
+        LabError: a figure is missing, or there is one that nobody declared.
+    """
+    _check_figures(stage)
+    chapters, made = _chapters(stage, names), _provenance(parameters, seconds)
+    has_lab = any('class="lab-here"' in chapter["body"] for chapter in chapters)
+    encoded = images.encode(chapter["body"] for chapter in chapters)
+
+    def page(place: images.Place, models: list[str], sources: str, **more) -> str:
+        """The page with pictures where ``place`` says, from ``sources``, and the sliders of ``models``."""
+        placed = [chapter | {"body": images.put(chapter["body"], encoded, place)} for chapter in chapters]
+        lab = _lab(parameters, models) if has_lab else None
+        return template("page").render(
+            title=TITLE,
+            lead=LEAD,
+            made=made,
+            chapters=placed,
+            pygments=HtmlFormatter().get_style_defs(".highlight"),
+            pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
+            lab=lab,
+            lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
+            policy=(lab.policy if lab else POLICY).replace("img-src data:", f"img-src {sources}"),
+            **more,
+        )
+
+    if site:
+        write_site(
+            stage / "site", stage / "figures", partial(page, models=reported()[::-1], sources="data: 'self'", site=True)
+        )
+    return write_atomic(stage / "report.html", page(images.inside, reported()[-1:], "data:").encode())
+
+
+def _check_figures(stage: Path) -> None:
+    """Refuse a report that lacks a declared figure, or has another."""
+    declared = {f"fig{n:02d}_{slug}": n for n, (slug, _) in FIGURES.items()}
+    if missing := [str(n) for stem, n in declared.items() if not (stage / f"figures/{stem}.png").exists()]:
         raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
-    declared = {f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()}
     if strangers := sorted(path.name for path in (stage / "figures").iterdir() if path.stem not in declared):
         raise LabError(
             f"{', '.join(strangers)}: no figure of the report (they are declared in labkit/figures, with"
             " @report_figure): the report is not published"
         )
+
+
+def _chapters(stage: Path, names: list[str]) -> list[dict]:
+    """Name, title, body and figures of each notebook."""
     exporter, chapters = _exporter(), []
     for name in names:
         notebook = nbformat.read(stage / name, 4)
@@ -43,25 +90,23 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
         title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
-        chapters.append(
-            {
-                "name": name.removesuffix(".ipynb"),
-                "title": title,
-                "body": body,
-                "figures": [(n, FIGURES[n][1]) for n in numbers],
-            }
-        )
-    page = jinja2.Environment(autoescape=True).from_string(
-        (Path(__file__).parent / "templates/page.html.j2").read_text()
-    )
-    content = page.render(
-        title=TITLE,
-        lead=LEAD,
-        made=_provenance(parameters, seconds),
-        chapters=chapters,
-        pygments=HtmlFormatter().get_style_defs(".highlight"),
-    )
-    return write_atomic(stage / "report.html", content.encode())
+        figures = [(n, FIGURES[n][1]) for n in numbers]
+        chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": figures})
+    return chapters
+
+
+def _lab(parameters: dict, models: list[str]) -> Embedded | None:
+    """The lab of this report with its networks ``models``; None, and a line, where it cannot be made."""
+    seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
+    configs = [config_for(model, parameters["profile"], **seed, **parameters["changes"]) for model in models]
+    start = {name: parameters[name] for name in ("dims",) if name in parameters}
+    try:
+        arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
+        found = [load_run(run_folder(config)) for config in configs]
+        return contents.lab(found, seed=parameters.get("latent_seed", 0), arms=arms, **start)
+    except LabError as error:
+        print(f"the sliders of the report are left out: {error}", file=sys.stderr)
+        return None
 
 
 def _exporter():

@@ -4,6 +4,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urldefrag
 
 import nbformat
@@ -66,12 +69,12 @@ def test_the_report_says_how_it_was_made_and_leaves_no_hole(smoke):
 
 
 def test_a_second_report_trains_nothing_and_draws_the_same_bytes(smoke):
-    """Also when the project was moved meanwhile, and `make` is called from elsewhere."""
+    """Also when the project was moved meanwhile, and `make` is called from elsewhere; it makes the site with it."""
     runs, figures = snapshot(smoke / "data/runs"), snapshot(smoke / "figures/smoke")
     assert {path.split("/")[1] for path in runs if path.endswith("run.json")} == {"vanilla", "dcgan"}
     moved = smoke.rename(smoke.with_name("moved"))
     try:
-        done = make(smoke.parent, "-C", str(moved), "smoke")
+        done = make(smoke.parent, "-C", str(moved), "site", "PROFILE=smoke")
         assert str(smoke) not in (moved / "build/smoke/report.html").read_text(encoding="utf-8")
     finally:
         moved.rename(smoke)
@@ -110,6 +113,40 @@ def test_the_report_in_a_browser_without_a_network(smoke):
             elif "://" not in address:
                 assert (source.parent / unquote(address)).exists(), href
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # nothing hangs over the edge
+
+
+@needs_chromium
+def test_the_site_below_a_path_of_a_static_host(smoke, tmp_path):
+    """Every address in it leads within it, and a browser finds all it asks for."""
+    if not (smoke / "build/site").exists():
+        assert make(smoke, "site", "PROFILE=smoke").returncode == 0
+    shutil.copytree(smoke / "build/site", tmp_path / "a b/\u5b50")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, chromium() as browser:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}/a%20b/%E5%AD%90/"
+        page, complaints = browser.new_page(), []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        for start in (root, f"{root}figures/"):
+            requests: list[str] = []
+            page.on("request", lambda request, requests=requests: requests.append(request.url))
+            page.goto(start, wait_until="networkidle")
+            page.evaluate("for (const image of document.images) image.loading = 'eager'")
+            page.wait_for_load_state("networkidle")
+            assert all(url.startswith((root, "data:")) for url in requests)
+            assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth)")
+            for href in page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"):
+                address, _ = urldefrag(href)
+                assert address.startswith(root), href
+                assert (tmp_path / "a b/\u5b50" / unquote(address.removeprefix(root))).exists(), href
+        assert complaints == []
+        server.shutdown()
+    text = (smoke / "build/site/index.html").read_text(encoding="utf-8")
+    assert [*re.findall(r'id="lab-weights-(\w+)"', text)] == ["dcgan", "vanilla", "classifier"]
+    assert {path.stem for path in (smoke / "build/site/figures").glob("*.svg")} == {
+        f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()
+    }
 
 
 @needs_chromium

@@ -1,6 +1,7 @@
 """The report runner: it publishes all or nothing, and believes neither papermill nor the machine it runs on."""
 
 import asyncio
+import base64
 import errno
 import gc
 import io
@@ -16,6 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from lab_page import chromium, needs_chromium
 from nbclient.exceptions import DeadKernelError
@@ -27,7 +29,7 @@ from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive
 from labkit.figures.catalogue import FIGURES
-from labkit.report import execute, make, render
+from labkit.report import execute, images, make, render
 from labkit.report import settings as report_settings
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
@@ -441,6 +443,14 @@ def test_declared_parameters_needs_the_tag(tmp_path, refused):
 # ----- the page
 
 
+def png(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 4), np.uint8)  # a picture with an alpha channel
+PNG, BROKEN = png(PIXELS), "data:image/png;base64,AAAA"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & </pre>"
 
 
@@ -467,7 +477,7 @@ def page(tmp_path_factory):
     for name in FILES:
         (stage / "figures" / name).write_bytes(b"")
     cell = new_code_cell("# first line <b>\nprint(1)", execution_count=1)
-    image = '<img style="max-width:100%" alt="Figure 3. x" src="data:image/png;base64,">'
+    image = f'<img style="max-width:100%" alt="Figure 3. x" src="data:image/png;base64,{PNG}"><img src="{BROKEN}">'
     shown = f'<figure style="margin:1em 0">{image}<figcaption>x</figcaption></figure>'
     cell.outputs = [
         new_output("stream", name="stdout", text="out " + HOSTILE),
@@ -519,6 +529,19 @@ def test_the_page_asks_the_network_for_nothing(page):
         assert attributes.get("src", "data:").startswith("data:"), (tag, attributes)
         assert "srcset" not in attributes and "url(" not in attributes.get("style", "")
     assert not re.search(r"@import|url\(", page)
+
+
+@pytest.mark.parametrize("channels", [slice(4), slice(3), 0])
+def test_pictures_lose_nothing_on_their_way_into_the_page(channels):
+    text = png(PIXELS[..., channels])
+    body = f'<p><img alt="x" src="data:image/png;base64,{text}"> <img src="{BROKEN}"></p>'
+    encoded = images.encode([body, "no picture"])
+    placed = images.put(body, encoded, images.inside)
+    (found,) = re.findall(r'src="data:image/webp;base64,([^"]+)"', placed)
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(found))))
+    wanted = PIXELS[..., channels]
+    np.testing.assert_array_equal(seen, wanted if wanted.ndim == 3 else np.stack([wanted] * 3, -1))
+    assert f'<img src="{BROKEN}">' in placed  # what cannot be read stays as it is
 
 
 def test_formulas_are_mathml(page):

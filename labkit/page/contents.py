@@ -1,0 +1,190 @@
+"""What the page of the report knows of runs besides their weights: one JSON object, `lab-data`.
+
+Numbers keep as many digits as a reader could see; the eight base vectors keep all, so that the page begins with the
+very pixels of chapter three.
+"""
+
+import base64
+import gzip
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .. import data, latent, pictures
+from ..analysis import directions, effects
+from ..base import paths
+from ..editor.recipe import GARMENTS
+from ..editor.session import RANGE
+from ..evaluation import album
+from ..evaluation.classifier import load_classifier
+from ..gans import GANS
+from ..study import records
+from ..study.records import Record
+from ..training.runs import Run
+from .bundle import Embedded, embed
+from .export import export_classifier, export_generator
+
+FORMAT = 1
+STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
+TESTS = 16  # real test garments: the first of each class, then the next of the first classes
+SCORES = ("frechet", "precision", "recall")
+WITHIN = 1.96  # deviations either way that hold 95 % of random directions
+# Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
+UNITS = {
+    "brightness": ("grey levels", 1),
+    "contrast": ("grey levels", 1),
+    "background": ("grey levels", 1),
+    "outline_sharpness": ("grey levels/px", 1),
+    "completeness": ("%", 100),
+    "texture": ("grey levels", 1),
+    "symmetry": ("", 1),
+    "width": ("px", 1),
+    "height": ("px", 1),
+    "aspect": ("", 1),
+    "area": ("%", 100),
+    "image change": ("grey levels", 1),
+    "class flips": ("%", 100),
+    "breakage": ("%", 100),
+}
+
+
+def lab(runs: Sequence[Run], **options) -> Embedded:
+    """The lab with the generators of ``runs``, of one model each, for the end of a page; ``options`` of `contents`.
+
+    Raises:
+        LabError: a network has a layer that the page cannot compute, or a file of the page is damaged.
+    """
+    content = contents(runs, **options)
+    networks = {
+        run.config.model: export_generator(run.generator(), run.config.model, run.config.latent_dim) for run in runs
+    }
+    for entry in content["networks"]:
+        entry |= {"weights": entry["model"], "layers": networks[entry["model"]].layers}
+    networks["classifier"] = export_classifier(load_classifier()[0])
+    content["classifier"] = {"weights": "classifier", "layers": networks["classifier"].layers}
+    return embed(content, networks)
+
+
+def contents(
+    runs: Sequence[Run],
+    seed: int = 0,
+    dims: Sequence[int] = latent.LAB_DIMS,
+    arms: Mapping[str, Sequence[Record]] | None = None,
+    rms: Mapping[str, tuple[float, float]] | None = None,
+) -> dict:
+    """What the page knows of ``runs`` besides their weights.
+
+    ``seed`` draws the eight base vectors, ``dims`` have a slider from the start. ``arms`` are records of studies
+    (`records.load`): those with an album give the trainings that the time slider shows. ``rms`` has, by model, how far
+    off a real test garment and noise are when they are looked for in the latent space (medians, in grey levels). What
+    was not measured on a run before is measured.
+    """
+    base = latent.latents(GARMENTS, runs[0].config.latent_dim, seed)
+    images, labels = tests()
+    trainings = [found for model in GANS for found in [training((arms or {}).get(f"{model}-ours", ()))] if found]
+    return {
+        "format": FORMAT,
+        "networks": [network(run, (rms or {}).get(run.config.model)) for run in runs],
+        "classes": list(data.CLASSES),
+        "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
+        "base": {"seed": seed, "z": base.tolist()},
+        "training": trainings or None,
+        "lab_dims": list(dims),
+        "range": RANGE,
+    }
+
+
+def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
+    """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
+    table, model = effects.effects_of(run), run.config.model
+    found, measured = directions.directions_of(run)
+    centre, spread = effects.spread_of(table.null)
+    scale = torch.tensor([UNITS[name][1] for name in effects.NAMES])
+    pure = directions.purity(measured.score).tolist()
+    return {
+        "model": model,
+        "title": GANS[model].title,
+        "note": f"after {run.length}",
+        "run": run.folder.relative_to(paths.RUNS).as_posix(),
+        "generator_sha256": run.manifest["files"]["generator.safetensors"],
+        "latent_dim": run.config.latent_dim,
+        "effects": {
+            "names": [name.replace("_", " ") for name in effects.NAMES],
+            "units": [UNITS[name][0] for name in effects.NAMES],
+            "vectors": effects.BASES[run.config.profile],
+            "mean": _short(table.mean * scale),
+            "score": _short(table.score, 3),
+            "special": table.special.int().tolist(),
+            "null_low": _short((centre - WITHIN * spread) * scale),
+            "null_high": _short((centre + WITHIN * spread) * scale),
+        },
+        "directions": [
+            {
+                "name": name,
+                "unit": _short(unit, 6),
+                "words": words(name, measured.mean[k], measured.score[k]),
+                "purity": round(pure[k], 2),
+                "mean": _short(measured.mean[k] * scale),
+                "score": _short(measured.score[k], 3),
+                "special": measured.special[k].int().tolist(),
+            }
+            for k, (name, unit) in enumerate(found.items())
+        ],
+        "test_rms": rms and rms[0],
+        "noise_rms": rms and rms[1],
+    }
+
+
+def words(name: str, mean: Tensor, score: Tensor) -> str:
+    """What a direction does from -3 to 3: first to the attribute that it is named after, then most of all, if not that.
+
+    ``mean`` and ``score`` are its rows of an `EffectTable`, (a,).
+    """
+    attributes = list(pictures.ATTRIBUTES)
+    most = attributes[int(score[: len(attributes)].abs().argmax())]
+    own = name.removeprefix("more ").replace(" ", "_")
+
+    def said(attribute):
+        unit, scale = UNITS[attribute]
+        value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
+        return f"{attribute.replace('_', ' ')} {value} {unit}".strip()
+
+    if own not in attributes:
+        return said(most)
+    return said(own) if own == most else f"{said(own)}; more than that, {said(most)}"
+
+
+def tests() -> tuple[Tensor, Tensor]:
+    """The real test garments that the page offers: images uint8 (16, 28, 28) and their labels (16,).
+
+    They are the first of each class, then the second of each of the first six.
+    """
+    images, labels = data.load("test")
+    chosen = [int((labels == k % 10).nonzero()[k // 10]) for k in range(TESTS)]
+    return images[chosen], labels[chosen]
+
+
+def training(found: Sequence[Record]) -> dict | None:
+    """The first of ``found`` that has an album, as the time slider shows it; None if none has."""
+    kept = records.with_pictures(found)
+    if kept is None or kept.folder is None:
+        return None
+    seen = album.read(kept.folder)
+    epochs = [epoch for epoch in seen.epochs if epoch <= kept.epochs]
+    frames = seen.pictures[: len(epochs), :GARMENTS].contiguous().numpy().tobytes()
+    return {
+        "title": f"{GANS[kept.config.model].title}, seed {kept.seed}",
+        "epochs": epochs,
+        "frames": base64.b64encode(gzip.compress(frames, 9, mtime=0)).decode(),
+        "scores": [{"epoch": k, **{name: round(kept.scores[k][name], 4) for name in SCORES}} for k in kept.looks],
+        "losses": {name: _short(kept.column(f"loss_{name}").mean(1)) for name in "gd"},
+    }
+
+
+def _short(values: Tensor, digits: int = 4) -> list:
+    """``values`` as nested lists of numbers of so many significant digits."""
+    if values.dim() > 1:
+        return [_short(row, digits) for row in values]
+    return [float(f"{value:.{digits}g}") for value in values.tolist()]

@@ -1,0 +1,49 @@
+"""Pictures of a page: every PNG in it as lossless WebP, less than half as large, inside the page or beside it."""
+
+import base64
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import Image
+
+from ..base.files import sha256
+
+Place = Callable[[bytes, str], str]  # of the content of a WebP file and its name: the address that the page shows
+PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
+
+
+def encode(bodies: Iterable[str]) -> dict[str, bytes]:
+    """The content of a WebP file for each PNG in ``bodies`` (HTML), by its base64 text; a damaged one has none."""
+    found = sorted({text for body in bodies for text in PNG.findall(body)})
+    with ThreadPoolExecutor() as pool:
+        return {text: content for text, content in zip(found, pool.map(_webp, found), strict=True) if content}
+
+
+def put(body: str, encoded: Mapping[str, bytes], place: Place) -> str:
+    """``body`` with every PNG that is in ``encoded`` replaced by its WebP, where ``place`` puts it."""
+
+    def placed(match: re.Match) -> str:
+        text = match[1]
+        return f'src="{place(encoded[text], f"{sha256(text.encode())[:16]}.webp")}"' if text in encoded else match[0]
+
+    return PNG.sub(placed, body)
+
+
+def inside(content: bytes, name: str) -> str:
+    """The picture in the page itself, as a `Place`."""
+    return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+
+
+def _webp(png: str) -> bytes:
+    """The picture in base64 text ``png`` as the content of a WebP file; empty if it cannot be read."""
+    content = io.BytesIO()
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(png)))
+        opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
+        picture = image.convert("RGB") if opaque else image
+        picture.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
+    except (OSError, ValueError):
+        return b""
+    return content.getvalue()
