@@ -4,7 +4,7 @@ import {GARMENTS} from './lab.js';
 import {Drawing, fromFile, paint} from './draw.js';
 
 const CALM = '(prefers-reduced-motion: reduce)';
-const STARTS = 8, STEPS = 100;  // of the search for a garment
+const STARTS = 64, STEPS = 120;  // of the search for a garment, as in labkit.latent.invert
 
 const options = (select, entries, value) => {
     const text = JSON.stringify(entries);
@@ -118,8 +118,9 @@ export function walkPanel(view) {
         before = performance.now();
         frame = requestAnimationFrame(step);
     });
-    view.root.addEventListener('keydown', event => { if (event.key === 'Escape') stop(); });
-    view.root.addEventListener('pointerdown', event => { if (event.target !== play) stop(); });
+    for (const kind of ['keydown', 'pointerdown']) {  // whoever does something else has seen enough
+        view.root.addEventListener(kind, event => { if (event.target !== play && event.key !== 'Tab' || event.key === 'Escape') stop(); });
+    }
     calm.addEventListener('change', () => { if (calm.matches) stop(); });
     document.addEventListener('visibilitychange', () => { if (document.hidden) stop(); });
     view.part('calm').textContent = 'The chosen garments wander, each its own way. Escape stops them.'

@@ -19,7 +19,7 @@ export function boot() {
     const linked = () => location.hash.startsWith('#lab=');
     if (lab) {
         const opened = once(() => openLab(lab, data));
-        if (linked()) opened().then(view => view?.root.scrollIntoView());
+        if (linked()) loaded().then(opened).then(view => view?.root.scrollIntoView());
         else near(lab, opened);
         window.addEventListener('hashchange', async () => { if (linked()) (await opened())?.openLink(location.hash); });
     }
@@ -27,6 +27,8 @@ export function boot() {
         near(growth, () => showGrowth(growth, data.training).catch(() => growth.replaceChildren()));
     }
 }
+
+const loaded = () => new Promise(done => document.readyState === 'complete' ? done() : window.addEventListener('load', done, {once: true}));
 
 function once(act) {
     let result;
@@ -127,11 +129,23 @@ export class View {
         const acts = {all: () => lab.choose(ALL), reset: () => lab.reset()};
         for (const [name, act] of Object.entries(acts)) this.part(name).addEventListener('click', () => this.act(act));
         for (const name of ['undo', 'redo']) this.part(name).addEventListener('click', () => this.history(name));
-        root.querySelectorAll('[name=lab-network]').forEach((radio, k) => radio.addEventListener('change', () => this.act(() => lab.use(k))));
+        root.querySelectorAll('[name=lab-network]').forEach((radio, k) => radio.addEventListener('change', () => this.use(k)));
         root.querySelectorAll('[name=lab-mode]').forEach(radio => radio.addEventListener('change', () => this.act(() => {
             lab.mode = radio.value;
             lab.release();
         })));
+    }
+
+    /** Draw with network `index`, once it is unpacked; with the one before, if it is damaged. */
+    async use(index) {
+        const before = this.lab.index;
+        this.act(() => { this.lab.use(index); return `The ${this.lab.network.title} is unpacked …`; });
+        try {
+            await this.generator();
+            this.act(() => '');
+        } catch (fault) {
+            this.act(() => { this.lab.use(before); throw Error(`That network cannot be used: ${fault.message}`); });
+        }
     }
 
     history(name) { this.act(() => this.lab[name]() ? '' : `There is nothing to ${name}.`); }
@@ -139,6 +153,7 @@ export class View {
     /** Do `edit`, say what it returns or throws, and show the new state. */
     act(edit) {
         try { this.say(edit() || ''); } catch (fault) { this.say(fault.message, true); }
+        this.acted = true;
         this.refresh();
     }
 
@@ -190,8 +205,11 @@ export class View {
             + ' as it was drawn, brightness in grey levels, columns of pixels it covers, length of its vector.';
         this.showSliders();
         this.panels.forEach(panel => panel.refresh?.());
-        this.due ??= requestAnimationFrame(() => this.draw());
+        this.soon();
+        this.rest();
     }
+
+    soon() { this.due ??= requestAnimationFrame(() => this.draw()); }
 
     /** Draw the garments whose vectors have changed. While it draws, moves add up to one more drawing. */
     async draw() {
@@ -217,7 +235,7 @@ export class View {
         this.drawing = false;
         if (this.again) {
             this.again = false;
-            this.due ??= requestAnimationFrame(() => this.draw());
+            this.soon();
         }
     }
 
@@ -225,7 +243,7 @@ export class View {
         const button = this.garments[row], {image} = (edited ? this.images : this.bases)[row];
         paint(button.querySelector(edited ? '.picture' : '.before'), levels(image));
         if (!edited) return;
-        button.querySelector('.bright').textContent = `${brightness(image).toFixed(0)} grey`;
+        button.querySelector('.bright').textContent = brightness(image).toFixed(0);
         button.querySelector('.wide').textContent = `${width(image)} px`;
         button.classList.add('stale');
     }
@@ -233,15 +251,19 @@ export class View {
     /** When nothing has moved for a while: name the garments, and put the state into the address. */
     rest() {
         clearTimeout(this.resting);
-        this.resting = setTimeout(() => {
-            this.name().catch(() => {});  // without a classifier the garments have no names
-            if (this.lab.done.length && !this.held) this.address();
+        this.root.dataset.state = 'moving';
+        this.resting = setTimeout(async () => {
+            if (this.drawing) return this.rest();
+            if (this.acted && !this.held) this.address();
+            const {resting} = this;
+            await this.name().catch(() => {});  // without a classifier the garments have no names
+            if (resting === this.resting) this.root.dataset.state = 'resting';
         }, REST);
     }
 
     async name() {
         const {lab, images} = this, {classifier, classes} = lab.data;
-        if (!classifier) return;
+        if (!classifier || !ALL.every(row => images[row]) || images.every(one => one.named)) return;
         this.classifier ??= weights(classifier.weights).then(numbers => makeClassifier(classifier, numbers));
         const seen = ALL.map(row => images[row].image), all = new Float32Array(GARMENTS * 784);
         seen.forEach((image, row) => all.set(image, 784 * row));
@@ -251,6 +273,7 @@ export class View {
             button.querySelector('.class').textContent = classes[best];
             button.querySelector('.chance').textContent = `${Math.round(100 * own[best])} %`;
             button.classList.remove('stale');
+            images[row].named = true;
         });
     }
 
@@ -259,7 +282,7 @@ export class View {
         const link = `#${this.lab.link()}`;
         try { history.replaceState(null, '', link); } catch { /* a page without an address of its own */ }
         this.part('link').value = location.href.split('#')[0] + link;
-        this.refresh();  // a link rounds what it cannot say
+        this.soon();  // a link rounds what it cannot say
     }
 
     // ----- tabs
@@ -459,7 +482,7 @@ function slider(view, dim) {
 function skeleton(data) {
     const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span class="number">${k + 1}</span>
         <canvas class="picture" width="28" height="28"></canvas><span class="seen"><span class="class"></span> <span class="chance"></span></span>
-        <canvas class="before" width="28" height="28"></canvas><span class="measures"><span class="bright"></span> <span class="wide"></span>
+        <canvas class="before" width="28" height="28"></canvas><span class="measures"><span><span class="bright"></span><span class="unit"> grey</span></span> <span class="wide"></span>
         <span class="length"></span></span></button>`;
     const radio = (group, value, text) => `<label><input type="radio" name="lab-${group}" value="${value}"><span>${text}</span></label>`;
     const networks = data.networks.length > 1
@@ -469,14 +492,14 @@ function skeleton(data) {
         <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">Undo</button><button type="button" class="lab-redo" title="Ctrl+Shift+Z">Redo</button>
         <button type="button" class="lab-reset" title="the chosen garments as they were">Reset</button></div></div>
     <div class="lab-stage" role="toolbar" aria-label="Garments that edits change">${ALL.map(garment).join('')}</div>
-    <p class="lab-status" role="status"></p>
-    <p class="lab-note"></p></div>
+    <p class="lab-status" role="status"></p></div>
 <div class="lab-right">
     <div class="lab-tabs" role="tablist" aria-label="Ways to change the garments">${TABS.map(([name, text]) =>
         `<button type="button" role="tab" class="lab-tab" id="lab-tab-${name}" data-name="${name}" aria-controls="lab-panel-${name}">${text}</button>`).join('')}</div>
     ${TABS.map(([name]) => `<div role="tabpanel" class="lab-panel lab-panel-${name}" id="lab-panel-${name}" aria-labelledby="lab-tab-${name}"></div>`).join('')
         .replace('lab-tab-sliders"></div>', `lab-tab-sliders">${slidersPanel(radio)}</div>`)}
-</div>`;
+</div>
+<p class="lab-note"></p>`;
 }
 
 const slidersPanel = radio => `<div class="lab-line"><fieldset class="lab-choice"><legend class="lab-hidden">what a slider does</legend>

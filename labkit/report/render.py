@@ -26,9 +26,7 @@ LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens 
 
 def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> Path:
     """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing."""
-    import jinja2
     import nbformat
-    from pygments.formatters import HtmlFormatter
 
     missing = [str(n) for n, (slug, _) in FIGURES.items() if not (stage / f"figures/fig{n:02d}_{slug}.png").exists()]
     if missing:
@@ -55,21 +53,30 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float) -> P
                 "figures": [(n, FIGURES[n][1]) for n in numbers],
             }
         )
-    page = jinja2.Environment(autoescape=True).from_string(
-        (Path(__file__).parent / "templates/page.html.j2").read_text()
-    )
     lab = _lab(parameters) if any('class="lab-here"' in chapter["body"] for chapter in chapters) else None
-    content = page.render(
-        title=TITLE,
-        lead=LEAD,
-        made=_provenance(parameters, seconds),
-        chapters=chapters,
-        pygments=HtmlFormatter().get_style_defs(".highlight"),
-        pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
-        lab=lab,
-        lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
+    return write_atomic(stage / "report.html", page(chapters, _provenance(parameters, seconds), lab).encode())
+
+
+def page(chapters: list[dict], made: list[tuple[str, str]], lab: Embedded | None) -> str:
+    """The HTML of ``chapters`` (name, title, body and figures of each), alive where ``lab`` is given."""
+    import jinja2
+    from pygments.formatters import HtmlFormatter
+
+    template = (Path(__file__).parent / "templates/page.html.j2").read_text(encoding="utf-8")
+    return (
+        jinja2.Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            title=TITLE,
+            lead=LEAD,
+            made=made,
+            chapters=chapters,
+            pygments=HtmlFormatter().get_style_defs(".highlight"),
+            pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
+            lab=lab,
+            lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
+        )
     )
-    return write_atomic(stage / "report.html", content.encode())
 
 
 def _lab(parameters: dict) -> Embedded | None:
