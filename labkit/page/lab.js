@@ -79,13 +79,20 @@ export class Lab {
             return [dim, Math.min(range, Math.max(-range, value))];
         });
         this.remember(`move ${pairs.map(([dim]) => dim)} ${this.mode} ${this.chosen}`, held);
-        for (const [dim, value] of by) {
-            const step = value - this.shown(dim).value;
-            for (const row of this.chosen) {
-                this.along(dim, row, this.mode === 'shift' ? step : value - this.coordinate(dim, row));
-            }
+        const steps = by.map(([dim, value]) => value - this.shown(dim).value);
+        for (const row of this.chosen) {
+            const own = this.mode === 'shift' ? steps : by.map(([dim, value]) => value - this.coordinate(dim, row));
+            this.together(by.map(([dim]) => dim), own).forEach((step, k) => this.along(by[k][0], row, step));
         }
         this.path = null;
+    }
+
+    /** How far to go along each of one or two `dims` so that their coordinates change by `steps`; they may not be square. */
+    together([one, two], [p, q]) {
+        if (two === undefined) return [p];
+        const unit = dim => Number.isInteger(dim) ? [...Array(this.size).keys()].map(k => Number(k === dim)) : this.direction(dim).unit;
+        const other = unit(two), cosine = unit(one).reduce((sum, u, k) => sum + u * other[k], 0), square = 1 - cosine * cosine;
+        return square < .01 ? [p, q] : [(p - cosine * q) / square, (q - cosine * p) / square];
     }
 
     /** Add `step` to the coordinate of garment `row` along `dim`. */

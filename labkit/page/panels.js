@@ -24,8 +24,8 @@ const options = (select, entries, value) => {
 export function padPanel(view) {
     const {lab} = view, place = view.part('panel-pad'), range = lab.data.range;
     place.innerHTML = `<p class="lab-about">Two dimensions or directions at once: drag, or use the arrow keys.</p>
-        <div class="lab-pad-frame"><label class="up">up <select></select></label>
-        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="pad"><i></i></div><label class="across">right <select></select></label></div>`;
+        <div class="lab-pad-frame"><label class="up">up <select aria-label="up"></select></label>
+        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="pad"><i></i></div><label class="across">right <select aria-label="right"></select></label></div>`;
     const pad = view.part('pad'), dot = pad.querySelector('i'), [up, across] = place.querySelectorAll('select');
     let dims = lab.rows.slice(0, 2).reverse();  // up, right
     const move = (x, y) => view.act(() => {

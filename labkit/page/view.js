@@ -126,7 +126,10 @@ export class View {
             event.preventDefault();
             this.history(event.shiftKey ? 'redo' : 'undo');
         });
-        const acts = {all: () => lab.choose(ALL), reset: () => lab.reset()};
+        const acts = {
+            all: () => { lab.choose(ALL); this.garments.find(button => !button.tabIndex).focus(); },
+            reset: () => this.part('reset').ariaDisabled === 'true' ? 'The chosen garments are as they were.' : lab.reset(),
+        };
         for (const [name, act] of Object.entries(acts)) this.part(name).addEventListener('click', () => this.act(act));
         for (const name of ['undo', 'redo']) this.part(name).addEventListener('click', () => this.history(name));
         root.querySelectorAll('[name=lab-network]').forEach((radio, k) => radio.addEventListener('change', () => this.use(k)));
@@ -195,10 +198,9 @@ export class View {
         const numbers = lab.chosen.map(row => row + 1), last = numbers.at(-1);
         this.part('who').textContent = all ? 'all eight garments'
             : numbers.length === 1 ? `garment ${last}` : `garments ${numbers.slice(0, -1).join(', ')} and ${last}`;
-        this.part('all').disabled = all;
-        this.part('undo').disabled = !lab.done.length;
-        this.part('redo').disabled = !lab.undone.length;
-        this.part('reset').disabled = !lab.chosen.some(row => edited.includes(row));
+        this.part('all').hidden = all;
+        const idle = {undo: !lab.done.length, redo: !lab.undone.length, reset: !lab.chosen.some(row => edited.includes(row))};
+        for (const [name, nothing] of Object.entries(idle)) this.part(name).setAttribute('aria-disabled', String(nothing));  // keeps the focus
         this.root.querySelectorAll('[name=lab-network]').forEach((radio, k) => { radio.checked = k === lab.index; });
         this.root.querySelectorAll('[name=lab-mode]').forEach(radio => { radio.checked = radio.value === lab.mode; });
         this.part('note').textContent = `${lab.network.title}, ${lab.network.note}. Below each garment: its class as a classifier sees it,`
