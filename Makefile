@@ -26,7 +26,7 @@ endif
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
 JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
 
-.PHONY: help packages setup data doctor lab explore report smoke study score classifier pdf check test test-quick docs soak bench bench-explorer bench-quality lock clean distclean
+.PHONY: help packages setup data doctor lab explore report smoke study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -88,6 +88,9 @@ bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/:
 
 bench-explorer: $(READY) ## how soon the garments follow a slider, in a real browser: 2 minutes; let the machine rest
 	@$(PYTHON) benchmarks/explorer.py $(ARGS)
+
+bench-page: $(READY) ## how soon the garments follow in the report's own page: a minute; let the machine rest
+	@$(PYTHON) benchmarks/page.py $(ARGS)
 
 bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
 	@$(PYTHON) benchmarks/quality.py --device "$$DEVICE" $(ARGS)

@@ -27,7 +27,8 @@ async function lab(name) {
 const numbers = text => new Float32Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
 function textOf(floats) {
     let text = "";
-    for (const byte of new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)) text += String.fromCharCode(byte);
+    const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+    for (const byte of bytes) text += String.fromCharCode(byte);
     return btoa(text);
 }
 """
@@ -61,7 +62,7 @@ def embedded(*names: str) -> bundle.Embedded:
 def write_page(folder: Path, *names: str, tail: str = "", damage: str = "") -> Path:
     """A page with the networks ``names``, under the policy of the report; ``tail`` is a script of the test's own.
 
-    With ``damage`` the first weight of that network is another.
+    The weights of the network ``damage`` are others than their digest says.
     """
     parts = embedded(*names)
     html, hashes = parts.html, parts.script_hashes

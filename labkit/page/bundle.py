@@ -13,10 +13,13 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..base.errors import LabError
 from ..base.files import sha256
-from .export import Network
+
+if TYPE_CHECKING:
+    from .export import Network  # which needs torch
 
 FOLDER = Path(__file__).parent
 VENDORED = FOLDER / "vendor/jax-js"
@@ -42,7 +45,7 @@ class Embedded:
         return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'wasm-unsafe-eval'"
 
 
-def embed(contents: dict, networks: dict[str, Network], entry: str = "view.js") -> Embedded:
+def embed(contents: dict, networks: "dict[str, Network]", entry: str = "view.js") -> Embedded:
     """The lab in a page: ``contents`` for `lab-data`, the weights of ``networks`` by name, the script from ``entry``.
 
     Raises:

@@ -16,8 +16,8 @@ const SIMD = Uint8Array.of(  // a module that is valid only where there are vect
 export function supported() {
   if (typeof WebAssembly === "undefined" || !WebAssembly.validate(SIMD))
     return "This browser has no WebAssembly with vector instructions: Chromium or Firefox of 2023 or Safari 16.4 has.";
-  if (typeof DecompressionStream === "undefined")
-    return "This browser cannot unpack the weights (no DecompressionStream): Firefox 113 or Safari 16.4 can.";
+  if (typeof DecompressionStream === "undefined" || !Array.prototype.toReversed)
+    return "This browser cannot unpack the weights (no DecompressionStream): Firefox 115 or Safari 16.4 can.";
   return null;
 }
 
@@ -189,9 +189,13 @@ async function build(layers, numbers) {
   await init("wasm");
   defaultDevice("wasm");
   let at = 0;
-  const take = (...shape) => np.array(numbers.slice(at, at += shape.reduce((a, b) => a * b))).reshape(shape);
+  const take = (...shape) => {
+    const part = numbers.slice(at, at += shape.reduce((a, b) => a * b));
+    if (at > numbers.length) throw new Error(`damaged weights: ${numbers.length} numbers are too few`);
+    return np.array(part).reshape(shape);
+  };
   const steps = layers.map(layer => stepsOf(layer, take));
-  if (at !== numbers.length) throw new Error(`damaged weights: ${numbers.length} numbers where the layers take ${at}`);
+  if (at < numbers.length) throw new Error(`damaged weights: ${numbers.length} numbers are too many`);
   const lend = weights => weights.map(w => w.ref);
 
   // x (batch, in) -> (batch, out). What every step was given is kept in `trail`, for `back`.
@@ -249,7 +253,7 @@ export async function makeGenerator(network, numbers) {
   const sample = z => inBatches(net.forward, z, latentDim, PIXELS);
   await sample(new Float32Array(BATCH * latentDim));  // compiles; for one vector alone a moment later
   setTimeout(() => sample(new Float32Array(latentDim)));
-  return { latentDim, sample, invert: (target, options) => invert(net, latentDim, target, options) };
+  return { latentDim, sample, invert: (target, options) => invert(net, sample, latentDim, target, options) };
 }
 
 export async function makeClassifier(entry, numbers) {
@@ -274,30 +278,44 @@ function softmax(row) {
 
 const GREY = 127.5;  // grey levels to one unit of a pixel
 
-// The vector whose picture is nearest to `target` (784): Adam on the squared difference from every row of `starts` at once.
-// Tells onStep(step, rms of every start, the best so far); a `signal` that aborts ends it with an AbortError.
-async function invert(net, latentDim, target, { starts, steps = 50, onStep = () => {}, signal } = {}) {
+// The search of labkit.latent.invert, with its constants.
+const KEPT = 2, STEPS = 120, RATE = 0.1, BETA1 = 0.8, BETA2 = 0.9, EPS = 1e-8;
+
+// The vector whose picture is nearest to `target` (784): Adam on the mean squared difference, from the KEPT best of
+// `starts` (k * latentDim), the step size falling along half a cosine, no vector longer than most of N(0, I).
+// Tells onStep(step, best rms from each start, the best of all so far); `signal` ends it with an AbortError.
+async function invert(net, sample, latentDim, target, { starts, steps = STEPS, onStep = () => {}, signal } = {}) {
   if (target.length !== PIXELS) throw new Error(`a picture of ${target.length} numbers: give ${PIXELS}`);
-  const count = starts.length / latentDim, z = Float32Array.from(starts), adam = makeAdam(z.length);
-  let best = { rms: Infinity };
+  const z = await nearest(sample, latentDim, target, starts), rows = z.length / latentDim, adam = makeAdam(z.length);
+  const bests = Array.from({ length: rows }, () => ({ rms: Infinity }));
+  const best = () => bests.reduce((a, b) => b.rms < a.rms ? b : a);
   for (let step = 0; step <= steps; step++) {
     signal?.throwIfAborted();
-    const rms = [], slopes = new Float32Array(z.length);
-    for (let first = 0; first < count; first += BATCH) {
-      const rows = z.slice(first * latentDim, (first + BATCH) * latentDim);
-      const { images, slope } = await slopeOf(net, latentDim, rows, target);
-      slopes.set(slope.subarray(0, rows.length), first * latentDim);
-      for (let i = 0; i * latentDim < rows.length; i++) {
-        const image = images.slice(i * PIXELS, (i + 1) * PIXELS), error = rmsOf(image, target);
-        rms.push(error);
-        if (error < best.rms) best = { z: rows.slice(i * latentDim, (i + 1) * latentDim), rms: error, image };
-      }
+    const trail = [], images = await net.forward(np.array(z.slice()).reshape([rows, latentDim]), trail).data();
+    for (let i = 0; i < rows; i++) {
+      const image = images.slice(i * PIXELS, (i + 1) * PIXELS), rms = rmsOf(image, target);
+      if (rms < bests[i].rms) bests[i] = { z: z.slice(i * latentDim, (i + 1) * latentDim), rms, image };
     }
-    onStep(step, rms, best);
-    if (step < steps) adam(z, slopes, 0.1);
+    const slope = await net.back(slopeOf(images, target).reshape([rows, PIXELS]), trail).data();
+    onStep(step, bests.map(b => b.rms), best());
+    if (step < steps) {
+      adam(z, slope, RATE * (1 + Math.cos(Math.PI * step / steps)) / 2);
+      shorten(z, latentDim);
+    }
     await new Promise(resolve => setTimeout(resolve));  // let the page draw
   }
-  return best;
+  return best();
+}
+
+// The KEPT of `starts` whose pictures are nearest to `target`, the nearest first.
+async function nearest(sample, latentDim, target, starts) {
+  const images = await sample(starts), errors = [];
+  for (let i = 0; i * PIXELS < images.length; i++) {
+    errors.push([rmsOf(images.subarray(i * PIXELS, (i + 1) * PIXELS), target), i]);
+  }
+  const kept = errors.sort((a, b) => a[0] - b[0]).slice(0, KEPT).map(([, i]) => i), z = [];
+  for (const i of kept) z.push(...starts.subarray(i * latentDim, (i + 1) * latentDim));
+  return Float32Array.from(z);
 }
 
 function rmsOf(image, target) {
@@ -306,27 +324,29 @@ function rmsOf(image, target) {
   return Math.sqrt(sum / PIXELS) * GREY;
 }
 
-// Pictures of up to BATCH rows, and the slope of each one's mean squared difference to `target` with its row.
-async function slopeOf(net, latentDim, rows, target) {
-  const z = new Float32Array(BATCH * latentDim);
-  z.set(rows);
-  const trail = [], images = await net.forward(np.array(z).reshape([BATCH, latentDim]), trail).data();
-  const difference = new Float32Array(images.length);
-  for (let i = 0; i < images.length; i++) difference[i] = 2 / PIXELS * (images[i] - target[i % PIXELS]);
-  const slope = net.back(np.array(difference).reshape([BATCH, PIXELS]), trail);
-  return { images, slope: await slope.data() };
+// The slope of every picture's mean squared difference to `target` with its pixels.
+function slopeOf(images, target) {
+  return np.array(images.map((value, i) => 2 / PIXELS * (value - target[i % PIXELS])));
 }
 
 // Adam (Kingma and Ba 2015) on `n` numbers: (values, slopes, step size) changes the values.
-function makeAdam(n, beta1 = 0.9, beta2 = 0.999) {
+function makeAdam(n) {
   const m = new Float32Array(n), v = new Float32Array(n);
   let t = 0;
-  return (values, slopes, lr) => {
-    const size = lr * Math.sqrt(1 - beta2 ** ++t) / (1 - beta1 ** t);
+  return (values, slopes, rate) => {
+    t++;
     for (let i = 0; i < n; i++) {
-      m[i] += (1 - beta1) * (slopes[i] - m[i]);
-      v[i] += (1 - beta2) * (slopes[i] ** 2 - v[i]);
-      values[i] -= size * m[i] / (Math.sqrt(v[i]) + 1e-8 * Math.sqrt(1 - beta2 ** t));
+      m[i] = BETA1 * m[i] + (1 - BETA1) * slopes[i];
+      v[i] = BETA2 * v[i] + (1 - BETA2) * slopes[i] ** 2;
+      values[i] -= rate * m[i] / (1 - BETA1 ** t) / (Math.sqrt(v[i] / (1 - BETA2 ** t)) + EPS);
     }
   };
+}
+
+// Every row of `z` no longer than 1.2 times the usual length of N(0, I), by its length alone.
+function shorten(z, latentDim) {
+  for (let at = 0; at < z.length; at += latentDim) {
+    const row = z.subarray(at, at + latentDim), length = Math.hypot(...row), longest = 1.2 * Math.sqrt(latentDim);
+    if (length > longest) row.forEach((value, i) => { row[i] = value * longest / length; });
+  }
 }

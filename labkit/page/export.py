@@ -29,9 +29,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..base.errors import LabError
 from ..base.files import sha256
+from ..evaluation.classifier import Classifier
 from ..gans.layers import plain
 
 ACTIVATIONS: dict[type[nn.Module], str] = {
@@ -69,8 +71,7 @@ class Network:
 class _Value:
     """A value of the network: number ``index`` in the page, (n, channels, size, size) or, with size 0, (n, channels).
 
-    ``blocks`` > 1: a flat value of (blocks) pixels per channel that waits to be seen as maps. ``up``: it is to be
-    doubled first.
+    ``up``: it is to be doubled by the convolution that reads it.
     """
 
     index: int
@@ -87,6 +88,7 @@ class _Exporter:
         self.layers: list[dict] = []
         self.tensors: list[list[Tensor]] = []  # of each layer: W and b, float64
         self.input = _Value(0, features, size)
+        self.shared = False  # whether what the layer at hand reads is read by another too
 
     def refuse(self, what) -> LabError:
         return LabError(
@@ -112,7 +114,7 @@ class _Exporter:
                 return self.add(x, "dense", (layer.weight.T, bias), layer.out_features, 0)
             case nn.Conv2d() if x.size and _is_known(layer):
                 return self.convolution(layer, x)
-            case nn.BatchNorm1d() | nn.BatchNorm2d() if self.is_open(x) and not x.up:
+            case _BatchNorm() if self.is_open(x) and not x.up:
                 return self.fold(layer, x)
             case nn.Upsample() if x.size and not x.up and layer.mode == "nearest" and layer.scale_factor == 2:
                 return _Value(x.index, x.channels, x.size, up=True)
@@ -127,8 +129,8 @@ class _Exporter:
         raise self.refuse(f"{type(layer).__name__} where it stands")
 
     def is_open(self, x: _Value) -> bool:
-        """Whether the layer that made ``x`` still has no activation."""
-        return x.index > 0 and self.layers[x.index - 1]["act"] == "none"
+        """Whether the layer that made ``x`` can still take something in: no activation yet, and no other reader."""
+        return x.index > 0 and self.layers[x.index - 1]["act"] == "none" and not self.shared
 
     def activate(self, layer: nn.Module, x: _Value) -> _Value:
         if isinstance(layer, nn.Hardtanh) and (layer.min_val, layer.max_val) != (-1, 1):
@@ -145,7 +147,7 @@ class _Exporter:
             x, "conv", (weight, bias), conv.out_channels, (size + stride - 1) // stride, up=x.up, stride=stride
         )
 
-    def fold(self, norm: nn.Module, x: _Value) -> _Value:
+    def fold(self, norm: _BatchNorm, x: _Value) -> _Value:
         """BatchNorm with its stored statistics is a factor and a summand for each channel of the layer before."""
         before, tensors = self.layers[x.index - 1], self.tensors[x.index - 1]
         if not tensors or norm.running_mean is None or norm.running_var is None:
@@ -191,10 +193,11 @@ class _Exporter:
         values: dict[fx.Node, _Value] = {}
         known: dict[Any, Callable] = {operator.add: self.sum, torch.add: self.sum}
         for node in graph.nodes:
-            args = fx.node.map_arg(node.args, values.__getitem__)
+            args = _looked_up(node.args, values)
             if node.op == "placeholder":
                 values[node] = self.input
             elif node.op == "call_module":
+                self.shared = len(node.args[0].users) > 1
                 values[node] = self.module(self.network.get_submodule(node.target), args[0])
             elif node.op == "call_method" and node.target in ("view", "reshape"):
                 values[node] = self.reshape(args[0], args[1] if len(args) == 2 else args[1:])
@@ -205,6 +208,13 @@ class _Exporter:
                     raise self.refuse("a result that is not the last layer's")
             else:
                 raise self.refuse(f"{node.target} where it stands")
+
+
+def _looked_up(args: Any, values: dict[fx.Node, _Value]) -> Any:
+    """``args`` of a node with the value of every node in them."""
+    if isinstance(args, fx.Node):
+        return values[args]
+    return tuple(_looked_up(arg, values) for arg in args) if isinstance(args, tuple | list) else args
 
 
 def _is_known(conv: nn.Conv2d) -> bool:
@@ -237,10 +247,10 @@ def export_generator(generator: nn.Module, name: str, latent_dim: int = 100) -> 
     return export(generator, name, latent_dim)
 
 
-def export_classifier(classifier: nn.Module) -> Network:
+CLASSIFIER_BITS = 5  # of the mantissa of a weight: a third of the payload less
+
+
+def export_classifier(classifier: Classifier) -> Network:
     """The classifier; its weights keep `CLASSIFIER_BITS`: it gives the same class (a test holds that)."""
     network = nn.Sequential(*classifier.features, classifier.classifier)
     return export(network, "the classifier", 1, 28, bits=CLASSIFIER_BITS)
-
-
-CLASSIFIER_BITS = 5

@@ -88,6 +88,7 @@ def test_a_healthy_project(healthy):
     said = {name: (state, text) for state, name, text in rows if name != "python"}
     assert said["data"] == ("ok", f"4 verified files of Fashion-MNIST in {paths.DATA}")
     assert said["classifier"][0] == "ok" and load_classifier()[1]["sha256"][:12] in said["classifier"][1]
+    assert said["page"] == ("ok", "@jax-js/jax 0.1.25 verified, 4 files")
     assert said["runs"] == ("ok", f"1 verified finished runs in {healthy}/data/runs")
     assert [row for row in rows if row[1] == "folders"] == [
         ("ok", "folders", f"{healthy / name} can be written") for name in ("data", "figures", "build")
@@ -119,6 +120,13 @@ def test_a_truncated_ruler(project):
     weights.write_bytes(weights.read_bytes()[:-1])
     ((name, text),) = failures(consult(project))
     assert name == "classifier" and str(weights) in text and "git" in text
+
+
+def test_a_changed_line_in_what_is_vendored(project):
+    script = project / "labkit" / "page" / "vendor" / "jax-js" / "index.js"
+    script.write_bytes(script.read_bytes() + b"\n")
+    ((name, text),) = failures(consult(project))
+    assert name == "page" and "index.js" in text and "git" in text
 
 
 def test_a_damaged_run_among_sound_ones(project, tiny_config, sample_images):
