@@ -2,8 +2,9 @@
 
 export const GARMENTS = 8;
 const FORMAT = 1;  // of a link, and of a recipe: labkit/editor/recipe.py
-const GRID = 2048;  // a link keeps numbers to 1/2048: sixteen bits for -16 to 16
-const FAR = 32767 / GRID;
+const GRID = 2048;  // numbers that are whole in 1/2048, as sliders give them, take sixteen bits of a link
+const FAR = 32767 / GRID;  // and none may lie further out
+const OWN = 4, BASE_EXACT = 8, EXACT = 16;  // flags of a garment in a link: see `pack`
 const STEPS_KEPT = 200;  // of undo
 const SAME_GESTURE = 1000;  // milliseconds within which equal gestures are one step of undo
 const LONGEST_LINK = 20000, LONGEST_RECIPE = 2e6;  // characters
@@ -11,7 +12,7 @@ const LONGEST_LINK = 20000, LONGEST_RECIPE = 2e6;  // characters
 /** What the eight vectors of a network are, were, and may become. `data` is the page's lab-data. */
 export class Lab {
     constructor(data, now = () => performance.now()) {
-        Object.assign(this, {data, now, index: 0, mode: 'shift', extra: {}, undone: [], done: [], gesture: [null, 0]});
+        Object.assign(this, {data, now, index: 0, mode: 'shift', extra: new Map(), undone: [], done: [], gesture: [null, 0]});
         this.rows = [...data.lab_dims];
         this.chosen = [...Array(GARMENTS).keys()];
         this.base = Float32Array.from(data.base.z.flat());
@@ -26,7 +27,7 @@ export class Lab {
     vector(row, of = this.z) { return of.subarray(row * this.size, (row + 1) * this.size); }
 
     /** The direction called `dim`: {name, unit, words, purity, ...}; one that came with a recipe has name and unit. */
-    direction(dim) { return this.extra[dim] || this.network.directions.find(one => one.name === dim); }
+    direction(dim) { return this.extra.get(dim) || this.network.directions.find(one => one.name === dim); }
 
     /** Whether `dim` is a dimension of z, by number, or a direction, by name. */
     knows(dim) {
@@ -243,45 +244,38 @@ export class Lab {
     /** Draw with network `index` from now on; the vectors stay if they fit. */
     use(index) {
         if (this.data.networks[index].latent_dim !== this.size) throw Error('The vectors do not fit that network.');
-        [this.index, this.extra] = [index, {}];
+        [this.index, this.extra] = [index, new Map()];
         this.rows = this.rows.filter(dim => this.knows(dim));
         this.release();
     }
 
     // ----- links: lab=1&g=<generator>&c=<chosen>&m=<mode>&r=<rows>&v=<vectors>
 
-    /** The fragment of a link to the present state, which is rounded to what the link can say. */
+    /** The fragment of a link to the present state. */
     link() {
-        const bytes = [], original = Float32Array.from(this.data.base.z.flat());
-        const number = x => { const q = Math.round(x * GRID) & 0xffff; bytes.push(q & 255, q >> 8); };
-        for (let row = 0; row < GARMENTS; row++) {
-            const base = this.vector(row, this.base), z = this.vector(row), own = base.some((x, k) => x !== original[row * this.size + k]);
-            const changed = [...z.keys()].filter(k => Math.round((z[k] - base[k]) * GRID));
-            const full = changed.length > 2 * this.size / 3 || changed.length && this.size > 255;
-            bytes.push((own ? 4 : 0) + (full ? 2 : changed.length ? 1 : 0));
-            if (own) base.forEach(x => number(clipped(x)));
-            if (!full && changed.length) bytes.push(changed.length);
-            for (const k of full ? z.keys() : changed) {
-                if (!full) bytes.push(k);
-                number(clipped(z[k] - base[k]));
-            }
-        }
-        for (let row = 0; row < GARMENTS; row++) this.round(row, original);
-        const entry = this.network.generator_sha256.slice(0, 12), rows = this.rows.filter(dim => !this.extra[dim]);
+        const bytes = [];
+        for (let row = 0; row < GARMENTS; row++) this.pack(row, bytes);
+        const entry = this.network.generator_sha256.slice(0, 12), rows = this.rows.filter(dim => !this.extra.has(dim));
         return String(new URLSearchParams({
             lab: FORMAT, g: entry, c: this.chosen.reduce((mask, row) => mask | 1 << row, 0).toString(16), m: this.mode,
             r: rows.join(), v: btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, ''),
         }));
     }
 
-    /** Give garment `row` the numbers that a link to it gives. */
-    round(row, original) {
-        const base = this.vector(row, this.base), z = this.vector(row);
-        const own = base.some((x, k) => x !== original[row * this.size + k]);
-        for (const k of z.keys()) {
-            const step = onGrid(z[k] - base[k]);
-            if (own) base[k] = onGrid(base[k]);
-            z[k] = step ? base[k] + step : base[k];
+    /** Add garment `row` to the `bytes` of a link: a byte of flags, its base where that is its own, and what differs from it. */
+    pack(row, bytes) {
+        const base = this.vector(row, this.base), z = this.vector(row), original = this.data.base.z[row];
+        const short = x => { const q = Math.round(x * GRID) & 0xffff; bytes.push(q & 255, q >> 8); };
+        const exact = x => bytes.push(...new Uint8Array(Float32Array.of(x).buffer));
+        const own = base.some((x, k) => x !== Math.fround(original[k])), rough = base.some(x => x !== onGrid(x));
+        const changed = [...z.keys()].filter(k => z[k] !== base[k]), full = changed.length > this.size / 2 || changed.length && this.size > 255;
+        const odd = changed.some(k => z[k] !== Math.fround(base[k] + onGrid(z[k] - base[k])));
+        bytes.push((full ? 2 : changed.length ? 1 : 0) + (own ? OWN : 0) + (own && rough ? BASE_EXACT : 0) + (odd ? EXACT : 0));
+        if (own) base.forEach(rough ? exact : short);
+        if (changed.length && !full) bytes.push(changed.length);
+        for (const k of full ? z.keys() : changed) {
+            if (!full) bytes.push(k);
+            if (odd) exact(z[k]); else short(z[k] - base[k]);
         }
     }
 
@@ -300,7 +294,7 @@ export class Lab {
         if (!sound || !next.unpack(fields.get('v') || '')) throw Error('The link is damaged: nothing was changed.');
         const chosen = next.chosen.filter(row => mask >> row & 1);
         this.remember(`open ${this.now()}`);
-        Object.assign(this, {index, mode, chosen, rows: next.rows, base: next.base, z: next.z, extra: {}, path: null});
+        Object.assign(this, {index, mode, chosen, rows: next.rows, base: next.base, z: next.z, extra: new Map(), path: null});
     }
 
     /** The vectors that a link keeps as `text`; false if these are none. */
@@ -309,21 +303,22 @@ export class Lab {
         try {
             bytes = Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
         } catch { return false; }
-        const byte = () => bytes[at++] ?? NaN;
-        const number = () => { const q = byte() + 256 * byte(); return (q > 32767 ? q - 65536 : q) / GRID; };
+        const view = new DataView(bytes.buffer), left = size => (at += size) <= bytes.length ? at - size : null;
+        const byte = () => bytes[left(1)] ?? NaN, here = (size, read) => { const from = left(size); return from === null ? NaN : read(from); };
+        const short = () => here(2, from => view.getInt16(from, true) / GRID), exact = () => here(4, from => view.getFloat32(from, true));
         for (let row = 0; row < GARMENTS; row++) {
-            const base = this.vector(row, this.base), z = this.vector(row), flags = byte();
-            if (!(flags < 7) || flags === 3) return false;
-            if (flags & 4) base.forEach((_, k) => { base[k] = number(); });
+            const base = this.vector(row, this.base), z = this.vector(row), flags = byte(), kind = flags & 3;
+            if (!(flags < 2 * EXACT) || kind === 3) return false;
+            if (flags & OWN) base.forEach((_, k) => { base[k] = flags & BASE_EXACT ? exact() : short(); });
             z.set(base);
-            const count = flags & 2 ? this.size : flags & 1 ? byte() : 0;
+            const count = kind === 2 ? this.size : kind ? byte() : 0;
             for (let i = 0; i < count; i++) {
-                const k = flags & 2 ? i : byte(), step = number();
+                const k = kind === 2 ? i : byte();
                 if (!(k < this.size)) return false;
-                if (step) z[k] = base[k] + step;
+                z[k] = flags & EXACT ? exact() : base[k] + short();
             }
         }
-        return at === bytes.length && this.z.every(Number.isFinite);
+        return at === bytes.length && [...this.base, ...this.z].every(x => Math.abs(x) <= FAR);
     }
 
     // ----- recipes, those of the live editor
@@ -353,7 +348,7 @@ export class Lab {
             const sound = vectors([unit], size, 1) && Math.abs(Math.hypot(...unit) - 1) < 1e-3;
             if (!sound || name.length > 80) throw Error('That recipe is damaged: a direction is no unit vector.');
             const known = next.network.directions.find(one => one.name === name);
-            if (!known || known.unit.some((u, k) => Math.abs(u - unit[k]) > 1e-5)) next.extra[name] = {name, unit};
+            if (!known || known.unit.some((u, k) => Math.abs(u - unit[k]) > 1e-5)) next.extra.set(name, {name, unit});
         }
         const dims = Array.isArray(recipe.dims) && recipe.dims.length <= 200 && [...new Set(recipe.dims)];
         if (!base || !z || !dims || !dims.every(dim => next.knows(dim))) throw Error('That recipe is damaged: nothing was changed.');

@@ -284,7 +284,6 @@ export class View {
         const link = `#${this.lab.link()}`;
         try { history.replaceState(null, '', link); } catch { /* a page without an address of its own */ }
         this.part('link').value = location.href.split('#')[0] + link;
-        this.soon();  // a link rounds what it cannot say
     }
 
     // ----- tabs
