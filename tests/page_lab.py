@@ -36,7 +36,9 @@ def write_page(path: Path, models=("dcgan", "vanilla")) -> Path:
     """A chapter of the report with the lab of ``models`` in it, in the file ``path``."""
     arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
     lab = contents.lab([trained(model) for model in models], arms=arms, rms=RMS)
-    text = "<p>Before we look, two warnings. The pictures must be sampled correctly, which is easy to get wrong.</p>" * 30
+    text = (
+        "<p>Before we look, two warnings. The pictures must be sampled correctly, which is easy to get wrong.</p>" * 30
+    )
     body = (
         f'<h1 id="first">A chapter</h1>{text}<div class="lab-here">{FIGURE}</div>{text}<div class="growth-here"></div>'
     )
