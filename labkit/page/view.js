@@ -605,7 +605,7 @@ const slidersPanel =
     <div class="lab-finder"><input type="text" class="lab-search" role="combobox" aria-expanded="false"
         aria-controls="lab-found" aria-autocomplete="list"
         autocomplete="off" spellcheck="false" aria-label="Add a slider: a dimension from 0 to 99, or what it does"
-        placeholder="Add: a number, width, texture …"><ul class="lab-found" id="lab-found" role="listbox"
+        placeholder="Add: a number, width, texture …"><ul class="lab-found" id="lab-found" role="listbox" tabindex="-1"
             aria-label="Sliders to add" hidden></ul></div></div>
     <ul class="lab-rows"></ul><div class="lab-effects"></div>
     <p class="lab-keys" id="lab-keys">Arrow keys move by 0.1, with Shift by 0.01, Page Up and Down by 1;
