@@ -1,32 +1,53 @@
 // What can be done to eight latent vectors, without a page: edits, undo, walks, links and recipes. No DOM here.
 
 export const GARMENTS = 8;
-const FORMAT = 1;  // of a link, and of a recipe: labkit/editor/recipe.py
-const GRID = 2048;  // a link keeps numbers to 1/2048: sixteen bits for -16 to 16
-const FAR = 32767 / GRID;
-const STEPS_KEPT = 200;  // of undo
-const SAME_GESTURE = 1000;  // milliseconds within which equal gestures are one step of undo
-const LONGEST_LINK = 20000, LONGEST_RECIPE = 2e6;  // characters
+const FORMAT = 1; // of a link, and of a recipe: labkit/editor/recipe.py
+const GRID = 2048; // numbers that are whole in 1/2048, as sliders give them, take sixteen bits of a link
+const FAR = 32767 / GRID; // and none may lie further out
+const OWN = 4,
+    BASE_EXACT = 8,
+    EXACT = 16; // flags of a garment in a link: see `pack`
+const STEPS_KEPT = 200; // of undo
+const SAME_GESTURE = 1000; // milliseconds within which equal gestures are one step of undo
+const LONGEST_LINK = 20000,
+    LONGEST_RECIPE = 2e6; // characters
 
 /** What the eight vectors of a network are, were, and may become. `data` is the page's lab-data. */
 export class Lab {
     constructor(data, now = () => performance.now()) {
-        Object.assign(this, {data, now, index: 0, mode: 'shift', extra: {}, undone: [], done: [], gesture: [null, 0]});
+        Object.assign(this, {
+            data,
+            now,
+            index: 0,
+            mode: 'shift',
+            extra: new Map(),
+            undone: [],
+            done: [],
+            gesture: [null, 0],
+        });
         this.rows = [...data.lab_dims];
         this.chosen = [...Array(GARMENTS).keys()];
         this.base = Float32Array.from(data.base.z.flat());
         this.z = this.base.slice();
-        this.path = null;  // of a walk: {start, end, from, to}
+        this.path = null; // of a walk: {start, end, from, to}
     }
 
-    get network() { return this.data.networks[this.index]; }
-    get size() { return this.network.latent_dim; }
+    get network() {
+        return this.data.networks[this.index];
+    }
+    get size() {
+        return this.network.latent_dim;
+    }
 
     /** The vector of garment `row`, a view. */
-    vector(row, of = this.z) { return of.subarray(row * this.size, (row + 1) * this.size); }
+    vector(row, of = this.z) {
+        return of.subarray(row * this.size, (row + 1) * this.size);
+    }
 
     /** The direction called `dim`: {name, unit, words, purity, ...}; one that came with a recipe has name and unit. */
-    direction(dim) { return this.extra[dim] || this.network.directions.find(one => one.name === dim); }
+    direction(dim) {
+        return this.extra.get(dim) || this.network.directions.find(one => one.name === dim);
+    }
 
     /** Whether `dim` is a dimension of z, by number, or a direction, by name. */
     knows(dim) {
@@ -34,32 +55,40 @@ export class Lab {
     }
 
     /** What a slider of `dim` is called. */
-    title(dim) { return Number.isInteger(dim) ? `z[${dim}]` : dim; }
+    title(dim) {
+        return Number.isInteger(dim) ? `z[${dim}]` : dim;
+    }
 
     /** The coordinate of garment `row` along `dim`, in `of`: z or base. */
     coordinate(dim, row, of = this.z) {
         const vector = this.vector(row, of);
-        return Number.isInteger(dim) ? vector[dim] : this.direction(dim).unit.reduce((sum, u, k) => sum + u * vector[k], 0);
+        return Number.isInteger(dim)
+            ? vector[dim]
+            : this.direction(dim).unit.reduce((sum, u, k) => sum + u * vector[k], 0);
     }
 
     /** Where the slider of `dim` stands: the mean over the chosen garments, and whether they differ. */
     shown(dim) {
-        const values = this.chosen.map(row =>
-            this.coordinate(dim, row) - (this.mode === 'shift' ? this.coordinate(dim, row, this.base) : 0));
+        const values = this.chosen.map(
+            row => this.coordinate(dim, row) - (this.mode === 'shift' ? this.coordinate(dim, row, this.base) : 0),
+        );
         const mean = values.reduce((a, b) => a + b) / values.length;
         return {value: Math.abs(mean) < 5e-5 ? 0 : mean, mixed: Math.max(...values) - Math.min(...values) > 1e-3};
     }
 
     /** Numbers of garments that are not as they were drawn. */
     edited() {
-        return [...Array(GARMENTS).keys()].filter(row => this.vector(row).some((x, k) => x !== this.vector(row, this.base)[k]));
+        return [...Array(GARMENTS).keys()].filter(row =>
+            this.vector(row).some((x, k) => x !== this.vector(row, this.base)[k]),
+        );
     }
 
     // ----- edits, each a step of undo
 
     /** Keep the present state for undo; equal gestures that follow at once, or while a pointer holds, are one step. */
     remember(gesture, held = false) {
-        const [last, when] = this.gesture, now = this.now();
+        const [last, when] = this.gesture,
+            now = this.now();
         this.gesture = [gesture, now];
         if (gesture === last && (held || now - when < SAME_GESTURE)) return;
         this.done.push({base: this.base, z: this.z});
@@ -69,30 +98,51 @@ export class Lab {
     }
 
     /** The gesture is over: the next one is a step of its own. */
-    release() { this.gesture = [null, 0]; }
+    release() {
+        this.gesture = [null, 0];
+    }
 
     /** Move the chosen garments so that the sliders of `pairs`, [[dim, value], ...], stand at these values. */
     move(pairs, held = false) {
-        const range = this.data.range, by = pairs.map(([dim, value]) => {
-            if (!this.knows(dim)) throw Error(`${String(dim).slice(0, 40)} is no dimension and no direction of this network.`);
-            if (!Number.isFinite(value)) throw Error('That is not a number.');
-            return [dim, Math.min(range, Math.max(-range, value))];
-        });
+        const range = this.data.range,
+            by = pairs.map(([dim, value]) => {
+                if (!this.knows(dim))
+                    throw Error(`${String(dim).slice(0, 40)} is no dimension and no direction of this network.`);
+                if (!Number.isFinite(value)) throw Error('That is not a number.');
+                return [dim, Math.min(range, Math.max(-range, value))];
+            });
         this.remember(`move ${pairs.map(([dim]) => dim)} ${this.mode} ${this.chosen}`, held);
-        for (const [dim, value] of by) {
-            const step = value - this.shown(dim).value;
-            for (const row of this.chosen) {
-                this.along(dim, row, this.mode === 'shift' ? step : value - this.coordinate(dim, row));
-            }
+        const steps = by.map(([dim, value]) => value - this.shown(dim).value);
+        for (const row of this.chosen) {
+            const own = this.mode === 'shift' ? steps : by.map(([dim, value]) => value - this.coordinate(dim, row));
+            this.together(
+                by.map(([dim]) => dim),
+                own,
+            ).forEach((step, k) => this.along(by[k][0], row, step));
         }
         this.path = null;
+    }
+
+    /** How far to go along each of one or two `dims` so that their coordinates change by `steps`; they may not be
+     *  square. */
+    together([one, two], [p, q]) {
+        if (two === undefined) return [p];
+        const unit = dim =>
+            Number.isInteger(dim) ? [...Array(this.size).keys()].map(k => Number(k === dim)) : this.direction(dim).unit;
+        const other = unit(two),
+            cosine = unit(one).reduce((sum, u, k) => sum + u * other[k], 0),
+            square = 1 - cosine * cosine;
+        return square < 0.01 ? [p, q] : [(p - cosine * q) / square, (q - cosine * p) / square];
     }
 
     /** Add `step` to the coordinate of garment `row` along `dim`. */
     along(dim, row, step) {
         const vector = this.vector(row);
         if (Number.isInteger(dim)) vector[dim] += step;
-        else this.direction(dim).unit.forEach((u, k) => { vector[k] += step * u; });
+        else
+            this.direction(dim).unit.forEach((u, k) => {
+                vector[k] += step * u;
+            });
     }
 
     /** Give the chosen garments back what they had, along `dim` or altogether. */
@@ -117,14 +167,19 @@ export class Lab {
         this.vector(start).set(between(this.path.from, this.path.to, this.path.t));
     }
 
-    /** A step of `seconds` of the random walk: each chosen garment goes towards a point of its own, then to the next. */
+    /** A step of `seconds` of the random walk: each chosen garment goes towards a point of its own, then to the
+     *  next. */
     drift(seconds, random = normal) {
         this.remember('drift', true);
         this.aims ??= {};
         for (const row of this.chosen) {
             let aim = this.aims[row];
             if (!aim || aim.t >= 1 || this.coordinateOff(row, aim)) {
-                aim = this.aims[row] = {t: 0, from: this.vector(row).slice(), to: Float32Array.from({length: this.size}, random)};
+                aim = this.aims[row] = {
+                    t: 0,
+                    from: this.vector(row).slice(),
+                    to: Float32Array.from({length: this.size}, random),
+                };
             }
             aim.t = Math.min(1, aim.t + seconds / 4);
             this.vector(row).set(between(aim.from, aim.to, (1 - Math.cos(Math.PI * aim.t)) / 2));
@@ -134,7 +189,9 @@ export class Lab {
     }
 
     /** Whether garment `row` was moved by something else since `aim` moved it. */
-    coordinateOff(row, aim) { return aim.at.some((x, k) => x !== this.vector(row)[k]); }
+    coordinateOff(row, aim) {
+        return aim.at.some((x, k) => x !== this.vector(row)[k]);
+    }
 
     /** Let garment `row` begin anew as `z`, to be edited from there. */
     place(row, z) {
@@ -154,8 +211,12 @@ export class Lab {
         this.path = null;
     }
 
-    undo() { return this.swap(this.done, this.undone); }
-    redo() { return this.swap(this.undone, this.done); }
+    undo() {
+        return this.swap(this.done, this.undone);
+    }
+    redo() {
+        return this.swap(this.undone, this.done);
+    }
 
     swap(source, target) {
         if (!source.length) return false;
@@ -167,9 +228,11 @@ export class Lab {
 
     // ----- what edits change, and sliders
 
-    /** A click on garment `row`: it alone, if all were chosen; else it joins or leaves. With none left, all are chosen. */
+    /** A click on garment `row`: it alone, if all were chosen; else it joins or leaves. With none left, all are
+     *  chosen. */
     click(row) {
-        const all = this.chosen.length === GARMENTS, has = this.chosen.includes(row);
+        const all = this.chosen.length === GARMENTS,
+            has = this.chosen.includes(row);
         const next = all ? [row] : has ? this.chosen.filter(other => other !== row) : [...this.chosen, row];
         this.choose(next);
     }
@@ -187,11 +250,16 @@ export class Lab {
         return true;
     }
 
-    remove(dim) { this.rows = this.rows.filter(other => other !== dim); }
+    remove(dim) {
+        this.rows = this.rows.filter(other => other !== dim);
+    }
 
-    /** What fits `text`: a number, a name, or what it does; each {dim, title, words}. Without a text, the directions. */
+    /** What fits `text`: a number, a name, or what it does; each {dim, title, words}. Without a text, the
+     *  directions. */
     search(text, most = 12) {
-        const asked = text.trim().toLowerCase(), {names} = this.network.effects, found = [];
+        const asked = text.trim().toLowerCase(),
+            {names} = this.network.effects,
+            found = [];
         const number = /^(?:z\[?)?\s*(\d+)\s*\]?$/.exec(asked);
         if (number) {
             const dim = Number(number[1]);
@@ -202,25 +270,46 @@ export class Lab {
                 found.push({dim: name, title: name, words: `${words} · purity ${Math.round(100 * purity)} %`});
             }
         }
-        found.sort((a, b) => b.title.includes(asked) - a.title.includes(asked) || b.title.startsWith('more') - a.title.startsWith('more'));
+        found.sort(
+            (a, b) =>
+                b.title.includes(asked) - a.title.includes(asked) ||
+                b.title.startsWith('more') - a.title.startsWith('more'),
+        );
         const measure = asked ? names.findIndex(name => name.startsWith(asked)) : -1;
-        if (measure >= 0) {  // the dimensions that change it most
+        if (measure >= 0) {
+            // the dimensions that change it most
             const strength = dim => Math.abs(this.network.effects.score[dim][measure]);
             const dims = [...Array(this.size).keys()].sort((a, b) => strength(b) - strength(a)).slice(0, 4);
-            found.splice(most - 4, Infinity, ...dims.map(dim => ({dim, title: this.title(dim), words: this.said(dim, measure)})));
+            found.splice(
+                most - 4,
+                Infinity,
+                ...dims.map(dim => ({dim, title: this.title(dim), words: this.said(dim, measure)})),
+            );
         }
         return found.slice(0, most);
     }
 
-    /** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, mean, unit, score, low, high, special}. */
+    /** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, mean,
+     *  unit, score, low, high, special}. */
     effects(dim, count = 3) {
         const {names, units, mean, score, special, null_low: low, null_high: high} = this.network.effects;
-        const row = Number.isInteger(dim) ? {mean: mean[dim], score: score[dim], special: special[dim]} : this.direction(dim);
+        const row = Number.isInteger(dim)
+            ? {mean: mean[dim], score: score[dim], special: special[dim]}
+            : this.direction(dim);
         if (!row?.mean) return [];
-        const own = String(dim).replace(/^more /, '');  // what a direction is named after comes first
-        return names.map((name, k) => ({
-            name, unit: units[k], mean: row.mean[k], score: row.score[k], low: low[k], high: high[k], special: !!row.special[k],
-        })).sort((a, b) => (b.name === own) - (a.name === own) || Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
+        const own = String(dim).replace(/^more /, ''); // what a direction is named after comes first
+        return names
+            .map((name, k) => ({
+                name,
+                unit: units[k],
+                mean: row.mean[k],
+                score: row.score[k],
+                low: low[k],
+                high: high[k],
+                special: !!row.special[k],
+            }))
+            .sort((a, b) => (b.name === own) - (a.name === own) || Math.abs(b.score) - Math.abs(a.score))
+            .slice(0, count);
     }
 
     said(dim, measure) {
@@ -236,120 +325,181 @@ export class Lab {
     /** Draw with network `index` from now on; the vectors stay if they fit. */
     use(index) {
         if (this.data.networks[index].latent_dim !== this.size) throw Error('The vectors do not fit that network.');
-        [this.index, this.extra] = [index, {}];
+        [this.index, this.extra] = [index, new Map()];
         this.rows = this.rows.filter(dim => this.knows(dim));
         this.release();
     }
 
     // ----- links: lab=1&g=<generator>&c=<chosen>&m=<mode>&r=<rows>&v=<vectors>
 
-    /** The fragment of a link to the present state, which is rounded to what the link can say. */
+    /** The fragment of a link to the present state. */
     link() {
-        const bytes = [], original = Float32Array.from(this.data.base.z.flat());
-        const number = x => { const q = Math.round(x * GRID) & 0xffff; bytes.push(q & 255, q >> 8); };
-        for (let row = 0; row < GARMENTS; row++) {
-            const base = this.vector(row, this.base), z = this.vector(row), own = base.some((x, k) => x !== original[row * this.size + k]);
-            const changed = [...z.keys()].filter(k => Math.round((z[k] - base[k]) * GRID));
-            const full = changed.length > 2 * this.size / 3 || changed.length && this.size > 255;
-            bytes.push((own ? 4 : 0) + (full ? 2 : changed.length ? 1 : 0));
-            if (own) base.forEach(x => number(clipped(x)));
-            if (!full && changed.length) bytes.push(changed.length);
-            for (const k of full ? z.keys() : changed) {
-                if (!full) bytes.push(k);
-                number(clipped(z[k] - base[k]));
-            }
-        }
-        for (let row = 0; row < GARMENTS; row++) this.round(row, original);
-        const entry = this.network.generator_sha256.slice(0, 12), rows = this.rows.filter(dim => !this.extra[dim]);
-        return String(new URLSearchParams({
-            lab: FORMAT, g: entry, c: this.chosen.reduce((mask, row) => mask | 1 << row, 0).toString(16), m: this.mode,
-            r: rows.join(), v: btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, ''),
-        }));
+        const bytes = [];
+        for (let row = 0; row < GARMENTS; row++) this.pack(row, bytes);
+        const entry = this.network.generator_sha256.slice(0, 12),
+            rows = this.rows.filter(dim => !this.extra.has(dim));
+        return String(
+            new URLSearchParams({
+                lab: FORMAT,
+                g: entry,
+                c: this.chosen.reduce((mask, row) => mask | (1 << row), 0).toString(16),
+                m: this.mode,
+                r: rows.join(),
+                v: btoa(String.fromCharCode(...bytes))
+                    .replace(/\+/g, '-')
+                    .replace(/\//g, '_')
+                    .replace(/=+$/, ''),
+            }),
+        );
     }
 
-    /** Give garment `row` the numbers that a link to it gives. */
-    round(row, original) {
-        const base = this.vector(row, this.base), z = this.vector(row);
-        const own = base.some((x, k) => x !== original[row * this.size + k]);
-        for (const k of z.keys()) {
-            const step = onGrid(z[k] - base[k]);
-            if (own) base[k] = onGrid(base[k]);
-            z[k] = step ? base[k] + step : base[k];
+    /** Add garment `row` to the `bytes` of a link: a byte of flags, its base where that is its own, and what
+     *  differs from it. */
+    pack(row, bytes) {
+        const base = this.vector(row, this.base),
+            z = this.vector(row),
+            original = this.data.base.z[row];
+        const short = x => {
+            const q = Math.round(x * GRID) & 0xffff;
+            bytes.push(q & 255, q >> 8);
+        };
+        const exact = x => bytes.push(...new Uint8Array(Float32Array.of(x).buffer));
+        const own = base.some((x, k) => x !== Math.fround(original[k])),
+            rough = base.some(x => x !== onGrid(x));
+        const changed = [...z.keys()].filter(k => z[k] !== base[k]),
+            full = changed.length > this.size / 2 || (changed.length && this.size > 255);
+        const odd = changed.some(k => z[k] !== Math.fround(base[k] + onGrid(z[k] - base[k])));
+        bytes.push(
+            (full ? 2 : changed.length ? 1 : 0) + (own ? OWN : 0) + (own && rough ? BASE_EXACT : 0) + (odd ? EXACT : 0),
+        );
+        if (own) base.forEach(rough ? exact : short);
+        if (changed.length && !full) bytes.push(changed.length);
+        for (const k of full ? z.keys() : changed) {
+            if (!full) bytes.push(k);
+            if (odd) exact(z[k]);
+            else short(z[k] - base[k]);
         }
     }
 
     /** Take up the state in `fragment`. Throws a line that can be shown, and then nothing has changed. */
     open(fragment) {
         if (fragment.length > LONGEST_LINK) throw Error('The link is too long to be one of this page.');
-        const fields = new URLSearchParams(fragment), version = fields.get('lab');
+        const fields = new URLSearchParams(fragment),
+            version = fields.get('lab');
         if (version !== String(FORMAT)) throw Error('The link was made by another version of this page.');
-        const asked = fields.get('g') || '', mode = fields.get('m'), mask = parseInt(fields.get('c'), 16);
+        const asked = fields.get('g') || '',
+            mode = fields.get('m'),
+            mask = parseInt(fields.get('c'), 16);
         const index = this.data.networks.findIndex(one => asked.length >= 8 && one.generator_sha256.startsWith(asked));
         if (index < 0) throw Error('The link was made with another network than those of this page.');
         const next = new Lab(this.data, this.now);
         next.index = index;
-        next.rows = [...new Set((fields.get('r') || '').split(',').filter(Boolean).map(dim => /^\d+$/.test(dim) ? Number(dim) : dim))];
-        const sound = (mode === 'shift' || mode === 'set') && mask >= 1 && mask <= 255 && next.rows.every(dim => next.knows(dim));
+        next.rows = [
+            ...new Set(
+                (fields.get('r') || '')
+                    .split(',')
+                    .filter(Boolean)
+                    .map(dim => (/^\d+$/.test(dim) ? Number(dim) : dim)),
+            ),
+        ];
+        const sound =
+            (mode === 'shift' || mode === 'set') && mask >= 1 && mask <= 255 && next.rows.every(dim => next.knows(dim));
         if (!sound || !next.unpack(fields.get('v') || '')) throw Error('The link is damaged: nothing was changed.');
-        const chosen = next.chosen.filter(row => mask >> row & 1);
+        const chosen = next.chosen.filter(row => (mask >> row) & 1);
         this.remember(`open ${this.now()}`);
-        Object.assign(this, {index, mode, chosen, rows: next.rows, base: next.base, z: next.z, extra: {}, path: null});
+        Object.assign(this, {
+            index,
+            mode,
+            chosen,
+            rows: next.rows,
+            base: next.base,
+            z: next.z,
+            extra: new Map(),
+            path: null,
+        });
     }
 
     /** The vectors that a link keeps as `text`; false if these are none. */
     unpack(text) {
-        let bytes, at = 0;
+        let bytes,
+            at = 0;
         try {
             bytes = Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
-        } catch { return false; }
-        const byte = () => bytes[at++] ?? NaN;
-        const number = () => { const q = byte() + 256 * byte(); return (q > 32767 ? q - 65536 : q) / GRID; };
+        } catch {
+            return false;
+        }
+        const view = new DataView(bytes.buffer),
+            left = size => ((at += size) <= bytes.length ? at - size : null);
+        const byte = () => bytes[left(1)] ?? NaN,
+            here = (size, read) => {
+                const from = left(size);
+                return from === null ? NaN : read(from);
+            };
+        const short = () => here(2, from => view.getInt16(from, true) / GRID),
+            exact = () => here(4, from => view.getFloat32(from, true));
         for (let row = 0; row < GARMENTS; row++) {
-            const base = this.vector(row, this.base), z = this.vector(row), flags = byte();
-            if (!(flags < 7) || flags === 3) return false;
-            if (flags & 4) base.forEach((_, k) => { base[k] = number(); });
+            const base = this.vector(row, this.base),
+                z = this.vector(row),
+                flags = byte(),
+                kind = flags & 3;
+            if (!(flags < 2 * EXACT) || kind === 3) return false;
+            if (flags & OWN)
+                base.forEach((_, k) => {
+                    base[k] = flags & BASE_EXACT ? exact() : short();
+                });
             z.set(base);
-            const count = flags & 2 ? this.size : flags & 1 ? byte() : 0;
+            const count = kind === 2 ? this.size : kind ? byte() : 0;
             for (let i = 0; i < count; i++) {
-                const k = flags & 2 ? i : byte(), step = number();
+                const k = kind === 2 ? i : byte();
                 if (!(k < this.size)) return false;
-                if (step) z[k] = base[k] + step;
+                z[k] = flags & EXACT ? exact() : base[k] + short();
             }
         }
-        return at === bytes.length && this.z.every(Number.isFinite);
+        return at === bytes.length && [...this.base, ...this.z].every(x => Math.abs(x) <= FAR);
     }
 
     // ----- recipes, those of the live editor
 
     recipe() {
-        const named = this.rows.filter(dim => typeof dim === 'string'), {run, generator_sha256} = this.network;
+        const named = this.rows.filter(dim => typeof dim === 'string'),
+            {run, generator_sha256} = this.network;
         const split = all => Array.from({length: GARMENTS}, (_, row) => [...this.vector(row, all)]);
         return {
-            format: FORMAT, run, generator_sha256, seed: this.data.base.seed, dims: this.rows,
+            format: FORMAT,
+            run,
+            generator_sha256,
+            seed: this.data.base.seed,
+            dims: this.rows,
             directions: Object.fromEntries(named.map(name => [name, this.direction(name).unit])),
-            base: split(this.base), z: split(this.z),
+            base: split(this.base),
+            z: split(this.z),
         };
     }
 
     /** Take up the recipe in `text`. Throws a line that can be shown, and then nothing has changed. */
     load(text) {
-        const recipe = parsed(text), digest = recipe.generator_sha256;
+        const recipe = parsed(text),
+            digest = recipe.generator_sha256;
         const index = this.data.networks.findIndex(one => one.generator_sha256 === digest);
         if (index < 0) {
-            throw Error(`That recipe was made with run ${String(recipe.run).slice(0, 60)}, generator ` +
-                `${String(digest).slice(0, 8)}, which is not in this page.`);
+            throw Error(
+                `That recipe was made with run ${String(recipe.run).slice(0, 60)}, generator ` +
+                    `${String(digest).slice(0, 8)}, which is not in this page.`,
+            );
         }
-        const size = this.data.networks[index].latent_dim, [base, z] = [recipe.base, recipe.z].map(all => vectors(all, size));
+        const size = this.data.networks[index].latent_dim,
+            [base, z] = [recipe.base, recipe.z].map(all => vectors(all, size));
         const next = new Lab(this.data, this.now);
         next.index = index;
         for (const [name, unit] of Object.entries(recipe.directions ?? {})) {
             const sound = vectors([unit], size, 1) && Math.abs(Math.hypot(...unit) - 1) < 1e-3;
             if (!sound || name.length > 80) throw Error('That recipe is damaged: a direction is no unit vector.');
             const known = next.network.directions.find(one => one.name === name);
-            if (!known || known.unit.some((u, k) => Math.abs(u - unit[k]) > 1e-5)) next.extra[name] = {name, unit};
+            if (!known || known.unit.some((u, k) => Math.abs(u - unit[k]) > 1e-5)) next.extra.set(name, {name, unit});
         }
         const dims = Array.isArray(recipe.dims) && recipe.dims.length <= 200 && [...new Set(recipe.dims)];
-        if (!base || !z || !dims || !dims.every(dim => next.knows(dim))) throw Error('That recipe is damaged: nothing was changed.');
+        if (!base || !z || !dims || !dims.every(dim => next.knows(dim)))
+            throw Error('That recipe is damaged: nothing was changed.');
         this.remember(`load ${this.now()}`);
         Object.assign(this, {index, rows: dims, extra: next.extra, base, z, path: null});
     }
@@ -358,15 +508,26 @@ export class Lab {
 function parsed(text) {
     if (text.length > LONGEST_RECIPE) throw Error('That file is too large to be a recipe.');
     let recipe;
-    try { recipe = JSON.parse(text); } catch { throw Error('That file is no recipe: it is not JSON.'); }
+    try {
+        recipe = JSON.parse(text);
+    } catch {
+        throw Error('That file is no recipe: it is not JSON.');
+    }
     if (recipe?.format !== FORMAT) throw Error(`That file is no recipe of format ${FORMAT}.`);
     return recipe;
 }
 
 /** `count` lists of `size` numbers that the page can draw, as one array; null if they are not that. */
 function vectors(lists, size, count = GARMENTS) {
-    const sound = Array.isArray(lists) && lists.length === count && lists.every(list =>
-        Array.isArray(list) && list.length === size && list.every(x => Number.isFinite(x) && Math.abs(x) <= FAR));
+    const sound =
+        Array.isArray(lists) &&
+        lists.length === count &&
+        lists.every(
+            list =>
+                Array.isArray(list) &&
+                list.length === size &&
+                list.every(x => Number.isFinite(x) && Math.abs(x) <= FAR),
+        );
     return sound ? Float32Array.from(lists.flat()) : null;
 }
 
@@ -380,23 +541,28 @@ const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * 
 /** The length of a vector. */
 export const norm = vector => Math.hypot(...vector);
 
-/** The vector a share `t` of the way from `a` to `b`, on the great circle, its length going evenly: latent.interpolate. */
+/** The vector a share `t` of the way from `a` to `b`, on the great circle, its length going evenly:
+ *  latent.interpolate. */
 export function between(a, b, t) {
-    const [na, nb] = [norm(a), norm(b)], cosine = a.reduce((sum, x, k) => sum + x * b[k], 0) / (na * nb);
+    const [na, nb] = [norm(a), norm(b)],
+        cosine = a.reduce((sum, x, k) => sum + x * b[k], 0) / (na * nb);
     const angle = Math.acos(Math.min(1, Math.max(-1, cosine)));
     if (!(Math.sin(angle) > 1e-4)) return a.map((x, k) => x + t * (b[k] - x));
-    const [p, q] = [Math.sin((1 - t) * angle), Math.sin(t * angle)].map(x => x / Math.sin(angle) * ((1 - t) * na + t * nb));
-    return a.map((x, k) => p * x / na + q * b[k] / nb);
+    const [p, q] = [Math.sin((1 - t) * angle), Math.sin(t * angle)].map(
+        x => (x / Math.sin(angle)) * ((1 - t) * na + t * nb),
+    );
+    return a.map((x, k) => (p * x) / na + (q * b[k]) / nb);
 }
 
 // ----- what is measured on a picture, 784 numbers in [-1, 1]: labkit/pictures.py
 
 /** Mean of the pixels, in grey levels. */
-export const brightness = image => image.reduce((sum, x) => sum + x, 0) / image.length * 127.5 + 127.5;
+export const brightness = image => (image.reduce((sum, x) => sum + x, 0) / image.length) * 127.5 + 127.5;
 
 /** Columns that hold some garment: pixels above a fifth of the 40th brightest, and above 16 grey levels. */
 export function width(image) {
-    const grey = Float32Array.from(image, x => (x + 1) * 127.5), level = grey.slice().sort()[grey.length - 40];
+    const grey = Float32Array.from(image, x => (x + 1) * 127.5),
+        level = grey.slice().sort()[grey.length - 40];
     const limit = Math.max(Math.fround(0.2 * level), 16);
     return [...Array(28).keys()].filter(column => grey.some((x, k) => k % 28 === column && x > limit)).length;
 }

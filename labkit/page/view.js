@@ -1,51 +1,77 @@
 // The lab on the page: a stage of eight garments, sliders, and what else moves them. What can be done is in lab.js.
 
 import {makeClassifier, makeGenerator, readWeights, supported} from './engine.js';
-import {GARMENTS, Lab, brightness, norm, signed, width} from './lab.js';
+import {GARMENTS, Lab, brightness, norm, width} from './lab.js';
 import {paint} from './draw.js';
 import {showGrowth} from './growth.js';
+import {effectLine, slider} from './sliders.js';
 import {findPanel, padPanel, sharePanel, walkPanel} from './panels.js';
 
-const ALL = [...Array(GARMENTS).keys()], REST = 180;  // milliseconds without a move after which garments are named
-const AHEAD = '900px 0px';  // how far below the screen the lab is made ready
-const TABS = [['sliders', 'Sliders'], ['pad', 'Pad'], ['walk', 'Walk'], ['find', 'Draw'], ['share', 'Share']];
+const ALL = [...Array(GARMENTS).keys()],
+    REST = 180; // milliseconds without a move after which garments are named
+const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
+const TABS = [
+    ['sliders', 'Sliders'],
+    ['pad', 'Pad'],
+    ['walk', 'Walk'],
+    ['find', 'Draw'],
+    ['share', 'Share'],
+];
 const HINT = 'Move a slider: the garments follow. Click a garment to change it alone.';
 
 /** Make what the page holds live, each part when the reader comes near it. */
 export function boot() {
     let data;
-    try { data = JSON.parse(document.getElementById('lab-data').textContent); } catch { return; }
+    try {
+        data = JSON.parse(document.getElementById('lab-data').textContent);
+    } catch {
+        return;
+    }
     const [lab, growth] = ['.lab-here', '.growth-here'].map(name => document.querySelector(name));
     const linked = () => location.hash.startsWith('#lab=');
     if (lab) {
         const opened = once(() => openLab(lab, data));
-        if (linked()) opened().then(view => view?.root.scrollIntoView());
+        if (linked())
+            loaded()
+                .then(opened)
+                .then(view => view?.root.scrollIntoView());
         else near(lab, opened);
-        window.addEventListener('hashchange', async () => { if (linked()) (await opened())?.openLink(location.hash); });
+        window.addEventListener('hashchange', async () => {
+            if (linked()) (await opened())?.openLink(location.hash);
+        });
     }
     if (growth && data.training && typeof DecompressionStream === 'function') {
         near(growth, () => showGrowth(growth, data.training).catch(() => growth.replaceChildren()));
     }
 }
 
+const loaded = () =>
+    new Promise(done =>
+        document.readyState === 'complete' ? done() : window.addEventListener('load', done, {once: true}),
+    );
+
 function once(act) {
     let result;
-    return () => result ??= act();
+    return () => (result ??= act());
 }
 
 function near(place, act) {
-    const observer = new IntersectionObserver(entries => {
-        if (entries.some(entry => entry.isIntersecting)) {
-            observer.disconnect();
-            act();
-        }
-    }, {rootMargin: AHEAD});
+    const observer = new IntersectionObserver(
+        entries => {
+            if (entries.some(entry => entry.isIntersecting)) {
+                observer.disconnect();
+                act();
+            }
+        },
+        {rootMargin: AHEAD},
+    );
     observer.observe(place);
 }
 
 /** The lab in `place`, whose figure it takes the place of; or, where that fails, one sentence below the figure. */
 async function openLab(place, data) {
-    let why = supported(), view;
+    let why = supported(),
+        view;
     if (!why) {
         try {
             view = new View(data);
@@ -54,7 +80,9 @@ async function openLab(place, data) {
             place.classList.add('live');
             return view;
         } catch (fault) {
-            why = /damaged/.test(fault?.message) ? 'The weights in this file are damaged.' : `The generator did not start (${fault?.message ?? fault}).`;
+            why = /damaged/.test(fault?.message)
+                ? 'The weights in this file are damaged.'
+                : `The generator did not start (${fault?.message ?? fault}).`;
         }
     }
     const note = document.createElement('p');
@@ -75,9 +103,9 @@ export class View {
         this.lab = new Lab(data);
         this.generators = [];
         this.sliders = new Map();
-        this.images = [];  // of each garment: {z, image} as shown, and the same of its base
+        this.images = []; // of each garment: {z, image} as shown, and the same of its base
         this.bases = [];
-        this.focus = this.lab.rows[0];  // whose effects are shown
+        this.focus = this.lab.rows[0]; // whose effects are shown
         this.root = document.createElement('div');
         Object.assign(this.root, {className: 'lab', innerHTML: skeleton(data)});
         this.root.setAttribute('role', 'group');
@@ -86,9 +114,13 @@ export class View {
         this.build();
     }
 
-    part(name) { return this.root.querySelector(`.lab-${name}`); }
+    part(name) {
+        return this.root.querySelector(`.lab-${name}`);
+    }
 
-    parts(name) { return [...this.root.querySelectorAll(`.lab-${name}`)]; }
+    parts(name) {
+        return [...this.root.querySelectorAll(`.lab-${name}`)];
+    }
 
     /** Unpack the network, draw for the first time; a link in the address is opened. Rejects if the page is damaged. */
     async start() {
@@ -112,11 +144,18 @@ export class View {
         this.buildSliders();
         this.panels = [padPanel, walkPanel, findPanel, sharePanel].map(make => make(this));
         const {root, lab} = this;
-        root.querySelectorAll('[name=lab-network] + span').forEach((text, k) => { text.textContent = lab.data.networks[k].title; });
+        root.querySelectorAll('[name=lab-network] + span').forEach((text, k) => {
+            text.textContent = lab.data.networks[k].title;
+        });
         this.say('');
-        root.addEventListener('pointerdown', () => { this.held = true; });
+        root.addEventListener('pointerdown', () => {
+            this.held = true;
+        });
         for (const kind of ['pointerup', 'pointercancel']) {
-            window.addEventListener(kind, () => { if (this.held) lab.release(); this.held = false; });
+            window.addEventListener(kind, () => {
+                if (this.held) lab.release();
+                this.held = false;
+            });
         }
         root.addEventListener('keydown', event => {
             const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z';
@@ -124,21 +163,59 @@ export class View {
             event.preventDefault();
             this.history(event.shiftKey ? 'redo' : 'undo');
         });
-        const acts = {all: () => lab.choose(ALL), reset: () => lab.reset()};
+        const acts = {
+            all: () => {
+                lab.choose(ALL);
+                this.garments.find(button => !button.tabIndex).focus();
+            },
+            reset: () =>
+                this.part('reset').ariaDisabled === 'true' ? 'The chosen garments are as they were.' : lab.reset(),
+        };
         for (const [name, act] of Object.entries(acts)) this.part(name).addEventListener('click', () => this.act(act));
         for (const name of ['undo', 'redo']) this.part(name).addEventListener('click', () => this.history(name));
-        root.querySelectorAll('[name=lab-network]').forEach((radio, k) => radio.addEventListener('change', () => this.act(() => lab.use(k))));
-        root.querySelectorAll('[name=lab-mode]').forEach(radio => radio.addEventListener('change', () => this.act(() => {
-            lab.mode = radio.value;
-            lab.release();
-        })));
+        root.querySelectorAll('[name=lab-network]').forEach((radio, k) =>
+            radio.addEventListener('change', () => this.use(k)),
+        );
+        root.querySelectorAll('[name=lab-mode]').forEach(radio =>
+            radio.addEventListener('change', () =>
+                this.act(() => {
+                    lab.mode = radio.value;
+                    lab.release();
+                }),
+            ),
+        );
     }
 
-    history(name) { this.act(() => this.lab[name]() ? '' : `There is nothing to ${name}.`); }
+    /** Draw with network `index`, once it is unpacked; with the one before, if it is damaged. */
+    async use(index) {
+        const before = this.lab.index;
+        this.act(() => {
+            this.lab.use(index);
+            return `The ${this.lab.network.title} is unpacked …`;
+        });
+        try {
+            await this.generator();
+            this.act(() => '');
+        } catch (fault) {
+            this.act(() => {
+                this.lab.use(before);
+                throw Error(`That network cannot be used: ${fault.message}`);
+            });
+        }
+    }
+
+    history(name) {
+        this.act(() => (this.lab[name]() ? '' : `There is nothing to ${name}.`));
+    }
 
     /** Do `edit`, say what it returns or throws, and show the new state. */
     act(edit) {
-        try { this.say(edit() || ''); } catch (fault) { this.say(fault.message, true); }
+        try {
+            this.say(edit() || '');
+        } catch (fault) {
+            this.say(fault.message, true);
+        }
+        this.acted = true;
         this.refresh();
     }
 
@@ -147,7 +224,12 @@ export class View {
         this.status.classList.toggle('failed', failed);
     }
 
-    openLink(hash) { this.act(() => { this.lab.open(hash.slice(1)); return 'This is what the link shows.'; }); }
+    openLink(hash) {
+        this.act(() => {
+            this.lab.open(hash.slice(1));
+            return 'This is what the link shows.';
+        });
+    }
 
     // ----- the stage
 
@@ -155,7 +237,11 @@ export class View {
         this.garments = this.parts('garment');
         this.garments.forEach((button, row) => {
             button.addEventListener('click', () => this.act(() => this.lab.click(row)));
-            button.addEventListener('focus', () => this.garments.forEach(other => { other.tabIndex = other === button ? 0 : -1; }));
+            button.addEventListener('focus', () =>
+                this.garments.forEach(other => {
+                    other.tabIndex = other === button ? 0 : -1;
+                }),
+            );
         });
         this.part('stage').addEventListener('keydown', event => {
             const across = getComputedStyle(this.part('stage')).gridTemplateColumns.split(' ').length;
@@ -169,27 +255,47 @@ export class View {
 
     /** Show the state in every control, and have the garments drawn in the next frame. */
     refresh() {
-        const {lab} = this, all = lab.chosen.length === GARMENTS, edited = lab.edited();
+        const {lab} = this,
+            all = lab.chosen.length === GARMENTS,
+            edited = lab.edited();
         this.garments.forEach((button, row) => {
             button.setAttribute('aria-pressed', String(lab.chosen.includes(row)));
             button.classList.toggle('edited', edited.includes(row));
             const length = norm(lab.vector(row));
             button.querySelector('.length').textContent = `|z| ${length.toFixed(1)}`;
-            button.querySelector('.length').classList.toggle('far', Math.abs(length - Math.sqrt(lab.size - .5)) > 2.1);
+            button.querySelector('.length').classList.toggle('far', Math.abs(length - Math.sqrt(lab.size - 0.5)) > 2.1);
         });
-        const numbers = lab.chosen.map(row => row + 1), last = numbers.at(-1);
-        this.part('who').textContent = all ? 'all eight garments'
-            : numbers.length === 1 ? `garment ${last}` : `garments ${numbers.slice(0, -1).join(', ')} and ${last}`;
-        this.part('all').disabled = all;
-        this.part('undo').disabled = !lab.done.length;
-        this.part('redo').disabled = !lab.undone.length;
-        this.part('reset').disabled = !lab.chosen.some(row => edited.includes(row));
-        this.root.querySelectorAll('[name=lab-network]').forEach((radio, k) => { radio.checked = k === lab.index; });
-        this.root.querySelectorAll('[name=lab-mode]').forEach(radio => { radio.checked = radio.value === lab.mode; });
-        this.part('note').textContent = `${lab.network.title}, ${lab.network.note}. Below each garment: its class as a classifier sees it,`
-            + ' as it was drawn, brightness in grey levels, columns of pixels it covers, length of its vector.';
+        const numbers = lab.chosen.map(row => row + 1),
+            last = numbers.at(-1);
+        this.part('who').textContent = all
+            ? 'all eight garments'
+            : numbers.length === 1
+              ? `garment ${last}`
+              : `garments ${numbers.slice(0, -1).join(', ')} and ${last}`;
+        this.part('all').hidden = all;
+        const idle = {
+            undo: !lab.done.length,
+            redo: !lab.undone.length,
+            reset: !lab.chosen.some(row => edited.includes(row)),
+        };
+        for (const [name, nothing] of Object.entries(idle))
+            this.part(name).setAttribute('aria-disabled', String(nothing)); // keeps the focus
+        this.root.querySelectorAll('[name=lab-network]').forEach((radio, k) => {
+            radio.checked = k === lab.index;
+        });
+        this.root.querySelectorAll('[name=lab-mode]').forEach(radio => {
+            radio.checked = radio.value === lab.mode;
+        });
+        this.part('note').textContent =
+            `${lab.network.title}, ${lab.network.note}. Below each garment: its class as a classifier sees it,` +
+            ' as it was drawn, brightness in grey levels, columns of pixels it covers, length of its vector.';
         this.showSliders();
         this.panels.forEach(panel => panel.refresh?.());
+        this.soon();
+        this.rest();
+    }
+
+    soon() {
         this.due ??= requestAnimationFrame(() => this.draw());
     }
 
@@ -197,13 +303,22 @@ export class View {
     async draw() {
         cancelAnimationFrame(this.due);
         this.due = null;
-        if (this.drawing) { this.again = true; return; }
+        if (this.drawing) {
+            this.again = true;
+            return;
+        }
         this.drawing = true;
         try {
-            const generator = await this.generator(), {lab} = this;
-            const stale = [[lab.base, this.bases], [lab.z, this.images]].flatMap(([of, shown]) =>
-                ALL.filter(row => shown[row]?.by !== generator || lab.vector(row, of).some((x, k) => x !== shown[row].z[k]))
-                    .map(row => ({row, shown, z: lab.vector(row, of).slice()})));
+            const generator = await this.generator(),
+                {lab} = this;
+            const stale = [
+                [lab.base, this.bases],
+                [lab.z, this.images],
+            ].flatMap(([of, shown]) =>
+                ALL.filter(
+                    row => shown[row]?.by !== generator || lab.vector(row, of).some((x, k) => x !== shown[row].z[k]),
+                ).map(row => ({row, shown, z: lab.vector(row, of).slice()})),
+            );
             const z = Float32Array.from(stale.flatMap(one => [...one.z]));
             const images = stale.length ? await generator.sample(z) : [];
             stale.forEach(({row, shown, z: at}, k) => {
@@ -217,15 +332,16 @@ export class View {
         this.drawing = false;
         if (this.again) {
             this.again = false;
-            this.due ??= requestAnimationFrame(() => this.draw());
+            this.soon();
         }
     }
 
     showGarment(row, edited) {
-        const button = this.garments[row], {image} = (edited ? this.images : this.bases)[row];
+        const button = this.garments[row],
+            {image} = (edited ? this.images : this.bases)[row];
         paint(button.querySelector(edited ? '.picture' : '.before'), levels(image));
         if (!edited) return;
-        button.querySelector('.bright').textContent = `${brightness(image).toFixed(0)} grey`;
+        button.querySelector('.bright').textContent = brightness(image).toFixed(0);
         button.querySelector('.wide').textContent = `${width(image)} px`;
         button.classList.add('stale');
     }
@@ -233,46 +349,59 @@ export class View {
     /** When nothing has moved for a while: name the garments, and put the state into the address. */
     rest() {
         clearTimeout(this.resting);
-        this.resting = setTimeout(() => {
-            this.name().catch(() => {});  // without a classifier the garments have no names
-            if (this.lab.done.length && !this.held) this.address();
+        this.root.dataset.state = 'moving';
+        this.resting = setTimeout(async () => {
+            if (this.drawing) return this.rest();
+            if (this.acted && !this.held) this.address();
+            const {resting} = this;
+            await this.name().catch(() => {}); // without a classifier the garments have no names
+            if (resting === this.resting) this.root.dataset.state = 'resting';
         }, REST);
     }
 
     async name() {
-        const {lab, images} = this, {classifier, classes} = lab.data;
-        if (!classifier) return;
+        const {lab, images} = this,
+            {classifier, classes} = lab.data;
+        if (!classifier || !ALL.every(row => images[row]) || images.every(one => one.named)) return;
         this.classifier ??= weights(classifier.weights).then(numbers => makeClassifier(classifier, numbers));
-        const seen = ALL.map(row => images[row].image), all = new Float32Array(GARMENTS * 784);
+        const seen = ALL.map(row => images[row].image),
+            all = new Float32Array(GARMENTS * 784);
         seen.forEach((image, row) => all.set(image, 784 * row));
         const chances = await (await this.classifier).classify(all);
         ALL.filter(row => images[row].image === seen[row]).forEach(row => {
-            const own = [...chances.slice(10 * row, 10 * row + 10)], best = own.indexOf(Math.max(...own)), button = this.garments[row];
+            const own = [...chances.slice(10 * row, 10 * row + 10)],
+                best = own.indexOf(Math.max(...own)),
+                button = this.garments[row];
             button.querySelector('.class').textContent = classes[best];
             button.querySelector('.chance').textContent = `${Math.round(100 * own[best])} %`;
             button.classList.remove('stale');
+            images[row].named = true;
         });
     }
 
     /** Put the state into the address of the page, and that where it can be copied. */
     address() {
         const link = `#${this.lab.link()}`;
-        try { history.replaceState(null, '', link); } catch { /* a page without an address of its own */ }
+        try {
+            history.replaceState(null, '', link);
+        } catch {
+            /* a page without an address of its own */
+        }
         this.part('link').value = location.href.split('#')[0] + link;
-        this.refresh();  // a link rounds what it cannot say
     }
 
     // ----- tabs
 
     buildTabs() {
-        const tabs = this.parts('tab'), open = tab => {
-            tabs.forEach(other => {
-                const on = other === tab;
-                other.setAttribute('aria-selected', String(on));
-                other.tabIndex = on ? 0 : -1;
-                this.part(`panel-${other.dataset.name}`).hidden = !on;
-            });
-        };
+        const tabs = this.parts('tab'),
+            open = tab => {
+                tabs.forEach(other => {
+                    const on = other === tab;
+                    other.setAttribute('aria-selected', String(on));
+                    other.tabIndex = on ? 0 : -1;
+                    this.part(`panel-${other.dataset.name}`).hidden = !on;
+                });
+            };
         this.show = name => open(tabs.find(tab => tab.dataset.name === name));
         tabs.at(-1).addEventListener('focus', () => this.address());
         tabs.forEach((tab, k) => {
@@ -292,31 +421,45 @@ export class View {
     // ----- sliders
 
     buildSliders() {
-        const search = this.part('search'), list = this.part('found');
-        let options = [], at = -1;
-        const close = () => { list.hidden = true; search.setAttribute('aria-expanded', 'false'); at = -1; mark(); };
+        const search = this.part('search'),
+            list = this.part('found');
+        let options = [],
+            at = -1;
+        const close = () => {
+            list.hidden = true;
+            search.setAttribute('aria-expanded', 'false');
+            at = -1;
+            mark();
+        };
         const mark = () => {
             [...list.children].forEach((item, k) => item.setAttribute('aria-selected', String(k === at)));
-            if (at >= 0) { search.setAttribute('aria-activedescendant', list.children[at].id); list.children[at].scrollIntoView({block: 'nearest'}); }
-            else search.removeAttribute('aria-activedescendant');
+            if (at >= 0) {
+                search.setAttribute('aria-activedescendant', list.children[at].id);
+                list.children[at].scrollIntoView({block: 'nearest'});
+            } else search.removeAttribute('aria-activedescendant');
         };
         const take = option => {
-            if (!option) return this.say('Nothing of that name: type a number, or a word such as width or texture.', true);
+            if (!option)
+                return this.say('Nothing of that name: type a number, or a word such as width or texture.', true);
             this.add(option.dim);
             search.value = '';
             return close();
         };
         const open = () => {
             options = this.lab.search(search.value);
-            list.replaceChildren(...options.map(({title, words}, k) => {
-                const item = document.createElement('li'), name = document.createElement('b'), what = document.createElement('span');
-                [item.id, name.textContent, what.textContent] = [`lab-found-${k}`, title, words];
-                item.setAttribute('role', 'option');
-                item.append(name, what);
-                item.addEventListener('pointerdown', event => event.preventDefault());  // the search keeps the focus
-                item.addEventListener('click', () => take(options[k]));
-                return item;
-            }));
+            list.replaceChildren(
+                ...options.map(({title, words}, k) => {
+                    const item = document.createElement('li'),
+                        name = document.createElement('b'),
+                        what = document.createElement('span');
+                    [item.id, name.textContent, what.textContent] = [`lab-found-${k}`, title, words];
+                    item.setAttribute('role', 'option');
+                    item.append(name, what);
+                    item.addEventListener('pointerdown', event => event.preventDefault()); // the search keeps the focus
+                    item.addEventListener('click', () => take(options[k]));
+                    return item;
+                }),
+            );
             list.hidden = !options.length;
             search.setAttribute('aria-expanded', String(!list.hidden));
             at = -1;
@@ -330,7 +473,11 @@ export class View {
             else if (event.key === 'Enter') take(options[Math.max(0, at)]);
             else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
                 if (list.hidden) open();
-                at = (at + (event.key === 'ArrowDown' ? 1 : options.length) + (at < 0 && event.key === 'ArrowUp' ? 1 : 0)) % options.length;
+                at =
+                    (at +
+                        (event.key === 'ArrowDown' ? 1 : options.length) +
+                        (at < 0 && event.key === 'ArrowUp' ? 1 : 0)) %
+                    options.length;
                 mark();
             } else return;
             event.preventDefault();
@@ -341,17 +488,20 @@ export class View {
     add(dim) {
         this.act(() => {
             this.focus = dim;
-            return this.lab.add(dim) ? `${this.lab.title(dim)} has a slider.` : `${this.lab.title(dim)} has a slider already.`;
+            return this.lab.add(dim)
+                ? `${this.lab.title(dim)} has a slider.`
+                : `${this.lab.title(dim)} has a slider already.`;
         });
         const {row} = this.sliders.get(dim);
         row.classList.remove('new');
-        row.getBoundingClientRect();  // so that the light begins anew
+        row.getBoundingClientRect(); // so that the light begins anew
         row.classList.add('new');
         this.part('rows').scrollTop = row.offsetTop - this.part('rows').offsetTop - 8;
     }
 
     showSliders() {
-        const {lab} = this, list = this.part('rows');
+        const {lab} = this,
+            list = this.part('rows');
         for (const [dim, {row}] of this.sliders) {
             if (!lab.rows.includes(dim)) {
                 row.remove();
@@ -360,7 +510,8 @@ export class View {
         }
         lab.rows.forEach((dim, k) => {
             if (!this.sliders.has(dim)) this.sliders.set(dim, slider(this, dim));
-            const {row, range, number} = this.sliders.get(dim), {value, mixed} = lab.shown(dim);
+            const {row, range, number} = this.sliders.get(dim),
+                {value, mixed} = lab.shown(dim);
             if (list.children[k] !== row) list.insertBefore(row, list.children[k] || null);
             if (document.activeElement !== range || !this.held) range.value = value;
             if (document.activeElement !== number || number.dataset.done) number.value = value.toFixed(2);
@@ -375,116 +526,89 @@ export class View {
 
     /** What the dimension that moves does, beside random directions. */
     showEffects() {
-        const dim = this.focus, place = this.part('effects'), key = `${this.lab.index} ${dim}`;
+        const dim = this.focus,
+            place = this.part('effects'),
+            key = `${this.lab.index} ${dim}`;
         this.sliders.forEach(({row}, of) => row.classList.toggle('focus', of === dim));
         if (place.dataset.of === key) return;
         place.dataset.of = key;
         place.replaceChildren();
         if (dim === undefined) return;
-        const {lab} = this, found = lab.effects(dim), head = document.createElement('p'), direction = lab.direction(dim);
+        const {lab} = this,
+            found = lab.effects(dim),
+            head = document.createElement('p'),
+            direction = lab.direction(dim);
         const purity = direction?.purity === undefined ? '' : ` Purity ${Math.round(100 * direction.purity)} %.`;
         head.append(Object.assign(document.createElement('b'), {textContent: lab.title(dim)}));
         const more = found.filter(one => one.special).map(one => one.name);
-        const verdict = more.length ? `more than a random direction in ${more.join(' and ')}` : 'no more than a random direction';
-        head.append(found.length ? ` from −3 to 3, mean over ${lab.network.effects.vectors.toLocaleString('en')} garments: ${verdict}.${purity}`
-            : ' came with a recipe: it was not measured.');
+        const {vectors} = lab.network.effects;
+        const verdict = more.length
+            ? `more than a random direction in ${more.join(' and ')}`
+            : 'no more than a random direction';
+        head.append(
+            found.length
+                ? ` from −3 to 3, mean over ${vectors.toLocaleString('en')} garments: ${verdict}.${purity}`
+                : ' came with a recipe: it was not measured.',
+        );
         place.append(head, ...found.map(effectLine));
     }
 }
 
 const levels = image => Uint8ClampedArray.from(image, x => (x + 1) * 127.5);
 
-/** One effect in a line: its name, where it lies among random directions, its size, and what that means. */
-function effectLine({name, mean, unit, score, low, high, special}) {
-    const line = document.createElement('div'), at = 60 + 7 * Math.min(8, Math.max(-8, score)), show = x => signed(x).replace(/^\+/, '');
-    line.className = 'lab-effect';
-    line.innerHTML = `<span></span><svg viewBox="0 0 120 14" aria-hidden="true"><path d="M0 7H120"/><rect x="46.3" y="2" width="27.4" height="10" rx="2"/>
-        <circle cx="${at.toFixed(1)}" cy="7" r="4" class="${special ? 'special' : ''}"/></svg><b></b><i></i>`;
-    const [title, value, random] = ['span', 'b', 'i'].map(tag => line.querySelector(tag));
-    title.textContent = name;
-    value.textContent = `${name === 'image change' || name === 'class flips' || name === 'breakage' ? show(mean) : signed(mean)} ${unit}`.trim();
-    random.textContent = `random: ${show(low)} to ${show(high)}`;
-    return line;
-}
-
-/** The row of `dim`: {row, range, number}. */
-function slider(view, dim) {
-    const {lab} = view, row = document.createElement('li'), title = lab.title(dim), range = lab.data.range;
-    row.className = 'lab-row';
-    row.innerHTML = `<span class="name"></span><input type="range" min="${-range}" max="${range}" step="0.0078125">
-        <input type="number" min="${-range}" max="${range}" step="0.1"><button type="button" tabindex="-1" class="lab-icon again">↺</button>
-        <button type="button" tabindex="-1" class="lab-icon away">×</button>`;
-    const [slide, number] = row.querySelectorAll('input'), [again, away] = row.querySelectorAll('button');
-    row.querySelector('.name').textContent = title;
-    row.querySelector('.name').title = lab.direction(dim)?.words || title;
-    slide.setAttribute('aria-label', title);
-    slide.setAttribute('aria-describedby', 'lab-keys');
-    number.setAttribute('aria-label', `${title}, as a number`);
-    for (const [button, text] of [[again, `${title} as it was`], [away, `take the slider of ${title} away`]]) {
-        button.setAttribute('aria-label', text);
-        button.title = text;
-    }
-    const act = edit => { view.focus = dim; view.act(edit); };
-    const move = value => act(() => lab.move([[dim, value]], view.held));
-    const remove = () => {
-        const next = row.nextElementSibling || row.previousElementSibling;
-        act(() => lab.remove(dim));
-        (next?.querySelector('input') || view.part('search')).focus();
-    };
-    const reset = () => act(() => lab.reset(dim));
-    slide.addEventListener('input', () => move(Number(slide.value)));
-    slide.addEventListener('focus', () => { view.focus = dim; view.showEffects(); });
-    slide.addEventListener('dblclick', reset);
-    slide.addEventListener('keydown', event => {
-        const fine = event.shiftKey ? .01 : .1, step = {
-            ArrowLeft: -fine, ArrowDown: -fine, ArrowRight: fine, ArrowUp: fine, PageUp: 1, PageDown: -1,
-        }[event.key];
-        if (event.ctrlKey || event.metaKey || event.altKey) return;
-        if (step) move(Math.round((lab.shown(dim).value + step) * 100) / 100);
-        else if (event.key === 'Backspace') reset();
-        else if (event.key === 'Delete') remove();
-        else return;
-        event.preventDefault();
-    });
-    number.addEventListener('change', () => {
-        number.dataset.done = 'yes';
-        move(number.value === '' ? NaN : Number(number.value));
-        delete number.dataset.done;
-    });
-    again.addEventListener('click', reset);
-    away.addEventListener('click', remove);
-    return {row, range: slide, number};
-}
-
 function skeleton(data) {
-    const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span class="number">${k + 1}</span>
-        <canvas class="picture" width="28" height="28"></canvas><span class="seen"><span class="class"></span> <span class="chance"></span></span>
-        <canvas class="before" width="28" height="28"></canvas><span class="measures"><span class="bright"></span> <span class="wide"></span>
+    const garment =
+        k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span
+            class="number">${k + 1}</span>
+        <canvas class="picture" width="28" height="28"></canvas><span class="seen"><span class="class"></span> <span
+            class="chance"></span></span>
+        <canvas class="before" width="28" height="28"></canvas><span class="measures"><span><span
+            class="bright"></span><span class="unit"> grey</span></span> <span class="wide"></span>
         <span class="length"></span></span></button>`;
-    const radio = (group, value, text) => `<label><input type="radio" name="lab-${group}" value="${value}"><span>${text}</span></label>`;
-    const networks = data.networks.length > 1
-        ? `<fieldset class="lab-choice"><legend class="lab-hidden">network</legend>${data.networks.map((_, k) => radio('network', k, '')).join('')}</fieldset>` : '';
+    const radio = (group, value, text) =>
+        `<label><input type="radio" name="lab-${group}" value="${value}"><span>${text}</span></label>`;
+    const networks =
+        data.networks.length > 1
+            ? `<fieldset class="lab-choice"><legend
+                class="lab-hidden">network</legend>${data.networks
+                  .map((_, k) => radio('network', k, ''))
+                  .join('')}</fieldset>`
+            : '';
     return `<div class="lab-left">
-    <div class="lab-head">${networks}<p>Edits change <b class="lab-who"></b> <button type="button" class="lab-all lab-plain">all</button></p>
-        <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">Undo</button><button type="button" class="lab-redo" title="Ctrl+Shift+Z">Redo</button>
+    <div class="lab-head">${networks}<p>Edits change <b class="lab-who"></b> <button type="button"
+        class="lab-all lab-plain">all</button></p>
+        <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">Undo</button><button
+            type="button" class="lab-redo" title="Ctrl+Shift+Z">Redo</button>
         <button type="button" class="lab-reset" title="the chosen garments as they were">Reset</button></div></div>
     <div class="lab-stage" role="toolbar" aria-label="Garments that edits change">${ALL.map(garment).join('')}</div>
-    <p class="lab-status" role="status"></p>
-    <p class="lab-note"></p></div>
+    <p class="lab-status" role="status"></p></div>
 <div class="lab-right">
-    <div class="lab-tabs" role="tablist" aria-label="Ways to change the garments">${TABS.map(([name, text]) =>
-        `<button type="button" role="tab" class="lab-tab" id="lab-tab-${name}" data-name="${name}" aria-controls="lab-panel-${name}">${text}</button>`).join('')}</div>
-    ${TABS.map(([name]) => `<div role="tabpanel" class="lab-panel lab-panel-${name}" id="lab-panel-${name}" aria-labelledby="lab-tab-${name}"></div>`).join('')
+    <div class="lab-tabs" role="tablist" aria-label="Ways to change the garments">${TABS.map(
+        ([name, text]) =>
+            `<button type="button" role="tab" class="lab-tab" id="lab-tab-${name}" data-name="${name}"
+                aria-controls="lab-panel-${name}">${text}</button>`,
+    ).join('')}</div>
+    ${TABS.map(
+        ([name]) =>
+            `<div role="tabpanel" class="lab-panel lab-panel-${name}" id="lab-panel-${name}"
+                aria-labelledby="lab-tab-${name}"></div>`,
+    )
+        .join('')
         .replace('lab-tab-sliders"></div>', `lab-tab-sliders">${slidersPanel(radio)}</div>`)}
-</div>`;
+</div>
+<p class="lab-note"></p>`;
 }
 
-const slidersPanel = radio => `<div class="lab-line"><fieldset class="lab-choice"><legend class="lab-hidden">what a slider does</legend>
+const slidersPanel =
+    radio => `<div class="lab-line"><fieldset class="lab-choice"><legend class="lab-hidden">what a slider does</legend>
         ${radio('mode', 'shift', 'shift by')}${radio('mode', 'set', 'set to')}</fieldset>
-    <div class="lab-finder"><input type="text" class="lab-search" role="combobox" aria-expanded="false" aria-controls="lab-found" aria-autocomplete="list"
+    <div class="lab-finder"><input type="text" class="lab-search" role="combobox" aria-expanded="false"
+        aria-controls="lab-found" aria-autocomplete="list"
         autocomplete="off" spellcheck="false" aria-label="Add a slider: a dimension from 0 to 99, or what it does"
-        placeholder="Add: a number, width, texture …"><ul class="lab-found" id="lab-found" role="listbox" aria-label="Sliders to add" hidden></ul></div></div>
+        placeholder="Add: a number, width, texture …"><ul class="lab-found" id="lab-found" role="listbox" tabindex="-1"
+            aria-label="Sliders to add" hidden></ul></div></div>
     <ul class="lab-rows"></ul><div class="lab-effects"></div>
-    <p class="lab-keys" id="lab-keys">Arrow keys move by 0.1, with Shift by 0.01, Page Up and Down by 1; Backspace resets, Delete removes.</p>`;
+    <p class="lab-keys" id="lab-keys">Arrow keys move by 0.1, with Shift by 0.01, Page Up and Down by 1;
+        Backspace resets, Delete removes.</p>`;
 
 if (typeof document !== 'undefined') boot();

@@ -12,6 +12,7 @@ import nbformat
 from pygments.formatters import HtmlFormatter
 
 from .. import data
+from ..analysis.inversion import inversion_of
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
@@ -44,28 +45,34 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
     has_lab = any('class="lab-here"' in chapter["body"] for chapter in chapters)
     encoded = images.encode(chapter["body"] for chapter in chapters)
 
-    def page(place: images.Place, models: list[str], sources: str, **more) -> str:
-        """The page with pictures where ``place`` says, from ``sources``, and the sliders of ``models``."""
+    def made_of(place: images.Place, models: list[str], **more) -> str:
+        """The page with pictures where ``place`` says and the sliders of ``models``."""
         placed = [chapter | {"body": images.put(chapter["body"], encoded, place)} for chapter in chapters]
-        lab = _lab(parameters, models) if has_lab else None
-        return template("page").render(
-            title=TITLE,
-            lead=LEAD,
-            made=made,
-            chapters=placed,
-            pygments=HtmlFormatter().get_style_defs(".highlight"),
-            pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
-            lab=lab,
-            lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
-            policy=(lab.policy if lab else POLICY).replace("img-src data:", f"img-src {sources}"),
-            **more,
-        )
+        return page(placed, made, _lab(parameters, models) if has_lab else None, **more)
 
     if site:
-        write_site(
-            stage / "site", stage / "figures", partial(page, models=reported()[::-1], sources="data: 'self'", site=True)
-        )
-    return write_atomic(stage / "report.html", page(images.inside, reported()[-1:], "data:").encode())
+        write_site(stage / "site", stage / "figures", partial(made_of, models=reported()[::-1], site=True))
+    return write_atomic(stage / "report.html", made_of(images.inside, reported()[-1:]).encode())
+
+
+def page(chapters: list[dict], made: list[tuple[str, str]], lab: Embedded | None, site: bool = False) -> str:
+    """The HTML of ``chapters`` (name, title, body and figures of each), alive where ``lab`` is given.
+
+    Of a ``site`` it may show pictures that lie beside it.
+    """
+    policy = lab.policy if lab else POLICY
+    return template("page").render(
+        title=TITLE,
+        lead=LEAD,
+        made=made,
+        chapters=chapters,
+        pygments=HtmlFormatter().get_style_defs(".highlight"),
+        pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
+        lab=lab,
+        lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
+        policy=policy.replace("img-src data:", "img-src data: 'self'") if site else policy,
+        site=site,
+    )
 
 
 def _check_figures(stage: Path) -> None:
@@ -103,7 +110,9 @@ def _lab(parameters: dict, models: list[str]) -> Embedded | None:
     try:
         arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
         found = [load_run(run_folder(config)) for config in configs]
-        return contents.lab(found, seed=parameters.get("latent_seed", 0), arms=arms, **start)
+        searched = {run.config.model: inversion_of(run) for run in found}  # as chapter four did
+        rms = {name: (of.rms.median().item(), of.noise.median().item()) for name, of in searched.items()}
+        return contents.lab(found, seed=parameters.get("latent_seed", 0), arms=arms, rms=rms, **start)
     except LabError as error:
         print(f"the sliders of the report are left out: {error}", file=sys.stderr)
         return None
