@@ -41,7 +41,7 @@ def _webp(png: str) -> bytes:
     content = io.BytesIO()
     try:
         image = Image.open(io.BytesIO(base64.b64decode(png)))
-        opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
+        opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
         picture = image.convert("RGB") if opaque else image
         picture.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
     except (OSError, ValueError):
