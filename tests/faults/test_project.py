@@ -198,7 +198,7 @@ FAULTS = {
     "Checkpoints": ("C", 8),
     "Training": ("T", 7),
     "Notebook and report": ("N", 9),
-    "Interactive": ("I", 5),
+    "Interactive": ("I", 7),
     "Supply chain": ("S", 5),
 }
 
