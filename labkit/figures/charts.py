@@ -115,13 +115,13 @@ def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list
 
 
 @report_figure(
-    27,
+    26,
     "smoothness",
     "Sweeps from \u22123 to 3: the share of dimensions of which at least so many steps go forward, beside random "
     "directions.",
 )
 def smoothness(panels: dict[str, tuple[Tensor, Tensor]], asked: float) -> Figure:
-    """Figure 27: for each network the share of steps forward, 0 to 1, of every dimension (k,) and direction (m,).
+    """Figure 26: for each network the share of steps forward, 0 to 1, of every dimension (k,) and direction (m,).
 
     ``asked`` is the share that the claims on smoothness ask for.
     """

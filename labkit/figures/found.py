@@ -14,14 +14,14 @@ COLOURS = (ORANGE, BLUE)
 
 
 @report_figure(
-    26,
+    25,
     "found",
     "Test garments looked for in both networks: the nearest picture that was found and its absolute error (black is "
     "none), with the error of the whole picture above; the errors of all garments that were looked for; and the share "
     "of each class that was missed: a training garment is nearer than what was found.",
 )
 def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> Figure:
-    """Figure 26: ``real`` (10, 1, 28, 28), the first of each class, beside what was found of it in each network."""
+    """Figure 25: ``real`` (10, 1, 28, 28), the first of each class, beside what was found of it in each network."""
     figure = Figure(figsize=(11.5, 5.2))
     sheets, charts = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.75, 1])[0]
     axes = sheets.subplots(1 + len(networks), 1, height_ratios=[1, *[2.07] * len(networks)])

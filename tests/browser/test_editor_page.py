@@ -635,14 +635,16 @@ def test_the_other_network_gets_the_same_vectors(page, networks, z):
 
 
 def test_another_run_of_the_same_network(page, project, networks, z):
-    """The list beside the network has every finished run of it."""
+    """The list beside the network has every finished run of it, and the runs of the study whose weights were kept."""
     (folder,) = (project / "data/runs/smoke/dcgan").iterdir()
     other = folder.with_name(folder.name + "-again")
     shutil.copytree(folder, other)
     try:
         press(page, "reset all")  # any button looks what runs there are
         quiet(page)
-        assert options(control(page, "run", "select")) == [f"smoke, {folder.name}", f"smoke, {other.name}"]
+        finished, worlds = [f"smoke, {folder.name}", f"smoke, {other.name}"], [1, 2]  # seeds of the study with weights
+        wanted = [*finished, *(f"seeds: dcgan-ours, seed{seed}" for seed in worlds)]
+        assert options(control(page, "run", "select")) == wanted
         control(page, "run", "select").select_option(index=1)
         assert_same(cells(page), library(networks["dcgan"], z, z))
         assert ask(page, "LatentExplorer._live.run.folder.name") == other.name

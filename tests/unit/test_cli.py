@@ -16,7 +16,7 @@ OPTIONS = {
     ],
     "score": ["--device", "--images", "--features"],
     "classifier": [],
-    "report": ["name=value", "--profile", "--device", "--retrain"],
+    "report": ["name=value", "--profile", "--device", "--retrain", "--site"],
     "pdf": ["--profile", "--device"],
     "doctor": [],
 }

@@ -107,7 +107,7 @@ CALLS = {
             {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg")
         ),
     ),
-    "smoothness": (27, lambda: charts.smoothness({"DCGAN": (scores(100).sigmoid(), scores(50).sigmoid())}, 0.9)),
+    "smoothness": (26, lambda: charts.smoothness({"DCGAN": (scores(100).sigmoid(), scores(50).sigmoid())}, 0.9)),
 }
 # Those beside the report.
 OTHERS = {
