@@ -1,7 +1,7 @@
 """A recipe: the file from which the editor brings back the same network, the same vectors and the same pixels.
 
-A JSON object: format, run (its folder below data/runs, or
-studies/ and that below data/studies), generator_sha256, seed, dims (of the sliders), directions
+A JSON object: format, run (its folder below data/runs, or studies/
+and that below data/studies), generator_sha256, seed, dims (of the sliders), directions
 (a unit vector for each name among dims), base and z (eight vectors each).
 """
 

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from .. import data, latent, pictures
 from ..analysis import directions, effects
-from ..base import paths
 from ..editor.recipe import GARMENTS
 from ..editor.session import RANGE
+from ..editor.worlds import name_of_world
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
 from ..gans import GANS
@@ -107,8 +107,8 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "model": model,
         "title": GANS[model].title,
         "note": f"after {run.length}",
-        "run": run.folder.relative_to(paths.RUNS).as_posix(),
-        "generator_sha256": run.manifest["files"]["generator.safetensors"],
+        "run": name_of_world(run.folder),
+        "generator_sha256": run.generator_sha256,
         "latent_dim": run.config.latent_dim,
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
