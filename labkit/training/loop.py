@@ -86,7 +86,8 @@ def both_moves(state: TrainState, loss: Loss, x_real: Tensor, z: Tensor, g=None,
 
     ``g`` and ``d`` compute what the networks of ``state`` do, if these are not to be called themselves.
     """
-    config, g, d = state.config, g or state.g, d or state.d
+    config = state.config
+    g, d = g if g is not None else state.g, d if d is not None else state.d  # a compiled one has no truth value
     *first, (x_real, z) = zip(x_real.split(config.batch), z.split(config.batch), strict=True)
     for x, noise in first:
         with torch.no_grad():

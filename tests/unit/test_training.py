@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from labkit.base.machine import kernels
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
 from labkit.gans import registry
-from labkit.gans.losses import NonSaturating
+from labkit.gans.losses import NonSaturating, loss_of
 from labkit.training import loop
 from labkit.training.loop import train
 from labkit.training.state import COLUMNS, TrainState, reestimate_batchnorm, trained_generator
@@ -359,6 +360,20 @@ def test_the_average_that_waits_for_nobody_is_torchs(tiny_config):
         assert other.n_averaged == state.average.n_averaged == step + 1
         for one, two in zip(state.average.module.parameters(), other.module.parameters()):
             torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("model", ["vanilla", "dcgan"])
+def test_both_moves_with_networks_that_are_compiled(monkeypatch, tiny_config, sample_images, model):
+    """As on a GPU, but traced alone: no kernels are made."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    config = tiny_config(model, precision="float32")
+    plain, compiled = TrainState(config), TrainState(config)
+    x_real, z = to_unit(sample_images[: config.batch]), torch.randn(config.batch, config.latent_dim)
+    with seeded(0, "dropout"):
+        one = loop.both_moves(plain, loss_of(config), x_real, z)
+    with seeded(0, "dropout"):
+        other = loop.both_moves(compiled, loss_of(config), x_real, z, *loop._compiled(compiled.g, compiled.d))
+    torch.testing.assert_close(one, other)
 
 
 def test_on_a_cpu_how_a_gpu_computes_is_left_alone():
