@@ -27,6 +27,7 @@ def worlds(images: Mapping[str, Mapping[int, Tensor]]) -> Figure:
     figure = Figure(figsize=(5.4 * len(images), 0.55 * rows + 0.6))
     for ax, (title, of) in zip(figure.subplots(1, len(images), squeeze=False)[0], images.items(), strict=True):
         show_images(ax, torch.stack(list(of.values())), [f"seed {seed}" for seed in of], title)
+        ax.set_anchor("N")
     return figure
 
 
@@ -44,6 +45,7 @@ def worlds_edited(
         pairs = torch.stack([pair[:, :shown].transpose(0, 1).flatten(0, 1) for pair in of.values()])
         top = ["\u22123", "+3"] * shown
         show_images(ax, pairs, [f"seed {seed}" for seed in of], f"{title}: z[{dim}] at either end", top)
+        ax.set_anchor("N")
         for row, seed in enumerate(of):
             ax.text(
                 1.02, (row + 0.5) / len(of), words[title][seed], transform=_upside_down(ax), va="center", fontsize=9
@@ -114,7 +116,7 @@ def claims_by_run(rows: Sequence[Verdict]) -> Figure:
         low, high = row.share or (0.0, 1.0)
         right.plot([low, high], [y, y], color=GREY, lw=4, solid_capstyle="butt")
         right.plot((row.passes or 0) / row.runs, y, "D", color="0.1", ms=5, clip_on=False, zorder=3)
-        right.text(1.03, y, "too few runs to tell" if too_few(row) else row.verdict, va="center")
+        right.text(1.06, y, "too few runs to tell" if too_few(row) else row.verdict, va="center")
     left.set_yticks(range(len(rows)), [f"{row.id}  {_short(row.claim)}" for row in rows])
     left.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
     left.set(title="runs, full: passes", xlabel="seed", xlim=(-0.6, len(seeds) - 0.4), ylim=(len(rows) - 0.5, -0.5))
