@@ -48,7 +48,7 @@ def plain(value: object) -> object:
     if isinstance(value, Tensor) and value.numel() == 1 and _is_dense(value):
         value = np.float32(value.item()) if value.dtype == torch.float32 else value.item()
     if isinstance(value, np.generic | np.ndarray) and value.size == 1 and not np.ma.is_masked(value):
-        scalar = value.reshape(())[()]
+        scalar = np.asarray(value).reshape(())[()]
         if value.dtype.kind in "iub":
             return scalar.item()
         if value.dtype.kind == "f":
@@ -143,18 +143,26 @@ def _one_of(name: str, values: object) -> str:
     return f"{name} = {said(values)}: one of them"
 
 
-def text(name: str, value: object) -> str:
-    """``value``, if it is text, as Python's own."""
+def text(name: str, value: object, unit: str = "name") -> str:
+    """``value``, if it is text, as Python's own.
+
+    Raises:
+        LabError: it is something else.
+    """
     if not isinstance(value, str):
-        raise LabError(f"{name} = {said(value)}: give a name, as text")
+        raise LabError(f"{name} = {said(value)}: give text ({unit})")
     return str.__str__(value)
 
 
-def switch(name: str, value: object) -> bool:
-    """``value``, if it is True or False, Python's, NumPy's or torch's, as Python's own."""
+def switch(name: str, value: object, unit: str = "yes or no") -> bool:
+    """``value``, if it is True or False, Python's, NumPy's or torch's, as Python's own.
+
+    Raises:
+        LabError: it is something else.
+    """
     found = plain(value)
     if not isinstance(found, bool):
-        raise LabError(f"{name} = {said(value)}: give True or False")
+        raise LabError(f"{name} = {said(value)}: give True or False ({unit})")
     return found
 
 
@@ -265,7 +273,7 @@ def unit_images(images: object, name: str = "images", signed: bool = False) -> T
             raise LabError(f"{name} from {low:.3g} to {high:.3g}: give finite values in [-1, 1]")
         meaning = "signed"
     else:
-        found, meaning = _pictures(name, images)
+        found, meaning = _pictures(name, images, "; of a generator's pictures say signed=True")
     found = found.unsqueeze(1).to(torch.float32)  # (n, 1, 28, 28)
     if meaning == "levels":
         return found / 127.5 - 1.0
@@ -289,7 +297,7 @@ def _ends(found: Tensor) -> tuple[float, float]:
     return low.item(), high.item()
 
 
-def _pictures(name: str, images: object) -> tuple[Tensor, str]:
+def _pictures(name: str, images: object, hint: str = "") -> tuple[Tensor, str]:
     """``images`` as (n, 28, 28), uint8 or float32, and what their numbers mean: "levels", "signed" or "unit"."""
     numbers_, is_whole = _numbers(name, images, SHAPES)
     found = _in_shape(name, numbers_, images)
@@ -308,5 +316,5 @@ def _pictures(name: str, images: object) -> tuple[Tensor, str]:
         return found.round(), "levels"
     raise LabError(
         f"{name}, a {said(images)} from {low:.3g} to {high:.3g}: what is black and what is white cannot be told;"
-        " give grey levels, whole numbers from 0 to 255, or floats from -1 (black) to 1 (white)"
+        f" give grey levels, whole numbers from 0 to 255, or floats from -1 (black) to 1 (white){hint}"
     )
