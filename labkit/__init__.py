@@ -34,24 +34,34 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
-def load(model: str = "dcgan", device: str = "cpu"):
+def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):
     """A trained generator in eval mode: that of the longest finished run of ``model``, one of `gans.GANS`.
 
         from labkit import latent, load
         images = latent.sample(load("dcgan"), latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
 
-    Raises:
-        LabError: no such run, or it is damaged.
-    """
-    from .base import paths
-    from .base.errors import LabError
-    from .gans import GANS
-    from .training import runs  # here, since torch takes a second to import
+    Runs are looked for in data/runs of the project, or where the environment variable LABKIT_RUNS says. With ``plain``
+    the layers are torch's own, one by one, and none is computed together with the next: for torch.func, torch.jit and
+    torch.onnx. The pictures are the same to rounding.
 
+    Raises:
+        LabError: no such run, or it is damaged; no such device.
+    """
+    from .base import doors, paths  # here, since torch takes a second to import
+    from .base.errors import LabError
+    from .base.machine import own_torch, pick_device
+    from .gans import GANS
+    from .gans import plain as in_plain_layers
+    from .training import runs
+
+    if not isinstance(model, str) or model not in GANS:
+        raise LabError(f"model = {doors.said(model)} is unknown: use one of {', '.join(GANS)}")
     found = [folder for folder in runs.finished() if folder.parts[-2] == model]
     if not found:
         raise LabError(
-            f"model = {model!r} has no finished run in {paths.RUNS}:"
-            f" use one of {', '.join(GANS)}, after a first 'make report'"
+            f"no finished run of model = {model!r} in {paths.RUNS}: name the folder of the project's runs in the"
+            " environment variable LABKIT_RUNS (it ends in data/runs), or train one with 'make report' in the project"
         )
-    return runs.load_run(found[0]).generator(device)
+    with own_torch():
+        g = runs.load_run(found[0]).generator(pick_device(device))
+        return in_plain_layers(g) if doors.switch("plain", plain) else g

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .base import doors
 from .base.errors import LabError
 from .base.files import sha256
 from .gans import GANS, LOSSES
@@ -35,6 +36,8 @@ class TrainConfig:
 
     The defaults are the lab's exercise as a tutorial would run it: 200 epochs, and where the original report is silent,
     the usual choice of DCGAN tutorials (Radford et al. 2016), which we name as ours.
+
+    Numbers may be of any type, NumPy's and torch's too; they are kept as Python's own, so that equal ones are one run.
 
     Raises:
         LabError: a field has the wrong type or is out of range; the line names it, its value and the range.
@@ -140,16 +143,18 @@ def _fields_of(loss) -> set[str]:
 
 
 def _checked(field, value):
-    """``value`` in the field's own type, or a LabError that names field, value and what is allowed."""
+    """``value`` in the field's own type, whatever its own was, or a LabError that names field, value and the range."""
     meta = field.metadata
-    if type(value) is not field.type and not (field.type is float and type(value) is int):
-        raise LabError(f"{field.name} = {value!r} has the wrong type: it takes {field.type.__name__} ({meta['unit']})")
-    if meta["choices"]:
-        if value not in meta["choices"]:
-            raise LabError(f"{field.name} = {value!r} is unknown: use one of {', '.join(meta['choices'])}")
-    elif field.type is not str and not meta["low"] <= value <= meta["high"]:  # also false for nan
-        raise LabError(f"{field.name} = {value!r} is out of range: {meta['low']} to {meta['high']} ({meta['unit']})")
-    return field.type(value)
+    if field.type is str:
+        found = doors.text(field.name, value, meta["unit"])
+        if meta["choices"] and found not in meta["choices"]:
+            raise LabError(f"{field.name} = {found!r} is unknown: use one of {', '.join(meta['choices'])}")
+        return found
+    if field.type is bool:
+        return doors.switch(field.name, value, meta["unit"])
+    return (doors.whole if field.type is int else doors.real)(
+        field.name, value, meta["low"], meta["high"], meta["unit"]
+    )
 
 
 SETTINGS = tuple(f.name for f in dataclasses.fields(TrainConfig) if f.name not in ("model", "profile"))
@@ -166,15 +171,16 @@ def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
         if alias in changes:
             if name in changes:
                 raise LabError(
-                    f"{alias} = {changes[alias]!r} and {name} = {changes[name]!r} are one setting: give one of them"
+                    f"{alias} = {doors.said(changes[alias])} and {name} = {doors.said(changes[name])} are one setting:"
+                    " give one of them"
                 )
             changes[name] = changes.pop(alias)
     for name in changes:
         if name not in SETTINGS:
             raise LabError(
-                f"{name} = {changes[name]!r}: there is no such setting; the settings are {', '.join(SETTINGS)}"
+                f"{name} = {doors.said(changes[name])}: there is no such setting;"
+                f" the settings are {', '.join(SETTINGS)}"
             )
-    own = (
-        GANS[model].recipes.get(profile, {}) if model in [*GANS] and profile in PROFILES else {}
-    )  # else TrainConfig will say so
+    known = isinstance(model, str) and isinstance(profile, str) and model in GANS  # else TrainConfig will say so
+    own = GANS[model].recipes.get(profile, {}) if known else {}
     return TrainConfig(**{"model": model, "profile": profile, **own, **changes})

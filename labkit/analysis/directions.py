@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .. import latent, pictures
 from ..base import cache
 from ..base.errors import LabError
+from ..base.machine import own_torch
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
 from ..training.runs import Run
@@ -36,6 +37,7 @@ def method(label: str):
     """
 
     def register(find):
+        find = own_torch()(find)
         _FINDERS[label] = find
         METHODS[find.__name__] = (find.__doc__ or "").partition("\n")[0]
         return find
@@ -122,7 +124,7 @@ def principal(g: nn.Module, latent_dim: int, k: int = 5, n: int = 4000, seed: in
 def regression(g: nn.Module, latent_dim: int, n: int = 4000, seed: int = 0) -> dict[str, Tensor]:
     """For each attribute the direction in which it grows fastest, (latent_dim,), by linear regression on z."""
     z = latent.latents(n, latent_dim, seed + 800)
-    measured = torch.cat([pictures.measure(latent.sample(g, part)) for part in z.split(500)])
+    measured = torch.cat([pictures.measure(latent.sample(g, part), signed=True) for part in z.split(500)])
     slopes = _slopes(z, measured - measured.mean(0), measured.abs().mean(0))
     return dict(zip(pictures.ATTRIBUTES, slopes, strict=True))
 
@@ -152,6 +154,7 @@ def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
     return {name: u for name, u in found.items() if u.norm() > 0.5}  # nothing raises an attribute that never changes
 
 
+@own_torch()
 def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], EffectTable]:
     """All directions of a run's generator, by name, and what they do, beside the null of the run's effects.
 

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import data, latent, pictures
-from ..base import cache
-from ..base.errors import LabError
-from ..base.machine import progress
+from ..base import cache, doors
+from ..base.machine import own_torch, progress
 from ..config import BUDGETS
-from ..data.loading import to_unit
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..latent import LAB_DIMS, LAB_VALUES
@@ -41,6 +39,7 @@ class Effects:
     sweeps: Tensor  # (k, len(SWEEPS)): means over the walkers
 
 
+@own_torch()
 def edit_effects(
     g: nn.Module, directions: Tensor, reference: Reference, latent_dim: int, bases: int = 1000, seed: int = 0
 ) -> Effects:
@@ -56,10 +55,13 @@ def edit_effects(
     A sweep walks from end to end in `STEPS`: straightness is the distance of the ends over the length of the way, in
     features; monotonicity the share of steps that go towards the end; largest step its share of the way; crossings how
     often the class changes. One vector in twenty walks.
+
+    Raises:
+        LabError: directions of another length or without one, or fewer than one base vector.
     """
-    if directions.dim() != 2 or directions.shape[1] != latent_dim:
-        raise LabError(f"directions of shape {tuple(directions.shape)}: edits take (k, {latent_dim})")
-    z = latent.latents(bases, latent_dim, seed + 500)
+    latent_dim, bases = doors.whole("latent_dim", latent_dim, 1), doors.whole("bases", bases, 1)
+    directions = doors.latents(directions, latent_dim, "directions")
+    z = latent.latents(bases, latent_dim, doors.whole("seed", seed) + 500)
     _, classes, inside, own = _look(g, z, reference)
     weights = torch.stack([part / part.mean().clamp(min=1 / bases) for part in (inside, 1 - inside)])  # (2, n)
     change, entering, sweeps = [], [], []
@@ -68,7 +70,7 @@ def edit_effects(
             edited = torch.cat([latent.perturb_along(z, direction, LAB_VALUES[end]) for end in (0, -1)])
             ends = [part.unflatten(0, (2, bases)) for part in _look(g, edited, reference)]  # (2, n, ...) each
             attributes, flipped, is_in = ends[0], (ends[1] != classes).float().mean(0), ends[2].mean(0)
-            moved = pictures.mean_change(ends[3], own).mean(0)
+            moved = pictures.mean_change(ends[3], own, signed=True).mean(0)
             broken, entered = weights * torch.stack([1 - is_in, is_in])
             change.append(torch.cat([attributes[1] - attributes[0], torch.stack([moved, flipped, broken], 1)], 1))
             entering.append(entered)
@@ -80,18 +82,18 @@ def edit_effects(
 def _look(g: nn.Module, z: Tensor, reference: Reference):
     """Attributes (n, a), classes (n,), inside the real manifold (1.) or not (0.) (n,), and the images."""
     images = latent.sample(g, z)
-    features, probabilities = reference.classifier.measure(images, CHUNK)
+    features, probabilities = reference.classifier.measure(images, CHUNK, signed=True)
     inside = torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]
     )
-    return pictures.measure(images), probabilities.argmax(1), inside.float(), images
+    return pictures.measure(images, signed=True), probabilities.argmax(1), inside.float(), images
 
 
 def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> Tensor:
     """(len(SWEEPS),): means over ``z`` (n, latent_dim)."""
     values = torch.linspace(LAB_VALUES[0], LAB_VALUES[-1], STEPS).tolist()
     way = torch.stack([latent.perturb_along(z, direction, value) for value in values], 1).flatten(0, 1)
-    features, probabilities = reference.classifier.measure(latent.sample(g, way), CHUNK)
+    features, probabilities = reference.classifier.measure(latent.sample(g, way), CHUNK, signed=True)
     features, classes = features.view(len(z), STEPS, -1), probabilities.argmax(1).view(len(z), STEPS)
     steps, whole = features.diff(dim=1), features[:, -1] - features[:, 0]
     lengths = steps.norm(dim=2)  # (n, STEPS - 1)
@@ -180,14 +182,16 @@ def mean_interval(effects: Effects, dims: Sequence[int]) -> tuple[Tensor, Tensor
     return change.mean((0, 1)), low[0], high[0]
 
 
+@own_torch()
 def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1000) -> Tensor:
     """(2,): mean image change, in grey levels, between two random vectors, and how often their classes differ."""
     _, classes, _, images = _look(g, latent.latents(2 * n, latent_dim, 900), reference)
     return torch.stack(
-        [pictures.mean_change(images[:n], images[n:]).mean(), (classes[:n] != classes[n:]).float().mean()]
+        [pictures.mean_change(images[:n], images[n:], signed=True).mean(), (classes[:n] != classes[n:]).float().mean()]
     )
 
 
+@own_torch()
 def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
     card, bases = load_classifier()[1], BASES[run.config.profile]
@@ -207,7 +211,7 @@ def effects_of(run: Run, device: str = "cpu") -> EffectTable:
 
 def redundancy() -> str:
     """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
-    measured = torch.cat([pictures.measure(to_unit(part)) for part in data.load("test")[0].split(1000)])
+    measured = torch.cat([pictures.measure(part) for part in data.load("test")[0].split(1000)])
     rank, names = pictures.independent(measured)
     return (
         f"The {measured.shape[1]} attributes are as good as {rank:.1f} independent ones on real images (effective rank "

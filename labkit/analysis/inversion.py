@@ -7,12 +7,14 @@ how much the search leaves.
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from .. import data, latent, pictures
 from ..base import cache
+from ..base.machine import own_torch
 from ..base.rng import seeded
 from ..data.loading import to_unit
 from ..training.runs import Run
@@ -52,6 +54,7 @@ def shuffled(images: Tensor) -> Tensor:
     return images.flatten(1)[:, order].view_as(images)
 
 
+@own_torch()
 def inversion_of(run: Run, device: str = "cpu") -> Inversion:
     """Test garments looked for in a run's generator; done once and kept in the run's folder."""
     per_class, steps, d = PER_CLASS[run.config.profile], STEPS[run.config.profile], run.config.latent_dim
@@ -62,10 +65,11 @@ def inversion_of(run: Run, device: str = "cpu") -> Inversion:
     g, real = run.generator(device), garments(per_class)
     few = real[:: max(5, len(real) // 20)]  # two of each class, if there are as many
     sought = {"own": latent.sample(g, latent.latents(len(few), d, 600)), "noise": shuffled(few)}
-    found = latent.invert(g, real, steps=steps, latent_dim=d)
-    rms = {name: latent.invert(g, images, steps=steps, latent_dim=d).rms for name, images in sought.items()}
-    nearest = pictures.nearest(real, to_unit(data.load("train")[0]))[1]
-    result = Inversion(found.rms, nearest, **rms, pictures=pictures.levels(found.images[::per_class]))
+    search = partial(latent.invert, g, steps=steps, latent_dim=d, signed=True)
+    found = search(real)
+    rms = {name: search(images).rms for name, images in sought.items()}
+    nearest = pictures.nearest(real, to_unit(data.load("train")[0]), signed=True)[1]
+    result = Inversion(found.rms, nearest, **rms, pictures=pictures.levels(found.images[::per_class], signed=True))
     cache.save(run.folder, "inversion", identity, vars(result))
     return result
 

@@ -98,6 +98,63 @@ def keeping_memory():
             libc.mallopt(option, value)
 
 
+_entered: list[list[Any]] = []  # the reader's default dtype and precision, once for each `own_torch` that is open
+_entering = threading.Lock()
+
+
+@contextlib.contextmanager
+def own_torch(gradients: bool = True):
+    """While this lasts torch is as it comes, whatever an earlier cell set: the same bits, and then the reader's again.
+
+    That is float32 by default and in products, the CPU where no device is named, no autocast, gradients on and no
+    inference mode; these two stay the reader's without ``gradients``. Everything public that makes or trains tensors
+    enters here.
+    """
+    import torch
+
+    _set_defaults()
+    try:
+        with contextlib.ExitStack() as stack:
+            if torch.get_default_device().type != "cpu":
+                stack.enter_context(torch.device("cpu"))
+            for kind in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            if gradients and torch.is_inference_mode_enabled():
+                stack.enter_context(torch.inference_mode(False))
+            if gradients and not torch.is_grad_enabled():
+                stack.enter_context(torch.enable_grad())
+            yield
+    finally:
+        _restore_defaults()
+
+
+def _set_defaults() -> None:
+    """Torch has one default dtype for all threads: who enters first keeps the reader's, who leaves last restores it."""
+    import torch
+
+    with _entering:
+        theirs = [torch.get_default_dtype(), "highest"]
+        if not _entered:
+            with contextlib.suppress(RuntimeError):  # a reader who set backends one by one has no one precision
+                theirs[1] = torch.get_float32_matmul_precision()
+            torch.set_default_dtype(torch.float32)
+            if theirs[1] != "highest":
+                torch.set_float32_matmul_precision("highest")
+        _entered.append(_entered[0] if _entered else theirs)
+
+
+def _restore_defaults() -> None:
+    import torch
+
+    with _entering:
+        dtype, precision = _entered.pop()
+        if not _entered:
+            torch.set_default_dtype(dtype)
+            if precision != "highest":
+                torch.set_float32_matmul_precision(precision)
+
+
 @contextlib.contextmanager
 def deterministic():
     """While this lasts, cuDNN takes only algorithms that give the same bits every time."""

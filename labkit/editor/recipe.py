@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import latent
+from ..base import doors
 from ..base.errors import LabError
 from ..training import runs
 from .worlds import name_of_world, open_world, worlds
@@ -39,9 +40,7 @@ def base_vectors(latent_dim: int, seed: int) -> Tensor:
     Raises:
         LabError: ``seed`` is not a whole number from 0 to 2**31 - 1.
     """
-    if type(seed) is not int or not 0 <= seed < 2**31:
-        raise LabError(f"seed = {seed!r} is not a whole number from 0 to {2**31 - 1}")
-    return latent.latents(GARMENTS, latent_dim, seed)
+    return latent.latents(GARMENTS, latent_dim, doors.whole("seed", seed, 0, 2**31 - 1))
 
 
 def encode_recipe(recipe: Recipe) -> bytes:

@@ -6,6 +6,7 @@ saved (`recipe`).
 
 import threading
 import time
+from collections.abc import Sequence
 from functools import wraps
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from .. import latent, pictures
 from ..analysis import directions
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.files import write_new
-from ..base.machine import pick_device
+from ..base.machine import own_torch, pick_device
 from ..figures import catalogue, sheets
 from ..gans import reported
 from ..training import runs
@@ -38,7 +39,9 @@ def _reports(method):
             try:
                 if method.__name__ not in ("use", "load"):
                     self.opened()
-                self.status, self.failed = method(self, *arguments, **options) or "", False
+                given = [_own(one) for one in arguments], {name: _own(one) for name, one in options.items()}
+                with own_torch():
+                    self.status, self.failed = method(self, *given[0], **given[1]) or "", False
             except LabError as error:
                 self.status, self.failed = str(error), True
             self.refresh()
@@ -59,13 +62,13 @@ class Editor:
     def __init__(
         self,
         run: Path | None = None,
-        dims: list[int | str] | tuple[int, ...] = latent.LAB_DIMS,
+        dims: Sequence[int | str] = latent.LAB_DIMS,
         seed: int = 0,
         device: str = "auto",
     ):
         self._lock, self.device, self.status, self.failed = threading.RLock(), pick_device(device), "", False
         self.run: runs.Run | None = None
-        self.seed, self.dims = seed, list(dims)
+        self.seed, self.dims = _own(seed), _each(dims)
         self.dim: int | str = latent.LAB_DIMS[0]  # the last one edited
         self.rows: list[int] = list(range(GARMENTS))  # garments that an edit changes
         self.touched: list[int] = []  # and those that the last edit did change
@@ -123,7 +126,7 @@ class Editor:
         """The unit vector that ``dim`` means, (latent_dim,)."""
         if not isinstance(dim, str):
             latent.check_edits([dim], [0.0], self.base.shape[1])
-            return torch.eye(self.base.shape[1])[dim]
+            return torch.eye(self.base.shape[1], dtype=torch.float32, device="cpu")[dim]
         if dim not in self.directions:
             raise LabError(
                 f"direction {dim!r} is not known: there are {', '.join(self.directions) or 'none yet, use find'}"
@@ -158,12 +161,12 @@ class Editor:
     def set(self, dim: int | str, value: float, rows: list[int] | None = None):
         """Set ``dim`` to ``value`` in ``rows``, or in those that the editor is set to."""
         self._unit(dim)
-        latent.check_edits([0], [value], 1)
+        _, (value,) = latent.check_edits([0], [value], 1)
         if abs(value) > RANGE:
             raise LabError(f"{name_of(dim)} = {value:g} is out of range: -{RANGE:g} to {RANGE:g}")
         rows = _check_rows(self.rows if rows is None else rows)
         self._remember("set", dim, *rows)
-        self.z, self.dim, self.touched = self._edited(dim, float(value), rows), dim, rows
+        self.z, self.dim, self.touched = self._edited(dim, value, rows), dim, rows
 
     def _edited(self, dim: int | str, value: float, rows: list[int]) -> Tensor:
         """z with ``dim`` at ``value`` in ``rows``."""
@@ -196,9 +199,7 @@ class Editor:
     @_reports
     def walk(self, start: int, end: int, t: float):
         """Put garment ``start`` on the great circle to garment ``end``'s base vector, ``t`` from 0 to 1 of the way."""
-        _check_rows([start, end])
-        if type(t) not in (int, float) or not 0 <= t <= 1:
-            raise LabError(f"t = {t!r} is not a number from 0 to 1")
+        (start, end), t = _check_rows([start, end]), doors.real("t", t, 0, 1)
         self._remember("walk", start, end)
         self.z, self.touched = self.z.clone(), [start]
         self.z[start] = latent.interpolate(self.base[start], self.base[end], 101)[round(100 * t)]
@@ -338,6 +339,15 @@ def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, st
 
 def _check_rows(rows: list[int]) -> list[int]:
     """``rows``, if they are numbers of garments."""
-    if type(rows) is not list or not rows or not all(type(row) is int and 0 <= row < GARMENTS for row in rows):
-        raise LabError(f"rows = {rows!r}: give a list of garments, numbered 0 to {GARMENTS - 1}")
-    return rows
+    return doors.wholes("rows", rows, 0, GARMENTS - 1)
+
+
+def _own(value):
+    """A number of NumPy's or torch's as Python's own, which files and labels take; all else as it is."""
+    return doors.plain(value) if getattr(value, "ndim", None) == 0 else value
+
+
+def _each(dims) -> list:
+    """``dims`` one by one, likewise; what is no list of them is one, which `use` takes or refuses."""
+    values = list(dims) if isinstance(dims, list | tuple | range) or getattr(dims, "ndim", 0) == 1 else [dims]
+    return [_own(dim) for dim in values]

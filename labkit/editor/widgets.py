@@ -286,9 +286,12 @@ class LatentExplorer(Editor):
             ("garment", [(str(i + 1), False) for i in range(GARMENTS)]),
             (f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms]),
         ]
-        lines += [(name, [(f"{x:.0f}", False) for x in measure(edited).tolist()]) for name, measure in MEASURES.items()]
+        lines += [
+            (name, [(f"{x:.0f}", False) for x in measure(edited, signed=True).tolist()])
+            for name, measure in MEASURES.items()
+        ]
         if self.classifier:
-            chance, seen = self.classifier.measure(edited)[1].max(1)
+            chance, seen = self.classifier.measure(edited, signed=True)[1].max(1)
             lines.append(("seen as", [(f"{CLASSES[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)]))
         cells = []
         for i, (name, values) in enumerate(lines):

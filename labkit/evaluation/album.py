@@ -27,7 +27,7 @@ class Album(NamedTuple):
 
 def draw(g: nn.Module, latent_dim: int) -> Tensor:
     """The album's latent vectors as ``g`` draws them, uint8 (PICTURES, 28, 28)."""
-    return pictures.levels(latent.sample(g, latent.latents(PICTURES, latent_dim, 3000)))
+    return pictures.levels(latent.sample(g, latent.latents(PICTURES, latent_dim, 3000)), signed=True)
 
 
 def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:

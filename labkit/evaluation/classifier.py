@@ -7,7 +7,6 @@ quantities. `retrain` (make classifier) trains it again; then all scores begin a
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -16,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from .. import data
+from ..base import doors
 from ..base.errors import LabError
 from ..base.files import sha256, write_atomic
-from ..base.machine import progress
+from ..base.machine import own_torch, progress
 from ..base.rng import seeded
 from ..data.loading import to_unit
 
@@ -58,36 +58,26 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x))
 
+    @own_torch()
     @torch.no_grad()
-    def measure(self, images: Tensor, chunk: int = 50) -> tuple[Tensor, Tensor]:
+    def measure(self, images: Tensor, chunk: int = 50, signed: bool = False) -> tuple[Tensor, Tensor]:
         """Features (n, 128) and probabilities of the classes (n, 10), both on the CPU.
 
-        ``images`` are uint8 (n, 28, 28) or float32 (n, 1, 28, 28) in [-1, 1].
+        ``images`` are what `doors.unit_images` takes: uint8 (n, 28, 28), or floats, NumPy, other shapes that can be
+        told to mean such; with ``signed`` from -1 to 1, as those of a generator, which may draw no dark pixel.
 
         Raises:
-            LabError: another shape or range, or a pixel that is not finite.
+            LabError: no pictures, of another size or range, or a pixel that is not finite.
         """
-        if images.dtype == torch.uint8 and images.dim() == 3 and images.shape[1:] == (28, 28):
-            convert: Callable[[Tensor], Tensor] = to_unit
-        elif images.dim() == 4 and images.shape[1:] == (1, 28, 28) and images.dtype == torch.float32:
-            convert = torch.clone
-            if not images.abs().max() <= 1:  # also refuses nan
-                raise LabError(
-                    f"images from {images.min():.3g} to {images.max():.3g}: "
-                    "the classifier takes finite values in [-1, 1]"
-                )
-        else:
-            raise LabError(
-                f"images of shape {tuple(images.shape)} and type {images.dtype}: "
-                "the classifier takes (n, 1, 28, 28) in [-1, 1] or uint8 (n, 28, 28)"
-            )
+        found, chunk = doors.unit_images(images, signed=signed), doors.whole("chunk", chunk, 1)
         features, probabilities = [], []
-        for part in images.split(chunk):
-            features.append(self.features(convert(part.to(self.classifier.weight.device))))
+        for part in found.split(chunk):
+            features.append(self.features(part.to(self.classifier.weight.device)))
             probabilities.append(self.classifier(features[-1]).softmax(1))
         return torch.cat(features).cpu(), torch.cat(probabilities).cpu()
 
 
+@own_torch()
 def load_classifier(folder: Path = FOLDER) -> tuple[Classifier, dict]:
     """The classifier that ships, verified, in eval mode; and its card: sha256, accuracy, how it was made.
 
@@ -110,11 +100,13 @@ def load_classifier(folder: Path = FOLDER) -> tuple[Classifier, dict]:
     return classifier.eval(), card
 
 
+@own_torch()
 def train_classifier(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed: int = 0) -> Classifier:
-    """A classifier trained on ``images``, uint8 (N, 28, 28), with ``labels`` (N,), in eval mode.
+    """A classifier trained on ``images``, as `doors.grey_images` takes them, with ``labels`` (N,), in eval mode.
 
     Batches are mirrored at random; one cycle of AdamW.
     """
+    images = doors.grey_images(images)
     with seeded(seed, "ruler"):
         classifier, steps = Classifier(), len(images) // BATCH
         optimiser = torch.optim.AdamW(classifier.parameters(), lr=PEAK_LR, weight_decay=0.05)

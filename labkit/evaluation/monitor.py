@@ -66,7 +66,7 @@ def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
     """Scores of what the state's generator draws now, as many images as the reference has."""
     n = len(reference.real)
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
-    sample = scoring.take(images, reference)
+    sample = scoring.take(images, reference, signed=True)
     scores = {**scoring.measures(sample, only=SCORES), **copies(sample), "images": n}
     crowding = metrics.radii(sample.features, (3,)).median() / reference.radii[0].median()
     scores["crowding"] = crowding.item()

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import data, latent, pictures
-from ..base import cache, paths
+from ..base import cache, doors, paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..base.machine import pick_device
+from ..base.machine import own_torch, pick_device
 from ..base.rng import seeded
 from ..config import BUDGETS
 from ..data.loading import to_unit
@@ -69,6 +69,7 @@ class PixelSpace:
 
 
 @functools.cache
+@own_torch()
 def pixel_space() -> PixelSpace:
     """The space, from the data, once in a process: seconds."""
     train, test = data.load("train")[0], data.load("test")[0]
@@ -119,10 +120,14 @@ class Reference:
         return dataclasses.replace(self, radii=radii(parts["features"], (3, 5)), **parts)
 
 
+@own_torch()
 def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
-    """The reference for ``n`` images, at most 10,000."""
-    if not 100 <= n <= IMAGES:
-        raise LabError(f"n = {n} images are too few or too many for a score: 100 to {IMAGES}")
+    """The reference for ``n`` images, 100 to 10,000.
+
+    Raises:
+        LabError: a number that is none of these.
+    """
+    n, device = doors.whole("n", n, 100, IMAGES, "images, for a score"), pick_device(device)
     classifier, card = load_classifier()
     with seeded("reference"):
         mine = torch.randperm(IMAGES)[:n]
@@ -130,8 +135,8 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
     near, away, rest = train[:n], train[IMAGES : IMAGES + n], torch.cat([train[:IMAGES], train[IMAGES + n :]])
     images, space = data.load("train")[0], pixel_space()
     real, seen, floor = to_unit(data.load("test")[0][mine]), to_unit(images[near]), to_unit(images[away])
-    features, probabilities = classifier.to(device).measure(real)
-    to_real = nearest_distances(classifier.measure(floor)[0], features)
+    features, probabilities = classifier.to(device).measure(real, signed=True)
+    to_real = nearest_distances(classifier.measure(floor, signed=True)[0], features)
     pixels, training = space.test[mine], space.train[rest]
     return Reference(
         classifier=classifier,
@@ -145,8 +150,8 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
         pixels=pixels,
         training=training,
         to_training=nearest_distances(pixels, training),
-        outline=pictures.outline_sharpness(real),
-        texture=pictures.texture(real),
+        outline=pictures.outline_sharpness(real, signed=True),
+        texture=pictures.texture(real, signed=True),
         reach=to_real.quantile(0.99).item(),
         width=median_distance(features),
         width_pixels=median_distance(pixels),
@@ -209,7 +214,7 @@ def _classes(sample: Sample) -> tuple[float, ...]:
 
 @gives("sharpness")
 def _sharpness(sample: Sample) -> float:
-    return pictures.roughness(sample.images).mean().item()
+    return pictures.roughness(sample.images, signed=True).mean().item()
 
 
 @gives("neighbour_ratio")
@@ -245,8 +250,8 @@ def _outliers(sample: Sample) -> float:
 @gives("ks_outline", "ks_texture")
 def _ks(sample: Sample) -> tuple[float, ...]:
     return (
-        ks_distance(sample.reference.outline, pictures.outline_sharpness(sample.images)),
-        ks_distance(sample.reference.texture, pictures.texture(sample.images)),
+        ks_distance(sample.reference.outline, pictures.outline_sharpness(sample.images, signed=True)),
+        ks_distance(sample.reference.texture, pictures.texture(sample.images, signed=True)),
     )
 
 
@@ -269,18 +274,24 @@ def names() -> tuple[str, ...]:
 SCORES = names()  # those of this module
 
 
-def take(images: Tensor, reference: Reference, seed: int = 0) -> Sample:
-    """``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has, ready to be scored.
+@own_torch()
+def take(images: Tensor, reference: Reference, seed: int = 0, signed: bool = False) -> Sample:
+    """``images``, as many as the reference has, ready to be scored.
+
+    They are what `doors.unit_images` takes: uint8 (n, 28, 28), or floats, NumPy, other shapes that can be told to mean
+    such; with ``signed`` from -1 to 1, as those of a generator.
 
     Raises:
-        LabError: another number of images than in the reference.
+        LabError: no pictures, of another size or range, or another number of them than in the reference.
     """
+    images, seed = doors.unit_images(images, signed=signed).detach().cpu(), doors.whole("seed", seed)
     if len(images) != len(reference.real):
         raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
-    features, probabilities = reference.classifier.measure(images)
+    features, probabilities = reference.classifier.measure(images, signed=True)
     return Sample(images, features, probabilities, pixel_space().features(images), reference, seed)
 
 
+@own_torch()
 def measures(sample: Sample, only: Collection[str] | None = None) -> dict[str, float]:
     """All scores of ``sample``, or of those that are registered together the ones that have a name in ``only``."""
     found: dict[str, float] = {}
@@ -291,9 +302,9 @@ def measures(sample: Sample, only: Collection[str] | None = None) -> dict[str, f
     return found
 
 
-def score(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, float]:
-    """All scores of ``images``, (n, 1, 28, 28) in [-1, 1] on the CPU, as many as the reference has."""
-    return measures(take(images, reference, seed))
+def score(images: Tensor, reference: Reference, seed: int = 0, signed: bool = False) -> dict[str, float]:
+    """All scores of ``images``, as many as the reference has, by name; see `take` for what is taken and refused."""
+    return measures(take(images, reference, seed, signed))
 
 
 def halves(n: int) -> list[tuple[Tensor, Tensor]]:
@@ -302,8 +313,9 @@ def halves(n: int) -> list[tuple[Tensor, Tensor]]:
     return [(cut[: n // 2], cut[n // 2 : n // 2 * 2]) for cut in cuts]
 
 
-def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> dict[str, Tensor]:
-    """Every score of ``images``, (3,): its value, and the ends of a 95 % interval.
+@own_torch()
+def score_with_interval(images: Tensor, reference: Reference, seed: int = 0, signed: bool = False) -> dict[str, Tensor]:
+    """Every score of ``images``, (3,): its value, and the ends of a 95 % interval; see `take` for what is taken.
 
     The interval holds what the sampling of the generated images and that of the test images (of `Reference.seen`, too)
     decide: the value plus and minus Student's t times its standard error by the delete-half jackknife (Shao and Wu
@@ -316,10 +328,10 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> 
     Not in it: the training run (one run is one draw), the classifier, the training images that copies are looked for
     in, and the bias of a score by the number of images.
     """
-    whole = take(images, reference, seed)
+    whole = take(images, reference, seed, signed)
     values = measures(whole)
     with seeded("halves"):
-        cuts = list(zip(halves(len(images)), halves(len(images)), strict=True))
+        cuts = list(zip(halves(len(whole.images)), halves(len(whole.images)), strict=True))
     squares = dict.fromkeys(values, 0.0)
     for fake, real in cuts:
         one, other = (measures(whole.part(*half)) for half in zip(fake, real, strict=True))
@@ -332,6 +344,7 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0) -> 
     }
 
 
+@own_torch()
 def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
     """Every score with its interval (`score_with_interval`): its value "mean", "low", "high", and the number "n".
 
@@ -352,7 +365,7 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
         except LookupError:
             reference = reference or load_reference(n, device)
             print(f"scores of {name}", flush=True)
-            scores = score_with_interval(_images_of(name, run, reference, device), reference)
+            scores = score_with_interval(_images_of(name, run, reference, device), reference, signed=True)
             cache.save(folder, "scores", identity, scores)
         rows[name] = {
             key: dict(zip(("mean", "low", "high"), scores[key].tolist(), strict=True)) | {"n": n} for key in names()

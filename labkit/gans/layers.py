@@ -31,7 +31,9 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import register_parametrization
 
 # Row i: how the taps (a, b, c) of a 3-wide kernel on the upsampled axis add up to tap i of the 4-wide kernel.
-FOLD = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])  # c, b+c, a+b, a
+FOLD = torch.tensor(
+    [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]], dtype=torch.float32, device="cpu"
+)  # c, b+c, a+b, a
 
 
 def folded_kernel(weight: Tensor) -> Tensor:
@@ -108,7 +110,10 @@ def _with_sequentials(network: nn.Module, make) -> nn.Module:
         setattr(network, name, _with_sequentials(child, make))
     if type(network) not in (nn.Sequential, FusedSequential):
         return network
-    return make(OrderedDict(network.named_children())).train(network.training)
+    made = make(OrderedDict(network.named_children())).train(network.training)
+    if hasattr(network, "latent_dim"):  # of a generator that is one Sequential
+        made.latent_dim = network.latent_dim
+    return made
 
 
 def _is_watched(layer: nn.Module) -> bool:

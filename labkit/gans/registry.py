@@ -50,6 +50,8 @@ def reported() -> list[str]:
 def build(config) -> tuple[nn.Module, nn.Module]:
     """Generator and discriminator of ``config``, a `TrainConfig`, freshly initialised from torch's global generator.
 
+    The generator says the length of its vectors in ``latent_dim``, an attribute beside its `state_dict`.
+
     Raises:
         LabError: there is no such GAN.
     """
@@ -57,6 +59,7 @@ def build(config) -> tuple[nn.Module, nn.Module]:
         raise LabError(f"model = {config.model!r} is unknown: use one of {', '.join(GANS)}")
     gan = GANS[config.model]
     networks = gan.generator(config.latent_dim), gan.discriminator()
+    networks[0].latent_dim = config.latent_dim  # what `latent` checks vectors by
     for network in networks:
         gan.initialise(network)
     if config.without:

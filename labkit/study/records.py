@@ -30,7 +30,7 @@ from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import read_sealed, seal, sha256, write_atomic
-from ..base.machine import deterministic
+from ..base.machine import deterministic, own_torch
 from ..base.version import VERSION
 from ..config import TrainConfig
 from ..evaluation import album, scoring
@@ -118,6 +118,7 @@ def with_pictures(found: Iterable[Record]) -> Record | None:
     return next((r for r in found if r.folder and album.read(r.folder).epochs), None)
 
 
+@own_torch()
 def measure(
     job: tuple[str, TrainConfig],
     looks: dict[int, Look],
@@ -142,14 +143,14 @@ def measure(
         run = Run(Path(arm), config, {}, *look, history[:epoch])
         images = latent.sample(run.generator(device), z)
         gap = _gap(run.discriminator(device), config, reference, device)
-        scores[epoch] = {**scoring.score(images, reference), "d_gap": gap}
-        samples.append(pictures.levels(images[:SAMPLES]))
+        scores[epoch] = {**scoring.score(images, reference, signed=True), "d_gap": gap}
+        samples.append(pictures.levels(images[:SAMPLES], signed=True))
     g = run.generator(device)
     edited = [latent.perturb(z[:EDITED], LAB_DIMS[0], value) for value in LAB_VALUES]
     tensors = {
         "history": _packed(history.clamp(-65504, 65504).half()),
         "samples": _packed(torch.stack(samples)),
-        "edits": _packed(torch.stack([pictures.levels(latent.sample(g, part)) for part in edited])),
+        "edits": _packed(torch.stack([pictures.levels(latent.sample(g, part), signed=True) for part in edited])),
     }
     found = _effects(g, reference, config.latent_dim, size)
     tensors |= {f"effects.{name}": value.float() for name, value in vars(found).items()}
@@ -226,6 +227,7 @@ def write(files: dict[str, bytes], job: tuple[str, TrainConfig], folder: Path) -
         write_atomic(folder / name, files[name])
 
 
+@own_torch()
 def load_record(folder: Path, weights: bool = False) -> Record:
     """The record in ``folder``; with ``weights``, those that it keeps are verified too.
 

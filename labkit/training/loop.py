@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..base import doors
 from ..base.errors import LabError
-from ..base.machine import keeping_memory, kernels, postponed_interrupt, progress
+from ..base.machine import keeping_memory, kernels, own_torch, postponed_interrupt, progress
 from ..base.rng import seeded, stream_seed
 from ..data.loading import to_unit
 from ..gans.losses import Loss, loss_of
@@ -21,6 +22,7 @@ from .steps import d_step, g_step
 REPORT_EVERY = 50  # steps between two looks at the losses; each look makes a GPU wait
 
 
+@own_torch()
 @keeping_memory()
 def train(
     states: TrainState | Sequence[TrainState],
@@ -29,9 +31,10 @@ def train(
 ) -> None:
     """Train one state, or several that differ in their seed, to the end of their config.
 
-    ``images`` is uint8 (N, 28, 28), on the states' device. ``on_epoch(state)`` is called after every epoch of each;
-    whatever it draws or measures does not change the training. On a GPU several states take each step side by side, on
-    a CPU each epoch one after the other; either way each becomes what it would be alone.
+    ``images`` are what `doors.grey_images` takes: uint8 (N, 28, 28), or what can be told to mean such.
+    ``on_epoch(state)`` is called after every epoch of each; whatever it draws or measures does not change the training.
+    On a GPU several states take each step side by side, on a CPU each epoch one after the other; either way each
+    becomes what it would be alone.
 
     Raises:
         LabError: a loss is not finite, or the states are not seeds of one config on one device.
@@ -40,6 +43,7 @@ def train(
     states = [states] if isinstance(states, TrainState) else list(states)
     check_seeds(states)
     config, device = states[0].config, states[0].device
+    images = doors.grey_images(images).to(device)
     for state in states:
         state.g.train()
         state.d.train()

@@ -22,10 +22,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import data
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.files import exclusive, read_sealed, seal, sha256, write_atomic
-from ..base.machine import pick_device
+from ..base.machine import own_torch, pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
 from ..gans.layers import fuse
@@ -81,6 +81,7 @@ class Run:
         """One column of the history, (epochs, steps): loss_d, loss_g, d_real or d_fake."""
         return self.history[..., COLUMNS.index(name)]
 
+    @own_torch()
     def _network(self, index: int, tensors: dict[str, Tensor], device: str) -> nn.Module:
         with torch.device("meta"):  # no numbers are drawn: a training may be running beside
             network = build(self.config)[index]
@@ -96,7 +97,7 @@ class Run:
 
 def run_folder(config: TrainConfig, root: Path | None = None) -> Path:
     """Where the run of ``config`` lives."""
-    return (root or paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+    return (Path(root) if root else paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
 
 
 def finished(root: Path | None = None) -> list[Path]:
@@ -132,8 +133,10 @@ def fit_or_load(
 ) -> Run:
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
 
-    ``images`` is uint8 (N, 28, 28); without it the training set is used. ``root`` is where runs are kept. ``monitor``
-    is called with the state and the run's folder after every epoch of a training; see `evaluation.monitor.Monitor`.
+    ``images`` are pictures to train on, as `doors.grey_images` takes them: uint8 (N, 28, 28), or floats, NumPy, other
+    shapes that can be told to mean such; left out, they are the training set. ``root`` is where runs are kept.
+    ``monitor`` is called with the state and the run's folder after every epoch of a training; see
+    `evaluation.monitor.Monitor`.
     ``whole``: a run that was finished early is not enough, train it to its end; left out, that is so on a GPU.
 
     Raises:
@@ -142,6 +145,7 @@ def fit_or_load(
     return fit_or_load_seeds([config], device, root, images, monitor, whole)[0]
 
 
+@own_torch()
 def fit_or_load_seeds(
     configs: Sequence[TrainConfig],
     device: str = "auto",
@@ -156,6 +160,11 @@ def fit_or_load_seeds(
         LabError: as `fit_or_load`; or the configs differ in more, or not in that.
     """
     device = pick_device(device)
+    if strange := [one for one in configs if not isinstance(one, TrainConfig)]:
+        raise LabError(
+            f"config = {doors.said(strange[0])}: give a TrainConfig, for instance config_for('dcgan', 'quick')"
+        )
+    images = None if images is None else doors.grey_images(images)
     given = None if images is None else _digest(images)
     found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
     missing = [config for config in found if found[config] is None]
@@ -231,14 +240,17 @@ def _faults_in_a_line(folders: dict[TrainConfig, Path]):
         raise
 
 
+@own_torch()
 def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
     """Make the whole epochs that an interrupted training of ``config`` has done a finished run, loaded from now on.
+
+    ``images`` are those it was given, as for `fit_or_load`.
 
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
     folder = run_folder(config, root)
-    state = TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else images))
+    state = TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else doors.grey_images(images)))
     with exclusive(folder) if folder.exists() else contextlib.nullcontext():
         resume(state, folder, whole_epochs=True)
         if not state.epoch:
@@ -276,6 +288,7 @@ def finish(state: TrainState, folder: Path) -> Run:
     return load_run(folder, state.config)
 
 
+@own_torch()
 def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
     """The finished run in ``folder``; with ``config``, it must be that config's.
 

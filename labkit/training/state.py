@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..base.machine import deterministic
+from ..base.machine import deterministic, own_torch
 from ..base.rng import seeded
 from ..config import TrainConfig
 from ..gans import build
@@ -33,6 +33,7 @@ class TrainState:
     interrupted half-way, ``paused`` holds the history so far, (steps done, 4), and the generator's state.
     """
 
+    @own_torch()
     def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
         self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
@@ -63,6 +64,7 @@ class TrainState:
         flat = {f"{part}.{k}": v.cpu().contiguous() for part, entries in parts.items() for k, v in entries.items()}
         return flat | {"history": self.history[: self.epoch].clone()}
 
+    @own_torch()
     def restore(self, tensors: dict[str, Tensor], epoch: int, seconds: float) -> None:
         """Take over what `tensors` gave."""
 
@@ -83,6 +85,7 @@ class TrainState:
         self.epoch, self.seconds = epoch, seconds
 
 
+@own_torch()
 @deterministic()
 def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
     """The generator to sample from: averaged if the config says so, BatchNorm statistics re-estimated, eval mode."""
@@ -90,6 +93,7 @@ def trained_generator(state: TrainState, n: int = 10_000) -> nn.Module:
     return reestimate_batchnorm(g, state.config.latent_dim, state.config.seed, n)
 
 
+@own_torch()
 @torch.no_grad()
 def reestimate_batchnorm(g: nn.Module, latent_dim: int, seed: int, n: int = 10_000, batch: int = 100) -> nn.Module:
     """Replace the running statistics of every BatchNorm in ``g`` by means over ``n`` latent vectors.

@@ -72,7 +72,7 @@ def test_tables_cover_every_field():
 
 @pytest.mark.parametrize("name, value", [(n, v) for n in BAD for v in BAD[n]], ids=lambda value: repr(value)[:20])
 def test_bad_value(refused, name, value):
-    with refused(f"{name} = {value!r}"):
+    with refused(f"{name} = {value!r}"[:90]):
         TrainConfig(**{name: value})
 
 

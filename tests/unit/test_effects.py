@@ -154,9 +154,9 @@ def test_a_dimension_that_does_nothing_does_nothing(garments, reference):
     assert found.change[1, :, -3].all()
 
 
-@pytest.mark.parametrize("shape", [(3, DIM + 1), (DIM,), (2, 3, DIM)], ids=str)
+@pytest.mark.parametrize("shape", [(3, DIM + 1), (DIM + 1,), (2, 3, DIM)], ids=str)
 def test_directions_of_another_space_are_refused(garments, reference, refused, shape):
-    with refused(shape, f"(k, {DIM})"):
+    with refused(shape, f"(n, {DIM})"):
         edit_effects(garments, torch.ones(shape), reference, DIM)
 
 

@@ -97,7 +97,9 @@ def real(sample_images):
 @pytest.mark.parametrize("case", KNOWN)
 def test_known_answers(case):
     grey, expected = KNOWN[case]
-    assert ATTRIBUTES[case.partition(":")[0]](picture(grey)).tolist() == pytest.approx([expected], abs=1e-4)
+    assert ATTRIBUTES[case.partition(":")[0]](picture(grey), signed=True).tolist() == pytest.approx(
+        [expected], abs=1e-4
+    )
 
 
 def test_every_attribute_has_a_known_answer():
@@ -114,6 +116,23 @@ def test_measure_has_the_order_of_attributes(real):
     for i, (name, attribute) in enumerate(ATTRIBUTES.items()):
         assert attribute is getattr(pictures, name) and attribute(real[:20]).shape == (20,)
         assert torch.equal(found[:, i], attribute(real[:20]))
+
+
+def test_garments_are_measured_in_every_guise(real, sample_images, refused):
+    """Before, bytes and floats from 0 to 1 were measured as if they went from -1 to 1."""
+    expected, other = measure(real[:5]), real[5:10]
+    u = sample_images[:5]
+    for same in (u, u.numpy(), u.float() / 255, u.double().numpy()[..., None], u.flatten(1), real[:5].half()):
+        torch.testing.assert_close(measure(same), expected, atol=0.05, rtol=0.02)
+        torch.testing.assert_close(pictures.brightness(same), expected[:, 0], atol=0.05, rtol=0)
+        assert (pictures.mean_change(same, real[:5]) < 0.05).all() and (pictures.nearest(same, real[:9])[0] < 5).all()
+        assert torch.equal(pictures.levels(same), u)
+        assert pictures.diversity(same).item() == pytest.approx(pictures.diversity(real[:5]).item(), abs=0.05)
+    assert pictures.mean_change(u[0], other).shape == (5,)
+    for wrong in (real[:5, :, :27], real[:5].repeat(1, 3, 1, 1), 2 * real[:5], "a dress", None):
+        for of in (measure, pictures.levels, pictures.roughness, pictures.width):
+            with refused("images"):
+                of(wrong)
 
 
 def test_an_image_is_measured_by_itself(real):
@@ -176,7 +195,7 @@ def test_every_picture_has_finite_numbers(kind):
         "one pixel": picture(box(5, 5, 5, 5)),
         "noise": torch.rand(50, 1, 28, 28) * 2 - 1,
     }[kind]
-    assert measure(images).isfinite().all()
+    assert measure(images, signed=True).isfinite().all()
 
 
 @pytest.mark.parametrize("name", [name for name in ATTRIBUTES if name != "outline_sharpness"])
@@ -191,7 +210,7 @@ def test_a_mirror_changes_the_outline_little(real):
 
 
 def test_a_plain_garment_has_no_texture_at_the_edge_of_the_picture():
-    assert pictures.texture(picture(WHITE)).item() == pytest.approx(0, abs=1e-4)
+    assert pictures.texture(picture(WHITE), signed=True).item() == pytest.approx(0, abs=1e-4)
 
 
 # ----- what each reacts to, on real garments
