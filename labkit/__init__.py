@@ -48,7 +48,7 @@ def load(model: str = "dcgan", device: str = "cpu"):
     from .gans import GANS
     from .training import runs  # here, since torch takes a second to import
 
-    found = [folder for folder in runs.finished() if folder.parts[-2] == model]
+    found = [folder for folder in runs.finished(garments=True) if folder.parts[-2] == model]
     if not found:
         raise LabError(
             f"model = {model!r} has no finished run in {paths.RUNS}:"

@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
+from ..base.cache import check_finite, tensors_in
 from ..base.errors import LabError
-from ..base.files import read_sealed, seal, sha256, write_atomic
+from ..base.files import FAULTS, fault_of, read_sealed, seal, sha256, write_atomic
 from ..base.machine import deterministic
 from ..base.version import VERSION
 from ..config import TrainConfig
@@ -254,7 +254,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
             manifest,
             folder,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, zlib.error) as error:
+    except (zlib.error, *FAULTS) as error:
         raise _damaged(folder / "record.json", error) from None
 
 
@@ -289,23 +289,28 @@ def _manifest(folder: Path) -> dict:
         return manifest
     except (FileNotFoundError, NotADirectoryError):
         raise LabError(f"{folder} holds no record of a run: make it with 'labkit study'") from None
-    except (ValueError, KeyError, TypeError, LabError) as error:
+    except (LabError, *FAULTS) as error:
         raise _damaged(path, error) from None
 
 
 def _content(folder: Path, name: str, manifest: dict) -> bytes:
     """The file ``name``, if it is as ``manifest`` says."""
     path = folder / name
-    content = path.read_bytes() if path.exists() else b""
-    if sha256(content) != manifest["files"][name]:
-        raise _damaged(path, "sha256 differs from record.json")
-    return content
+    try:
+        content = path.read_bytes()
+        if sha256(content) != manifest["files"][name]:
+            raise ValueError("sha256 differs from record.json")
+        return content
+    except FAULTS as error:
+        raise _damaged(path, error) from None
 
 
 def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
+        tensors = tensors_in(content)
+        check_finite(tensors)
+        return tensors
+    except FAULTS as error:
         raise _damaged(path, error) from None
 
 
@@ -321,9 +326,9 @@ def _unpacked(packed: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=dtype).view(shape)
 
 
-def _damaged(path: Path, why: object) -> LabError:
+def _damaged(path: Path, why: BaseException) -> LabError:
     return LabError(
-        f"{path}: this record is damaged or of another version ({why}):"
+        f"{path}: this record is damaged or of another version ({fault_of(why)}):"
         " get it back from git, or delete its folder and run 'labkit study' again"
     )
 
