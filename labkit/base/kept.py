@@ -106,7 +106,7 @@ def read(path: Path) -> bytes:
     if digests is None and (folder / LIST).exists():
         raise LabError(f"{path} is named by nothing that vouches for it, such as {LIST} beside it: {REMEDY}")
     if digests is not None and sha256(content) not in digests:
-        raise LabError(f"{path} is damaged (its sha256 is not the one that it was kept with): {REMEDY}")
+        raise LabError(f"{path} is damaged (its sha256 is not that of {LIST} or of its manifest): {REMEDY}")
     return content
 
 

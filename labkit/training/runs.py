@@ -326,7 +326,8 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
         manifest = read_sealed(path, FORMAT)
         found = TrainConfig(**manifest["config"])
         files = [(folder / name, manifest["files"][name]) for name in FILES]
-        str.lower(manifest["images_sha256"])
+        float(manifest["seconds"]), str.lower(manifest["images_sha256"] + manifest["machine"]["device"])
+        _ = manifest["machine"]["threads"], manifest["machine"]["torch"]  # which reports show
     except (FileNotFoundError, NotADirectoryError):
         raise LabError(f"{folder} holds no finished run: train it first, for instance with 'make report'") from None
     except (LabError, *FAULTS) as error:
