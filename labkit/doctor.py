@@ -175,7 +175,10 @@ def _unvouched(folder: Path, kept):
         if kept.LIST in json.loads((folder / "run.json").read_bytes()):
             return "FAIL", f"{folder / kept.LIST} is missing: get it back from git"
     names = ", ".join(path.name for path in kept.shown(folder)[:4])
-    return "note", f"nothing vouches for {names} in {folder}, of a labkit before 0.3: the next that is measured there does"
+    return (
+        "note",
+        f"nothing vouches for {names} in {folder}, of a labkit before 0.3: the next that is measured there does",
+    )
 
 
 def measured():

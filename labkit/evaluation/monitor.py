@@ -63,7 +63,6 @@ class Monitor:
         if alarms or (folder / "alarm.json").exists():
             kept.write(folder / "alarm.json", json.dumps(alarms, indent=1).encode())
 
-
     @staticmethod
     def _alarms(folder: Path, curve: list[dict], state: TrainState) -> list[dict]:
         """The alarms so far; where their file is damaged, those that the scores so far give again."""

@@ -126,9 +126,7 @@ def test_nothing_compares_other_pictures_with_garments(lengths, tmp_path, monkey
 
 @pytest.mark.parametrize("early", [False, True], ids=["at its end", "finished early"])
 @pytest.mark.parametrize("shorter, longer", [(1, 2), (1, 3), (2, 3)])
-def test_a_longer_run_goes_on(
-    lengths, config_of, sample_images, tmp_path, monkeypatch, capsys, shorter, longer, early
-):
+def test_a_longer_run_goes_on(lengths, config_of, sample_images, tmp_path, monkeypatch, capsys, shorter, longer, early):
     """To the same bits as one that was trained at once, and the other run's folder stays as it is, locked or not."""
     if early:
         stop = pytest.MonkeyPatch()
@@ -141,7 +139,9 @@ def test_a_longer_run_goes_on(
         folder = put(lengths[shorter], tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     epochs, real = [], runs.train
-    monkeypatch.setattr(runs, "train", lambda states, *args, **kw: (epochs.append(states[0].epoch), real(states, *args, **kw)))
+    monkeypatch.setattr(
+        runs, "train", lambda states, *args, **kw: (epochs.append(states[0].epoch), real(states, *args, **kw))
+    )
     with exclusive(folder):
         run = fit_or_load(config_of(longer), "cpu", tmp_path, sample_images)
     assert epochs == [shorter] and bits(run.folder) == bits(lengths[longer])
@@ -164,7 +164,9 @@ def test_the_longest_that_is_not_beyond_and_of_the_same_pictures(
     fit_or_load(config_of(2), "cpu", tmp_path, 255 - sample_images)
     fit_or_load(tiny_config("vanilla", epochs=2, examples=16, ema=0.8), "cpu", tmp_path, sample_images)
     epochs, real = [], runs.train
-    monkeypatch.setattr(runs, "train", lambda states, *args, **kw: (epochs.append(states[0].epoch), real(states, *args, **kw)))
+    monkeypatch.setattr(
+        runs, "train", lambda states, *args, **kw: (epochs.append(states[0].epoch), real(states, *args, **kw))
+    )
     assert bits(fit_or_load(config_of(2), "cpu", tmp_path, sample_images).folder) == bits(lengths[2])
     assert epochs == [1]
 

@@ -212,8 +212,8 @@ def test_folder_in_place_of_a_file(copy, refused, sample_digests):
 
 
 def placed(tmp_path, contents, place):
-    """The sample's test files under ``place`` of each name, below a new folder."""
-    for name in (TEST_IMAGES, TEST_LABELS):
+    """The sample's files under ``place`` of each name, below a new folder."""
+    for name in contents:
         path = tmp_path / "other" / place(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(contents[name], 0) if path.suffix == ".gz" else contents[name])
@@ -252,7 +252,11 @@ def test_plain_content_under_a_packed_name(copy, contents, sample_digests):
 
 
 OTHERS = {  # sound files of another data set, and what is said of each
-    "packed": (f"{TEST_IMAGES}.gz", gzip.compress(struct.pack(">4I", 0x0803, 3, 28, 28) + bytes(2352)), "holds other data"),
+    "packed": (
+        f"{TEST_IMAGES}.gz",
+        gzip.compress(struct.pack(">4I", 0x0803, 3, 28, 28) + bytes(2352)),
+        "holds other data",
+    ),
     "unpacked": (TEST_IMAGES, struct.pack(">4I", 0x0803, 3, 28, 28) + bytes(2352), "or is damaged"),
     "another size": (f"{TEST_IMAGES}.gz", gzip.compress(struct.pack(">4I", 0x0803, 2, 8, 9) + bytes(144)), "2 x 8 x 9"),
 }
