@@ -25,9 +25,9 @@ def seal(manifest: dict) -> str:
     return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
-# What reading a file, and taking what is in it for what it should be, can end in: the disk, the permissions, a folder or
-# a loop of links in its place; bytes that are no text; JSON that is none, too deep or of another form; tensors that are
-# none or do not fit.
+# What reading a file, and taking what is in it for what it should be, can end in: the disk, the permissions, a folder
+# or a loop of links in its place; bytes that are no text; JSON that is none, too deep or of another form; tensors that
+# are none or do not fit.
 FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 
 
@@ -48,7 +48,7 @@ def fault_of(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def faults_in(path: Path, remedy: str):
-    """Whatever is wrong with the file ``path``, read and used inside, is a LabError of one line that ends in ``remedy``.
+    """Whatever is wrong with the file ``path``, read and used inside, is a LabError that ends in ``remedy``.
 
     Raises:
         LabError: one of `FAULTS` came up inside, or a LabError did, which goes on as it is.

@@ -439,9 +439,7 @@ def score_all(images: int = IMAGES, device: str = "auto", features: str = "class
     garments = runs.finished(garments=True)
     for other in runs.finished():
         if other not in garments:
-            print(
-                f"{other.relative_to(paths.RUNS)} is left out: it was trained on other pictures than those of the test set"
-            )
+            print(f"{other.relative_to(paths.RUNS)} is left out: it was trained on other pictures, and no garments")
     found = [runs.load_run(folder) for folder in garments]
     if not found:
         raise LabError(f"{paths.RUNS} holds no finished run: train one first, with 'make report'")

@@ -49,7 +49,7 @@ def loss_curves(
         ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
     for ax in rest:
         _score_curves(ax, scores, alarms, epochs)
-    if faults := [rows.fault for rows in (scores, alarms) if getattr(rows, "fault", "")]:
+    if faults := [fault for rows in (scores, alarms) if (fault := getattr(rows, "fault", ""))]:
         figure.text(0.99, 0.01, "; ".join(faults), color="red", ha="right", fontsize=9)
     return figure
 

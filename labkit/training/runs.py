@@ -1,7 +1,7 @@
 """A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
 
-On other pictures than the training set of Fashion-MNIST it is another run: its folder's name goes on with the first eight
-digits of their digest.
+On other pictures than the training set of Fashion-MNIST it is another run: its folder's name goes on with the first
+eight digits of their digest.
 
     checkpoint-...                            see `checkpoints`
     generator.safetensors                     ready to sample from
@@ -166,8 +166,8 @@ def fit_or_load(
 ) -> Run:
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
 
-    ``images`` is uint8 (N, 28, 28); without it the training set is used. Other images make another run. One that differs
-    in nothing but fewer epochs is gone on from, to the same bits. ``root`` is where runs are kept. ``monitor``
+    ``images`` is uint8 (N, 28, 28); without it the training set is used. Other images make another run. A run that
+    differs in nothing but fewer epochs is gone on from, to the same bits. ``root`` is where runs are kept. ``monitor``
     is called with the state and the run's folder after every epoch of a training; see `evaluation.monitor.Monitor`.
     ``whole``: a run that was finished early is not enough, train it to its end; left out, that is so on a GPU.
 

@@ -1,4 +1,4 @@
-"""Which run is whose: other pictures make another run, a longer run goes on from a shorter one, and all is vouched for."""
+"""Which run is whose; a longer run goes on from a shorter one; all that is shown is vouched for; damage is found."""
 
 import errno
 import functools
