@@ -56,7 +56,7 @@ def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):
 
     if not isinstance(model, str) or model not in GANS:
         raise LabError(f"model = {doors.said(model)} is unknown: use one of {', '.join(GANS)}")
-    found = [folder for folder in runs.finished() if folder.parts[-2] == model]
+    found = [folder for folder in runs.finished(garments=True) if folder.parts[-2] == model]
     if not found:
         raise LabError(
             f"no finished run of model = {model!r} in {paths.RUNS}: name the folder of the project's runs in the"

@@ -19,6 +19,7 @@ if sys.version_info < (3, 11):  # what is imported below is not written for it; 
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import re
 import shutil
@@ -45,6 +46,8 @@ def python():
             f"labkit comes from {paths.ROOT}, not from {Path.cwd()}:"
             " take it out of PYTHONPATH, or run 'make doctor' there",
         )
+    if (VENV / "ready").exists() and not (VENV / "bin/python").exists():
+        yield "FAIL", f"the interpreter that {VENV} was made with is gone: delete .venv and run 'make setup'"
     if not (VENV / "ready").exists():
         yield (
             "note",
@@ -87,7 +90,7 @@ def _version(name: str) -> str | None:
 
 def _setup() -> str:
     """What mends the packages of this interpreter."""
-    own = Path(sys.prefix).resolve() == VENV.resolve()
+    own = Path(sys.prefix).resolve() == VENV.resolve() or not (VENV / "bin/python").exists() and VENV.exists()
     return (
         "delete .venv and run 'make setup'"
         if own
@@ -102,10 +105,10 @@ def data():
 
     places = {name: locate(paths.DATA, name) for name in FASHION_MNIST.digests}
     here = [(path, FASHION_MNIST.digests[name]) for name, path in places.items() if path]
-    if len(here) < len(places):
+    if gone := [f"{name}.gz" for name, path in places.items() if not path]:
         yield (
             "note",
-            f"{len(places) - len(here)} of {len(places)} files are not in {paths.DATA}:"
+            f"{len(gone)} of {len(places)} files are not in {paths.DATA} ({', '.join(gone)}):"
             " 'make data' fetches them (30 MB)",
         )
     if here:
@@ -129,10 +132,73 @@ def page():
 
 
 def runs():
-    """Every finished run."""
-    from .training.runs import finished, load_run
+    """Every run: what it was finished with, what was measured on it, what it can go on from."""
+    from .training.runs import finished
 
-    yield from _verified(load_run, [(folder,) for folder in finished()], f"finished runs in {paths.RUNS}")
+    done, sound = finished(), 0
+    for folder in sorted({*done, *(path for path in paths.RUNS.glob("*/*/*") if path.is_dir())}):
+        said = list(_faults_of_run(folder, folder in done))
+        sound += folder in done and not any(state == "FAIL" for state, _ in said)
+        yield from said
+    if sound or not done:
+        yield "ok", f"{sound} verified finished runs in {paths.RUNS}"
+
+
+def _faults_of_run(folder: Path, finished: bool):
+    """What is wrong in ``folder``, each file once."""
+    from .base import kept
+    from .training.checkpoints import checkpoints_in, damage_of
+    from .training.runs import FILES, load_run
+
+    first = ""
+    try:
+        if finished:
+            load_run(folder)
+    except LabError as error:
+        first = str(error)
+        yield "FAIL", first
+    for text in kept.damages(folder):
+        if text.partition(" is ")[0] != first.partition(" is ")[0]:
+            yield "FAIL", text
+    for path in checkpoints_in(folder):
+        if fault := damage_of(path):
+            yield "FAIL", f"{path} is damaged ({fault}): delete it, training goes on from the one before"
+    if kept.shown(folder) and not os.path.lexists(folder / kept.LIST):
+        yield _unvouched(folder, kept)
+    if not finished and not checkpoints_in(folder) and (folder / FILES[0]).exists():
+        yield "FAIL", f"{folder / 'run.json'} is missing: get it back from git, or delete its folder to train again"
+
+
+def _unvouched(folder: Path, kept):
+    """What stands in ``folder`` without a list: a damage where one was, in a run that says so, or else a note."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        if kept.LIST in json.loads((folder / "run.json").read_bytes()):
+            return "FAIL", f"{folder / kept.LIST} is missing: get it back from git"
+    names = ", ".join(path.name for path in kept.shown(folder)[:4])
+    return (
+        "note",
+        f"nothing vouches for {names} in {folder}, of a labkit before 0.3: the next that is measured there does",
+    )
+
+
+def measured():
+    """The measurements that come with the project and belong to no run."""
+    from .base import kept
+
+    faults = kept.damages(paths.GIVEN)
+    if not os.path.lexists(paths.GIVEN / kept.LIST):
+        faults.append(f"{paths.GIVEN / kept.LIST} is missing: get it back from git")
+    yield from (("FAIL", text) for text in faults)
+    if not faults:
+        yield "ok", f"{len(kept.shown(paths.GIVEN))} verified in {paths.GIVEN}"
+
+
+def studies():
+    """Every record of a study, with the weights and pictures that it keeps."""
+    from .study.records import load_record
+
+    found = sorted(path for path in paths.STUDIES.glob("[!.]*/*/seed*/"))
+    yield from _verified(lambda folder: load_record(folder, True), [(one,) for one in found], "records of studies")
 
 
 def _verified(look, items: list[tuple], what: str):
@@ -206,7 +272,7 @@ def threads():
     yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
 
 
-CHECKS = (python, packages, data, classifier, page, runs, folders, disk, browser, gpu, threads)
+CHECKS = (python, packages, data, classifier, page, runs, measured, studies, folders, disk, browser, gpu, threads)
 
 
 def examine(check):

@@ -16,6 +16,7 @@ from sample_data import with_digests
 
 from labkit import data
 from labkit.base.errors import LabError
+from labkit.base.files import sha256
 from labkit.config import config_for
 
 if (
@@ -54,6 +55,16 @@ def sample_digests():
 def sample_images(sample_folder):
     """The 512 training images, uint8 (512, 28, 28)."""
     return data.load("train", folder=sample_folder, dataset=with_digests(SAMPLE_DIGESTS))[0]
+
+
+@pytest.fixture(scope="module")
+def sample_as_garments(sample_images):
+    """The sample takes the place of the training set: runs on it have plain names, and are given for garments."""
+    from labkit.training import runs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "GARMENTS", sha256(sample_images.numpy().tobytes()))
+        yield
 
 
 @pytest.fixture(scope="session")

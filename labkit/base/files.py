@@ -1,4 +1,4 @@
-"""Files written whole or not at all, locks, digests."""
+"""Files read with every fault in a line, written whole or not at all; locks, digests."""
 
 import contextlib
 import errno
@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -23,12 +25,48 @@ def seal(manifest: dict) -> str:
     return sha256(json.dumps({k: v for k, v in manifest.items() if k != "sha256"}, sort_keys=True).encode())
 
 
+# What reading a file, and taking what is in it for what it should be, can end in: the disk, the permissions, a folder
+# or a loop of links in its place; bytes that are no text; JSON that is none, too deep or of another form; tensors that
+# are none or do not fit.
+FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
+
+
+def fault_of(error: BaseException) -> str:
+    """In a few words, why what is in a file cannot be used: for an error among `FAULTS`."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "missing"
+    if isinstance(error, OSError):
+        return f"not readable, {error.strerror or error}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, MemoryError):
+        return "larger than the memory"
+    if isinstance(error, KeyError):
+        return f"no entry {error}"
+    return (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+
+
+@contextlib.contextmanager
+def faults_in(path: Path, remedy: str):
+    """Whatever is wrong with the file ``path``, read and used inside, is a LabError that ends in ``remedy``.
+
+    Raises:
+        LabError: one of `FAULTS` came up inside, or a LabError did, which goes on as it is.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        fault = fault_of(error)
+        words = fault if fault.startswith(("missing", "not readable")) else f"damaged ({fault})"
+        raise LabError(f"{path} is {words}: {remedy}") from None
+
+
 def read_sealed(path: Path, form: int) -> dict:
     """The manifest in the file ``path``, of the format ``form``.
 
     Raises:
         OSError: it cannot be read.
-        ValueError, KeyError, TypeError: its `seal` is broken, it has another format, or is no manifest.
+        One of `FAULTS`: its `seal` is broken, it has another format, or is no manifest.
     """
     manifest = json.loads(path.read_bytes())
     if manifest["sha256"] != seal(manifest):
@@ -39,29 +77,58 @@ def read_sealed(path: Path, form: int) -> dict:
 
 
 def write_atomic(path: Path, content: bytes) -> Path:
-    """Write ``content`` to ``path`` whole or not at all: a neighbour file, fsync, rename.
+    """Write ``content`` to ``path`` whole or not at all: a neighbour file, fsync, rename. The mode is the umask's.
 
     Raises:
         LabError: the disk is full, read-only or not ours; what stood at ``path`` still stands.
     """
-    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as f:
-            part = Path(f.name)
+        sweep(path.parent)
+        with part_of(path) as (part, f):
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        part.chmod(0o644)
-        os.replace(part, path)
-    except BaseException as error:
-        if part:
-            part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise LabError(write_fault(path, len(content), error)) from error
-        raise
+            os.replace(part, path)
+    except OSError as error:
+        raise LabError(write_fault(path, len(content), error)) from error
     sync_folder(path.parent)
     return path
+
+
+@contextlib.contextmanager
+def part_of(path: Path):
+    """The name of a new file beside ``path``, and it, open to be written; removed if what is done with it fails.
+
+    It is locked while it is open, which tells `sweep` that its writer lives.
+    """
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        with open(part, "xb") as f:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(f, fcntl.LOCK_EX)
+            if not os.fstat(f.fileno()).st_nlink:  # swept before it was locked
+                continue
+            try:
+                yield part, f
+                return
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+                raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left half written in ``folder``, and touch nothing of those that live."""
+    with contextlib.suppress(OSError):
+        for part in folder.glob(".*.part"):
+            with contextlib.suppress(OSError):
+                handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(part) if part.is_dir() else part.unlink()
+                finally:
+                    os.close(handle)
 
 
 def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
@@ -72,7 +139,8 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part:
+        sweep(parent)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part, _locked(part):
             new = Path(part) / stem
             for name, content in files.items():
                 write_atomic(new / name, content)
@@ -90,6 +158,18 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
         raise LabError(write_fault(parent, sum(map(len, files.values())), error)) from error
     sync_folder(parent)
     return folder
+
+
+@contextlib.contextmanager
+def _locked(folder: str):
+    """``folder`` is locked while this lasts, where the file system has locks: its writer lives."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
@@ -111,6 +191,7 @@ def exclusive(folder: Path):
             raise LabError(f"{folder} is in use by {_holder(handle)}: wait for it to end, or stop it") from None
         except OSError:  # a file system without locks
             pass
+        sweep(folder)
         yield
     finally:
         os.close(handle)

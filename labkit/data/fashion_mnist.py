@@ -28,8 +28,16 @@ FASHION_MNIST = register(
             "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
+        images_sha256="2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
         mirror=_mirror,
         package="dataset-fashion-mnist",
         system="fashion-mnist",
+        folders=("FashionMNIST/raw", "raw"),  # of torchvision
+        packed={
+            "train-images-idx3-ubyte": 26_421_880,
+            "train-labels-idx1-ubyte": 29_515,
+            "t10k-images-idx3-ubyte": 4_422_102,
+            "t10k-labels-idx1-ubyte": 5_148,
+        },
     )
 )

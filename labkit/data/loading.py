@@ -3,14 +3,18 @@
 The content of every file is verified by SHA-256 on every load, whatever the source.
 """
 
+import contextlib
+import errno
 import gzip
 import io
 import math
 import os
 import shutil
+import stat
 import struct
 import subprocess
 import tempfile
+import time
 import urllib.request
 import zlib
 from http.client import HTTPException
@@ -21,13 +25,15 @@ from torch import Tensor
 
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import exclusive, sha256
+from ..base.files import exclusive, part_of, sha256, sweep
 from ..base.machine import progress
 from .fashion_mnist import FASHION_MNIST
 from .registry import Dataset
 
 SYSTEM = Path("/usr/share/datasets")  # where Debian's packages of data sets put them
 TIMEOUT = 20  # seconds without a byte before a download is given up
+LONGEST = 3600  # seconds that the download of a file may take
+SLACK = 1 << 16  # bytes by which an archive may be larger than is known
 
 
 def load(
@@ -54,18 +60,60 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 def read_verified(path: Path, digest: str, largest: int = FASHION_MNIST.largest) -> bytes:
-    """The content of ``path``, decompressed if it is gzip, provided that its SHA-256 is ``digest``."""
+    """The content of ``path``, decompressed if it is gzip, provided that its SHA-256 is ``digest``.
+
+    Raises:
+        LabError: it cannot be read, is damaged, or is a sound file of other pictures; the line says which.
+    """
     try:
         with path.open("rb") as f:
-            content = f.read(largest + 1)  # no more, however large the file or what it unpacks to
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1)
-        fault = "" if sha256(content) == digest else f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
+            content = f.read(largest + largest // 100 + SLACK)  # no more, however large the file or what it unpacks to
+    except OSError as error:
+        may = error.errno not in (errno.EACCES, errno.EPERM)
+        raise LabError(
+            f"{path} cannot be read ({error.strerror or error}): "
+            + ("see to the disk" if may else "give yourself the right to read it, with chmod")
+            + ", or name another folder in the environment variable LABKIT_DATA"
+        ) from None
+    packed = content.startswith(b"\x1f\x8b")
+    try:
+        content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1) if packed else content
     except (OSError, EOFError, zlib.error) as error:
-        fault = str(error)
-    if fault:
-        raise LabError(f"{path} is damaged ({fault}): delete it and run 'make data'")
-    return content
+        raise LabError(f"{path} is damaged ({error}): {_remedy(path, 'delete it')}") from None
+    if sha256(content) == digest:
+        return content
+    fault = f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
+    if not (shape := _idx_shape(content)):
+        raise LabError(f"{path} is damaged ({fault}): {_remedy(path, 'delete it')}")
+    size = " x ".join(map(str, shape))
+    what = "holds other data" if packed else "holds other data, or is damaged"  # a .gz has a checksum of its own
+    raise LabError(
+        f"{path} {what}: a sound IDX file of {size} numbers, as of another data set ({fault}):"
+        f" {_remedy(path, 'move it elsewhere')}; ours is looked for in {', '.join(_places(path.parent))}"
+    )
+
+
+def _remedy(path: Path, act: str) -> str:
+    """What to do about the file ``path``: ``act`` on it only in the project's own folder."""
+    own = path.parent == paths.ROOT / "data" and not path.is_symlink()
+    return f"{act} and run 'make data'" if own else OTHERWISE
+
+
+OTHERWISE = "move it elsewhere and run 'make data', or name another folder in the environment variable LABKIT_DATA"
+
+
+def _places(folder: Path, dataset: Dataset = FASHION_MNIST) -> list[str]:
+    """Where files are looked for, in words."""
+    return [str(folder), *(f"{folder}/{below}" for below in dataset.folders), str(SYSTEM / dataset.system)]
+
+
+def _idx_shape(content: bytes) -> tuple[int, ...]:
+    """The shape of what the IDX file ``content`` holds, images or labels; empty if it is no whole one."""
+    if content[:3] != b"\0\0\x08" or len(content) < 4 or content[3] not in (1, 3):
+        return ()
+    header = 4 + 4 * content[3]
+    shape = struct.unpack(f">{content[3]}I", content[4:header].ljust(header - 4, b"\0"))
+    return shape if math.prod(shape) == len(content) - header and 0 not in shape else ()
 
 
 def parse_idx(content: bytes, name: str, size: tuple[int, int] = FASHION_MNIST.shape) -> Tensor:
@@ -85,11 +133,26 @@ def parse_idx(content: bytes, name: str, size: tuple[int, int] = FASHION_MNIST.s
 
 
 def locate(folder: Path, name: str, dataset: Dataset = FASHION_MNIST) -> Path | None:
-    """Where the file ``name`` lies: in ``folder`` or in the system's copy, as .gz or unpacked."""
-    for path in (folder / f"{name}.gz", folder / name, SYSTEM / dataset.system / f"{name}.gz"):
-        if path.is_file():
-            return path
-    return None
+    """Where the file ``name`` lies: in ``folder``, below it where torchvision puts it, or in the system's copy.
+
+    As .gz or unpacked, and also with the dots that some write in the name, as in train-images.idx3-ubyte.
+    """
+    dotted = name.replace("-idx", ".idx")
+    here = [f"{name}.gz", name, f"{dotted}.gz", dotted]
+    candidates = [place / one for place in (folder, *(folder / below for below in dataset.folders)) for one in here]
+    return next((path for path in (*candidates, SYSTEM / dataset.system / f"{name}.gz") if _is_there(path)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether ``path`` is a file, or something that cannot be looked at, which reading it will tell."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        return error.errno not in (errno.ELOOP, errno.ENAMETOOLONG)
+    except ValueError:  # a name that no file has
+        return False
 
 
 def _content(folder: Path, name: str, dataset: Dataset) -> bytes:
@@ -110,6 +173,7 @@ def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
     Raises:
         LabError: no source works; the line says why for each, and what to do without a network.
     """
+    sweep(folder)
     if not _missing(folder, dataset):
         return folder
     with exclusive(folder):
@@ -119,20 +183,19 @@ def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
 def _fetch(folder: Path, dataset: Dataset) -> Path:
     """The work of `ensure`, in a folder where nobody else fetches."""
     reasons = []
+    for part in folder.glob("*.gz.part"):  # of an older labkit
+        part.unlink(missing_ok=True)
     for source in (_from_mirror, _from_debian):
         missing = _missing(folder, dataset)
         if not missing:
             return folder
         try:
-            for name, path in source(missing, folder, dataset):
-                read_verified(path, dataset.digests[name], dataset.largest)
-                path.chmod(0o644)
-                os.replace(path, folder / f"{name}.gz")
+            with contextlib.closing(source(missing, folder, dataset)) as parts:
+                for name, path in parts:
+                    read_verified(path, dataset.digests[name], dataset.largest)
+                    os.replace(path, folder / f"{name}.gz")
         except (LabError, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
             reasons.append(f"{source.__doc__}: {error}")
-        finally:
-            for part in folder.glob("*.gz.part"):
-                part.unlink()
     if missing := _missing(folder, dataset):
         raise LabError(
             f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}):"
@@ -146,17 +209,21 @@ def _from_mirror(names: list[str], folder: Path, dataset: Dataset):
     """torchvision's mirror"""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        part = folder / f"{name}.gz.part"
+        most = dataset.packed.get(name, dataset.largest) + SLACK
         with (
             urllib.request.urlopen(f"{dataset.mirror()}{name}.gz", timeout=TIMEOUT) as answer,
-            part.open("wb") as f,
+            part_of(folder / f"{name}.gz") as (part, f),
         ):
-            size = int(answer.headers.get("Content-Length", 0))
+            size, deadline = int(answer.headers.get("Content-Length", 0)), time.monotonic() + LONGEST
             with progress(desc=name, total=size, unit="B", unit_scale=True) as bar:
-                while chunk := answer.read(1 << 16):
+                while chunk := answer.read1(1 << 16):
                     f.write(chunk)
                     bar.update(len(chunk))
-        yield name, part
+                    if f.tell() > most or time.monotonic() > deadline:
+                        why = f"more than {most / 1e6:.1f} MB" if f.tell() > most else f"not done in {LONGEST} s"
+                        raise LabError(f"{name}.gz: {why}, given up")
+            f.flush()
+            yield name, part
 
 
 def _from_debian(names: list[str], folder: Path, dataset: Dataset):
@@ -175,9 +242,13 @@ def _from_debian(names: list[str], folder: Path, dataset: Dataset):
         package = next(Path(work).glob(f"{dataset.package}*.deb"))
         _run(["dpkg-deb", "-x", package.name, "unpacked"], work)
         for name in names:
-            part = folder / f"{name}.gz.part"
-            shutil.copyfile(f"{work}/unpacked{SYSTEM}/{dataset.system}/{name}.gz", part)
-            yield name, part
+            with (
+                open(f"{work}/unpacked{SYSTEM}/{dataset.system}/{name}.gz", "rb") as unpacked,
+                part_of(folder / f"{name}.gz") as (part, f),
+            ):
+                shutil.copyfileobj(unpacked, f)
+                f.flush()
+                yield name, part
 
 
 def _run(command: list[str], folder: str) -> None:

@@ -1,7 +1,7 @@
 """The data sets that there are, by name. Each is one file of this folder with its record; nothing else names it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -25,7 +25,10 @@ class Dataset:
     mirror: Callable[[], str]  # the address that files are fetched from; called when one is missing
     package: str = ""  # of Debian, if there is one
     system: str = ""  # where that package puts it, below `loading.SYSTEM`
+    folders: tuple[str, ...] = ()  # where other programs put the files, below a folder of the reader's
+    packed: dict[str, int] = field(default_factory=dict)  # bytes of each .gz, about: much more is not fetched
     shape: tuple[int, int] = (28, 28)  # of an image, in pixels
+    images_sha256: str = ""  # of the training images, (n, *shape) bytes: what a run on them is known by
     largest: int = 47_040_016  # bytes of the largest file, unpacked: no more is read
 
 

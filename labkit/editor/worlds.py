@@ -12,8 +12,11 @@ from ..training import runs
 
 
 def worlds(model: str | None = None) -> list[Path]:
-    """All that can be opened, or those of ``model``: finished runs, the longest profile first, then runs of studies."""
-    found, kept = runs.finished(), records.with_weights()
+    """All that can be opened, or those of ``model``: finished runs, the longest profile first, then runs of studies.
+
+    Runs on other pictures come last among the finished ones, and their `label` says so.
+    """
+    found, kept = sorted(runs.finished(), key=_of_other_pictures), records.with_weights()
     if model:
         found = [folder for folder in found if folder.parts[-2] == model]
         kept = [folder for folder in kept if folder.parts[-2].startswith(f"{model}-")]
@@ -53,4 +56,9 @@ def name_of_world(folder: Path) -> str:
 def label(folder: Path) -> str:
     """What the list of networks shows for ``folder``."""
     *_, first, second, name = folder.parts
+    name += " (other pictures)" * _of_other_pictures(folder)
     return f"{first}, {name}" if folder.is_relative_to(paths.RUNS) else f"{first}: {second}, {name}"
+
+
+def _of_other_pictures(folder: Path) -> bool:
+    return runs.images_of(folder) not in (None, runs.GARMENTS)

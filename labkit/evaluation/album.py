@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..base.files import write_atomic
+from ..base import cache, kept
+from ..base.errors import LabError
+from ..base.files import faults_in
 
 PICTURES = 64
 FILE = "album.safetensors"
@@ -41,17 +42,24 @@ def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:
     drawn = torch.cat([before.pictures[earlier], draw(g, latent_dim).unsqueeze(0)])
     album = Album([*(before.epochs[i] for i in earlier), epoch], drawn)
     content = safetensors.torch.save({"epochs": torch.tensor(album.epochs), "pictures": album.pictures})
-    write_atomic(folder / FILE, content)
+    kept.write(folder / FILE, content)
     return album
 
 
 def read(folder: Path) -> Album:
-    """The album in ``folder``; an empty one if there is none, or a damaged one."""
+    """The album in ``folder``; an empty one if there is none, or a damaged one, which is named in a line."""
+    path, none = folder / FILE, Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))
     try:
-        found = safetensors.torch.load((folder / FILE).read_bytes())
-        epochs, drawn = found["epochs"].tolist(), found["pictures"]
-        if drawn.shape == (len(epochs), PICTURES, 28, 28) and drawn.dtype == torch.uint8:
+        with faults_in(path, kept.REMEDY):
+            try:
+                content = kept.read(path)
+            except FileNotFoundError:
+                return none
+            found = cache.tensors_in(content)
+            epochs, drawn = found["epochs"].tolist(), found["pictures"]
+            if drawn.shape != (len(epochs), PICTURES, 28, 28) or drawn.dtype != torch.uint8:
+                raise ValueError("its pictures are not those of an album")
             return Album(epochs, drawn)
-    except (OSError, SafetensorError, KeyError):
-        pass
-    return Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))
+    except LabError as error:
+        print(f"left out: {error}", flush=True)
+        return none

@@ -16,8 +16,9 @@ from torch.nn.functional import cross_entropy
 
 from .. import data
 from ..base import doors
+from ..base.cache import check_finite, tensors_in
 from ..base.errors import LabError
-from ..base.files import sha256, write_atomic
+from ..base.files import FAULTS, fault_of, sha256, write_atomic
 from ..base.machine import own_torch, progress
 from ..base.rng import seeded
 from ..data.loading import to_unit
@@ -89,12 +90,15 @@ def load_classifier(folder: Path = FOLDER) -> tuple[Classifier, dict]:
         content = (folder / "ruler.safetensors").read_bytes()
         if sha256(content) != card["sha256"]:
             raise ValueError("its sha256 is not that of ruler.json")
+        tensors = tensors_in(content)
+        check_finite(tensors)
         with torch.device("meta"):  # no numbers are drawn: a training may be running beside
             classifier = Classifier()
-        classifier.load_state_dict(safetensors.torch.load(content), assign=True)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        classifier.load_state_dict(tensors, assign=True)
+        float(card["test_accuracy"])
+    except FAULTS as error:
         raise LabError(
-            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({str(error).splitlines()[0]}): "
+            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({fault_of(error)}): "
             "get the file back from git, or 'make classifier'"
         ) from None
     return classifier.eval(), card

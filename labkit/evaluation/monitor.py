@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import latent
-from ..base.files import write_atomic
+from ..base import kept
+from ..base.errors import LabError
+from ..base.files import faults_in
 from ..training.state import TrainState, trained_generator
 from . import album, metrics, scoring
 from .scoring import load_reference
@@ -49,17 +51,26 @@ class Monitor:
         found = check(state, self.reference)
         earlier = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch]
         curve = [row for row in earlier if row.get("images") == found["images"]] + [found]  # others are not comparable
-        write_atomic(folder / "scores.json", json.dumps(curve, indent=1).encode())
+        kept.write(folder / "scores.json", json.dumps(curve, indent=1).encode())
         drawn = album.keep(trained_generator(state, n=1000), state.config.latent_dim, state.epoch, folder)
         if self.show:
             self.show(folder, drawn, curve)
         reasons = alarm(found, state.epoch * state.config.steps)
-        alarms = [row for row in read(folder / "alarm.json") if row["epoch"] < state.epoch]
+        alarms = [row for row in self._alarms(folder, curve, state) if row["epoch"] < state.epoch]
         if reasons:
             alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
             print(f"\nalarm after epoch {state.epoch}: {'; '.join(reasons)}", flush=True)
         if alarms or (folder / "alarm.json").exists():
-            write_atomic(folder / "alarm.json", json.dumps(alarms, indent=1).encode())
+            kept.write(folder / "alarm.json", json.dumps(alarms, indent=1).encode())
+
+    @staticmethod
+    def _alarms(folder: Path, curve: list[dict], state: TrainState) -> list[dict]:
+        """The alarms so far; where their file is damaged, those that the scores so far give again."""
+        alarms = read(folder / "alarm.json")
+        if not alarms.fault:
+            return alarms
+        again = [(row, alarm(row, row["epoch"] * state.config.steps)) for row in curve if set(RECORDED) <= set(row)]
+        return [{"epoch": row["epoch"], "reasons": reasons, **row} for row, reasons in again if reasons]
 
 
 def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
@@ -111,10 +122,38 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
     return reasons
 
 
-def read(path: Path) -> list[dict]:
-    """The rows of a file that `Monitor` wrote; none if it is not there or damaged."""
+class Rows(list):
+    """Rows of a file that `Monitor` wrote; ``fault`` says what to show in their place if it is damaged."""
+
+    fault = ""
+
+
+def read(path: Path) -> Rows:
+    """The rows of a file that `Monitor` wrote; none if it is not there.
+
+    One that is damaged is named in a line and has none, and their ``fault`` says so: it must not pass for a watch that
+    saw nothing.
+    """
+    rows = Rows()
     try:
-        rows = json.loads(path.read_bytes())
-        return rows if type(rows) is list and all(type(row["epoch"]) is int for row in rows) else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        rows.extend(rows_of(path))
+    except LabError as error:
+        print(f"left out: {error}", flush=True)
+        rows.fault = f"{path.name} is damaged: left out"
+    return rows
+
+
+def rows_of(path: Path) -> list[dict]:
+    """The rows of a file that `Monitor` wrote, each with its epoch; none if it is not there.
+
+    Raises:
+        LabError: it cannot be read, is not what was written, or holds no rows.
+    """
+    with faults_in(path, kept.REMEDY):
+        try:
+            rows = json.loads(kept.read(path))
+        except FileNotFoundError:
+            return []
+        if type(rows) is not list or not all(type(row["epoch"]) is int for row in rows):
+            raise ValueError("no list of looks, each with its epoch")
+        return rows

@@ -449,7 +449,11 @@ def score_all(images: int = IMAGES, device: str = "auto", features: str = "class
     """
     if features not in FEATURES:
         raise LabError(f"features = {features!r} is unknown: use one of {', '.join(FEATURES)}")
-    found = [runs.load_run(folder) for folder in runs.finished()]
+    garments = runs.finished(garments=True)
+    for other in runs.finished():
+        if other not in garments:
+            print(f"{other.relative_to(paths.RUNS)} is left out: it was trained on other pictures, and no garments")
+    found = [runs.load_run(folder) for folder in garments]
     if not found:
         raise LabError(f"{paths.RUNS} holds no finished run: train one first, with 'make report'")
     if features == "inception":

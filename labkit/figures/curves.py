@@ -23,7 +23,8 @@ def loss_curves(
 ) -> Figure:
     """Figures 2 and 11 from a history (epochs, steps, 4) of ``loss``: losses, and D's answers, with their equilibria.
 
-    With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile, and its ``alarms``.
+    With ``scores`` (`monitor.read`), a third panel: what the pictures were worth meanwhile, and its ``alarms``. Where
+    either file is damaged, the figure says so.
     """
     epochs = len(history)
     panels = 3 if scores else 2
@@ -48,6 +49,8 @@ def loss_curves(
         ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
     for ax in rest:
         _score_curves(ax, scores, alarms, epochs)
+    if faults := [fault for rows in (scores, alarms) if (fault := getattr(rows, "fault", ""))]:
+        figure.text(0.99, 0.01, "; ".join(faults), color="red", ha="right", fontsize=9)
     return figure
 
 
@@ -91,7 +94,7 @@ def training_curve(ax: Axes, history: Tensor, column: int, colour: str, marker: 
 def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epochs: int) -> None:
     """Frechet distance on the left axis, precision and recall on the right one."""
     epoch = [row["epoch"] for row in scores]
-    distances = [row["frechet"] for row in scores]
+    distances = [row.get("frechet", np.nan) for row in scores]
     ax.plot(epoch, distances, "k.-", label="Frechet distance")
     ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
     n = scores[-1].get("images")  # runs of earlier versions did not say
@@ -106,7 +109,7 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
     plain_log_ticks(ax)
     shares = ax.twinx()
     for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
-        values = [row[name] for row in scores]
+        values = [row.get(name, np.nan) for row in scores]
         shares.plot(epoch, values, marker + "-", color=colour, ms=4, label=name)
         shares.annotate(name, (epoch[-1], values[-1]), (-6, 14), textcoords="offset points", ha="right", color=colour)
     shares.set(ylim=(0, 1), ylabel="precision, recall")
@@ -117,7 +120,7 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
         ax.text(
             row["epoch"],
             0.5,
-            " " + row["reasons"][0].partition(":")[0],
+            " " + (row.get("reasons") or ["alarm"])[0].partition(":")[0],
             transform=ax.get_xaxis_transform(),
             color="red",
             rotation=90,

@@ -42,13 +42,13 @@ def _scores(ax: Axes, scores: Sequence[dict], epochs: list[int]) -> None:
     """Frechet distance, precision and recall, each look below the column of its pictures."""
     rows = [row for row in scores if epochs[0] <= row["epoch"] <= epochs[-1]]
     at = np.interp([row["epoch"] for row in rows], epochs, np.arange(len(epochs)))
-    ax.plot(at, [row["frechet"] for row in rows], "k.-", label="Frechet distance (left)")
+    ax.plot(at, [row.get("frechet", np.nan) for row in rows], "k.-", label="Frechet distance (left)")
     ax.set(xlim=(-0.5, COLUMNS - 0.5), ylabel="Frechet distance", yscale="log", xlabel="epoch")
     ax.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
     plain_log_ticks(ax)
     shares = ax.twinx()
     for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
-        shares.plot(at, [row[name] for row in rows], marker + "-", color=colour, ms=4, label=name)
+        shares.plot(at, [row.get(name, np.nan) for row in rows], marker + "-", color=colour, ms=4, label=name)
     shares.set(ylim=(0, 1), ylabel="precision, recall")
     shares.grid(False)
     shares.spines["right"].set_visible(True)

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..base.errors import LabError
-from ..base.files import sha256
+from ..base.files import faults_in, sha256
 
 if TYPE_CHECKING:
     from .export import Network  # which needs torch
 
 FOLDER = Path(__file__).parent
 VENDORED = FOLDER / "vendor/jax-js"
+RECORD = "4999b2069e6a248f92807a9f1b8f0771255a9ec3d5994f7e59313f30fc409466"  # SHA-256 of its record.toml
 
 IMPORT = re.compile(r'^import\s+(?:\{([^}]*)\}|\*\s+as\s+(\w+))\s+from\s+["\'](\.[^"\']+)["\'];?[ \t]*$', re.M)
 EXPORTS = re.compile(r"^export\s+\{([^}]*)\};?[ \t]*$", re.M)
@@ -96,10 +97,8 @@ def _add(name: str, folder: Path, modules: dict[str, str], within: tuple[str, ..
         return
     if name in within:
         raise LabError(f"{folder / name}: imports itself, by way of {', '.join(within)}: take one import out")
-    try:
+    with faults_in(folder / name, "get the project's files back from git"):
         code = (folder / name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise LabError(f"{folder / name}: {error.strerror or error}: get the project's files back from git") from None
     given: list[str] = []
 
     def imported(match: re.Match) -> str:
@@ -132,15 +131,17 @@ def check_vendored(folder: Path = VENDORED) -> dict:
     Raises:
         LabError: a file is missing, or is not what was fetched.
     """
-    try:
-        record = tomllib.loads((folder / "record.toml").read_text(encoding="utf-8"))
-        if {path.name for path in folder.iterdir()} != {"record.toml", *record["files"]}:
-            raise ValueError("its files are not those of record.toml")
-        for name, digest in record["files"].items():
+    remedy = "jax-js is not as it was fetched, get its files back from git"
+    with faults_in(folder / "record.toml", remedy):
+        content = (folder / "record.toml").read_bytes()
+        if sha256(content) != RECORD:
+            raise ValueError("its sha256 is not the one that was vetted")
+        record = tomllib.loads(content.decode())
+        here, wanted = {path.name for path in folder.iterdir()}, {"record.toml", *record["files"]}
+    if odd := sorted(here ^ wanted):
+        raise LabError(f"{folder / odd[0]} is {'missing' if odd[0] in wanted else 'not of record.toml'}: {remedy}")
+    for name, digest in record["files"].items():
+        with faults_in(folder / name, remedy):
             if sha256((folder / name).read_bytes()) != digest:
-                raise ValueError(f"{name}: its sha256 is not that of record.toml")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise LabError(
-            f"{folder}: jax-js is not as it was fetched ({str(error).splitlines()[0]}): get its files back from git"
-        ) from None
+                raise ValueError("its sha256 is not that of record.toml")
     return record

@@ -17,7 +17,7 @@ import torch
 from .. import data
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import exclusive
+from ..base.files import exclusive, sweep
 from ..base.machine import pick_device, progress
 from ..base.version import VERSION
 from . import records, worker
@@ -66,8 +66,8 @@ def study(
         return 0
     _distributed()
     with _place(folder):
-        for stale in folder.glob("*/*/.*.part"):
-            stale.unlink(missing_ok=True)
+        for place in folder.glob("*/*"):
+            sweep(place)
         missing = [job for job, row in have(folder, jobs, at).items() if not row]
         faults: dict[Job, str] = {}
         if missing:

@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
 from ..base import paths
+from ..base.cache import check_finite, tensors_in
 from ..base.errors import LabError
-from ..base.files import read_sealed, seal, sha256, write_atomic
+from ..base.files import FAULTS, fault_of, read_sealed, seal, sha256, write_atomic
 from ..base.machine import deterministic, own_torch
 from ..base.version import VERSION
 from ..config import TrainConfig
@@ -256,7 +256,7 @@ def load_record(folder: Path, weights: bool = False) -> Record:
             manifest,
             folder,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, zlib.error) as error:
+    except (zlib.error, *FAULTS) as error:
         raise _damaged(folder / "record.json", error) from None
 
 
@@ -288,26 +288,34 @@ def _manifest(folder: Path) -> dict:
     try:
         manifest = read_sealed(path, FORMAT)
         TrainConfig(**manifest["config"])
+        float(manifest["seconds"]), str.lower(manifest["images_sha256"] + manifest["machines"][-1]["device"])
         return manifest
     except (FileNotFoundError, NotADirectoryError):
-        raise LabError(f"{folder} holds no record of a run: make it with 'labkit study'") from None
-    except (ValueError, KeyError, TypeError, LabError) as error:
+        raise LabError(
+            f"{folder} holds no record of a run, record.json is missing: make it with 'labkit study'"
+        ) from None
+    except (LabError, *FAULTS) as error:
         raise _damaged(path, error) from None
 
 
 def _content(folder: Path, name: str, manifest: dict) -> bytes:
     """The file ``name``, if it is as ``manifest`` says."""
     path = folder / name
-    content = path.read_bytes() if path.exists() else b""
-    if sha256(content) != manifest["files"][name]:
-        raise _damaged(path, "sha256 differs from record.json")
-    return content
+    try:
+        content = path.read_bytes()
+        if sha256(content) != manifest["files"][name]:
+            raise ValueError("sha256 differs from record.json")
+        return content
+    except FAULTS as error:
+        raise _damaged(path, error) from None
 
 
 def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
+        tensors = tensors_in(content)
+        check_finite(tensors)
+        return tensors
+    except FAULTS as error:
         raise _damaged(path, error) from None
 
 
@@ -323,9 +331,9 @@ def _unpacked(packed: Tensor, dtype: torch.dtype, *shape: int) -> Tensor:
     return torch.frombuffer(bytearray(content), dtype=dtype).view(shape)
 
 
-def _damaged(path: Path, why: object) -> LabError:
+def _damaged(path: Path, why: BaseException) -> LabError:
     return LabError(
-        f"{path}: this record is damaged or of another version ({why}):"
+        f"{path}: this record is damaged or of another version ({fault_of(why)}):"
         " get it back from git, or delete its folder and run 'labkit study' again"
     )
 

@@ -28,8 +28,10 @@ from torch import Tensor
 
 from .. import data
 from ..base import paths
+from ..base.cache import tensors_in
 from ..base.errors import LabError
-from ..base.files import exclusive, sha256, write_atomic
+from ..base.files import FAULTS, exclusive, sha256, write_atomic
+from ..base.kept import LIST
 from ..base.machine import pick_device
 from ..base.version import VERSION
 from ..data.loading import locate
@@ -234,9 +236,10 @@ def _keep_look(state: TrainState, folder: Path) -> None:
 def _look(folder: Path, epoch: int) -> records.Look | None:
     """The networks after ``epoch``, if a sound file holds them."""
     for path in folder.glob(f"look-{epoch:05d}-*.safetensors"):
-        content = path.read_bytes()
-        if path.stem.endswith(sha256(content)[:16]):
-            return look_in(safetensors.torch.load(content))
+        with contextlib.suppress(*FAULTS):
+            content = path.read_bytes()
+            if path.stem.endswith(sha256(content)[:16]):
+                return look_in(tensors_in(content))
     return None
 
 
@@ -261,7 +264,7 @@ def _kept(folder: Path, looks: tuple[int, ...], weights: bool) -> dict[str, byte
 
 def _sweep(folder: Path) -> None:
     """Remove what is needed only until the record is made."""
-    for path in (*folder.glob("checkpoint-*"), *folder.glob("look-*"), folder / album.FILE):
+    for path in (*folder.glob("checkpoint-*"), *folder.glob("look-*"), folder / album.FILE, folder / LIST):
         path.unlink(missing_ok=True)
 
 

@@ -1,40 +1,54 @@
 """A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
 
+On other pictures than the training set of Fashion-MNIST it is another run: its folder's name goes on with the first
+eight digits of their digest.
+
     checkpoint-...                            see `checkpoints`
     generator.safetensors                     ready to sample from
     discriminator.safetensors
     history.safetensors                       (epochs, steps, 4): the columns of training.COLUMNS
     run.json                                  written last: config, digests, versions, machine, time
-    scores.json, atlas-..., scores-...        what was measured on it
+    scores.json, atlas-..., scores-...        what was measured on it, vouched for by kept.sha256, see `base.kept`
 
 Every file is written whole or not at all, and verified before it is used. No pickle is read or written.
 """
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .. import data
-from ..base import doors, paths
+from ..base import cache, doors, kept, paths
 from ..base.errors import LabError
-from ..base.files import exclusive, read_sealed, seal, sha256, write_atomic
+from ..base.files import FAULTS, exclusive, fault_of, faults_in, read_sealed, seal, sha256, write_atomic
 from ..base.machine import own_torch, pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
 from ..gans.layers import fuse
-from .checkpoints import check_finite, checkpoint, checkpoints_in, machines_of, progress_of, resume
+from .checkpoints import (
+    check_finite,
+    checkpoint,
+    checkpoints_in,
+    machines_of,
+    owner_of,
+    progress_of,
+    resume,
+    resume_from_others,
+)
 from .loop import check_seeds, train
 from .state import COLUMNS, TrainState, trained_generator
 
 FORMAT = 1
 FILES = ("generator.safetensors", "discriminator.safetensors", "history.safetensors")
+GARMENTS = data.FASHION_MNIST.images_sha256  # what a run is trained on whose folder's name does not say it
+AGAIN = "delete its folder to train again"
 
 Monitor = Callable[[TrainState, Path], None]
 
@@ -87,26 +101,46 @@ class Run:
             network = build(self.config)[index]
         try:
             network.load_state_dict(tensors, assign=True)
-        except RuntimeError as error:
+        except FAULTS as error:
             raise LabError(
-                f"{self.folder / FILES[index]} does not fit a {self.config.model}"
-                f" ({str(error).splitlines()[-1].strip()}): delete its folder to train again"
+                f"{self.folder / FILES[index]} does not fit a {self.config.model} ({fault_of(error)}): {AGAIN}"
             ) from None
         return fuse(network.to(device).eval())
 
 
-def run_folder(config: TrainConfig, root: Path | None = None) -> Path:
-    """Where the run of ``config`` lives."""
-    return (Path(root) if root else paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+def run_folder(config: TrainConfig, root: Path | None = None, images_sha256: str | None = None) -> Path:
+    """Where the run of ``config`` lives that is trained on the images with this digest, or on the training set.
+
+    Older versions gave a run on other images the plain name. It keeps it, and is given for these alone.
+    """
+    plain = Path(root or paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+    wanted, there = images_sha256 or GARMENTS, images_of(plain)
+    if there == wanted or (there is None and wanted == GARMENTS):
+        return plain
+    return plain.with_name(f"{plain.name}-{wanted[:8]}")
 
 
-def finished(root: Path | None = None) -> list[Path]:
-    """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet."""
-    return [
+def images_of(folder: Path) -> str | None:
+    """The digest of the images of the run in ``folder``, finished or not, as it says; None where it says nothing."""
+    with contextlib.suppress(*FAULTS):
+        return read_sealed(folder / "run.json", FORMAT)["images_sha256"]
+    for path in checkpoints_in(folder):
+        with contextlib.suppress(*FAULTS):
+            return owner_of(path)["images_sha256"]
+    return None
+
+
+def finished(root: Path | None = None, garments: bool = False) -> list[Path]:
+    """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet.
+
+    With ``garments``, only of those on the training set, as far as they can be read.
+    """
+    found = [
         path.parent
         for profile in reversed(PROFILES)
         for path in sorted((root or paths.RUNS).glob(f"{profile}/*/*/run.json"))
     ]
+    return [folder for folder in found if not garments or images_of(folder) in (None, GARMENTS)]
 
 
 def choose_profile(profile: str, device: str, **changes) -> str:
@@ -134,7 +168,8 @@ def fit_or_load(
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
 
     ``images`` are pictures to train on, as `doors.grey_images` takes them: uint8 (N, 28, 28), or floats, NumPy, other
-    shapes that can be told to mean such; left out, they are the training set. ``root`` is where runs are kept.
+    shapes that can be told to mean such; left out, they are the training set. Other images make another run. A run that
+    differs in nothing but fewer epochs is gone on from, to the same bits. ``root`` is where runs are kept.
     ``monitor`` is called with the state and the run's folder after every epoch of a training; see
     `evaluation.monitor.Monitor`.
     ``whole``: a run that was finished early is not enough, train it to its end; left out, that is so on a GPU.
@@ -172,7 +207,7 @@ def fit_or_load_seeds(
         images = (data.load("train")[0] if images is None else images).to(device)
         if missing[0].examples > len(images):
             raise LabError(f"examples = {missing[0].examples} is more than the {len(images)} images there are")
-        folders = {config: run_folder(config, root) for config in missing}
+        folders = {config: run_folder(config, root, given) for config in missing}
         with contextlib.ExitStack() as stack:
             for folder in folders.values():
                 stack.enter_context(exclusive(folder))
@@ -184,11 +219,11 @@ def fit_or_load_seeds(
 
 def _finished(config: TrainConfig, root: Path | None, given: str | None, whole: bool) -> Run | None:
     """The finished run of ``config``, if there is one, of the images with the digest ``given``."""
-    folder = run_folder(config, root)
-    if not (folder / "run.json").exists():
+    folder = run_folder(config, root, given)
+    if not os.path.lexists(folder / "run.json"):
         return None
     run = load_run(folder, config)
-    if given not in (None, run.manifest["images_sha256"]):
+    if run.manifest["images_sha256"] != (given or GARMENTS):
         raise LabError(f"{folder} was trained on other images: delete it, or give another root")
     return run if run.epochs == config.epochs or not whole else None
 
@@ -205,6 +240,7 @@ def _fit(states: list[TrainState], folders: list[Path], images: Tensor, monitor:
     check_seeds(states)
     for state in states:
         resume(state, of[id(state)])
+        resume_from_others(state, of[id(state)])
         if state.epoch and not state.paused:
             look(state, of[id(state)])  # which the interruption may have kept from it
     try:
@@ -249,8 +285,8 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
-    folder = run_folder(config, root)
     state = TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else doors.grey_images(images)))
+    folder = run_folder(config, root, state.images_sha256)
     with exclusive(folder) if folder.exists() else contextlib.nullcontext():
         resume(state, folder, whole_epochs=True)
         if not state.epoch:
@@ -281,6 +317,9 @@ def finish(state: TrainState, folder: Path) -> Run:
         "machine": machines[-1],
         "earlier_machines": machines[:-1],  # if there are any, the bits are those of none
     }
+    kept.compact(folder)
+    if (folder / kept.LIST).exists():
+        manifest[kept.LIST] = "vouches for what was measured"  # so that its loss is noticed
     manifest["sha256"] = seal(manifest)
     write_atomic(folder / "run.json", json.dumps(manifest, indent=2).encode())
     for old in checkpoints_in(folder)[1:]:
@@ -300,18 +339,18 @@ def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
         manifest = read_sealed(path, FORMAT)
         found = TrainConfig(**manifest["config"])
         files = [(folder / name, manifest["files"][name]) for name in FILES]
+        float(manifest["seconds"]), str.lower(manifest["images_sha256"] + manifest["machine"]["device"])
+        _ = manifest["machine"]["threads"], manifest["machine"]["torch"]  # which reports show
     except (FileNotFoundError, NotADirectoryError):
         raise LabError(f"{folder} holds no finished run: train it first, for instance with 'make report'") from None
-    except (ValueError, KeyError, TypeError, LabError) as error:
-        raise LabError(
-            f"{path}: this run is damaged or of another version ({error}): delete its folder to train again"
-        ) from None
+    except (LabError, *FAULTS) as error:
+        raise LabError(f"{path}: this run is damaged or of another version ({fault_of(error)}): {AGAIN}") from None
     if config and found != config:
         changed = [f"{k} is {v!r}" for k, v in found.to_dict().items() if v != config.to_dict()[k]]
         raise LabError(f"{path} belongs to another config ({', '.join(changed)}): delete the folder to train again")
     g, d, history = (_read(*file) for file in files)
     if history.keys() != {"history"} or history["history"].shape[1:] != (found.steps, len(COLUMNS)):
-        raise LabError(f"{folder / FILES[2]} holds no history of this run: delete its folder to train again")
+        raise LabError(f"{folder / FILES[2]} holds no history of this run: {AGAIN}")
     return Run(folder, found, manifest, g, d, history["history"])
 
 
@@ -320,11 +359,11 @@ def _digest(images: Tensor) -> str:
 
 
 def _read(path: Path, digest: str) -> dict[str, Tensor]:
-    """The tensors in ``path``, if its SHA-256 is ``digest``."""
-    content = path.read_bytes() if path.exists() else b""
-    if sha256(content) != digest:
-        raise LabError(f"{path} is missing or damaged (sha256 differs from run.json): delete its folder to train again")
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        raise LabError(f"{path} is no file of tensors ({error}): delete its folder to train again") from None
+    """The tensors in ``path``, all finite, if its SHA-256 is ``digest``."""
+    with faults_in(path, AGAIN):
+        content = path.read_bytes()
+        if sha256(content) != digest:
+            raise ValueError("sha256 differs from run.json")
+        tensors = cache.tensors_in(content)
+        cache.check_finite(tensors)
+        return tensors

@@ -1,5 +1,7 @@
 """No file is taken for what it is not, whether found, damaged or fetched; grey levels map to [-1, 1] exactly."""
 
+import contextlib
+import errno
 import gzip
 import http.server
 import os
@@ -96,8 +98,9 @@ def test_unknown_split(refused, sample_folder, split):
 
 
 def test_sample_is_not_taken_for_the_real_data(refused, sample_folder):
-    with refused("train-images-idx3-ubyte.gz is damaged", "make data"):
+    with refused("train-images-idx3-ubyte.gz holds other data", "512 x 28 x 28", "make data") as caught:
         data.load("train", folder=sample_folder)
+    assert "delete" not in str(caught.value)
 
 
 def test_folder_from_the_environment(monkeypatch, sample_folder, sample_digests):
@@ -206,6 +209,121 @@ def test_folder_in_place_of_a_file(copy, refused, sample_digests):
     (copy / f"{TEST_IMAGES}.gz").mkdir()
     with refused(f"{TEST_IMAGES}.gz"):
         data.load("test", folder=copy, dataset=with_digests(sample_digests))
+
+
+def placed(tmp_path, contents, place):
+    """The sample's files under ``place`` of each name, below a new folder."""
+    for name in contents:
+        path = tmp_path / "other" / place(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(contents[name], 0) if path.suffix == ".gz" else contents[name])
+    return tmp_path / "other"
+
+
+LAYOUTS = {
+    "torchvision": lambda name: f"FashionMNIST/raw/{name}",
+    "torchvision, packed": lambda name: f"FashionMNIST/raw/{name}.gz",
+    "its own folder": lambda name: f"raw/{name}",
+    "dots": lambda name: name.replace("-idx", ".idx"),
+    "dots, packed": lambda name: name.replace("-idx", ".idx") + ".gz",
+    "dots in torchvision's": lambda name: "FashionMNIST/raw/" + name.replace("-idx", ".idx"),
+    "level 0": lambda name: f"{name}.gz",
+}
+
+
+@pytest.mark.parametrize("place", LAYOUTS.values(), ids=LAYOUTS)
+def test_other_layouts_are_taken(tmp_path, contents, sample_digests, place):
+    images, labels = data.load("test", folder=placed(tmp_path, contents, place), dataset=with_digests(sample_digests))
+    assert images.numpy().tobytes() == contents[TEST_IMAGES][16:] and len(labels) == 256
+
+
+def test_the_largest_file_at_level_0(tmp_path):
+    """Larger packed than it is."""
+    content = bytes(data.FASHION_MNIST.largest)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(content, 0))
+    assert path.stat().st_size > len(content)
+    assert loading.read_verified(path, sha256(content)) == content
+
+
+def test_plain_content_under_a_packed_name(copy, contents, sample_digests):
+    (copy / f"{TEST_IMAGES}.gz").write_bytes(contents[TEST_IMAGES])
+    assert len(data.load("test", folder=copy, dataset=with_digests(sample_digests))[0]) == 256
+
+
+OTHERS = {  # sound files of another data set, and what is said of each
+    "packed": (
+        f"{TEST_IMAGES}.gz",
+        gzip.compress(struct.pack(">4I", 0x0803, 3, 28, 28) + bytes(2352)),
+        "holds other data",
+    ),
+    "unpacked": (TEST_IMAGES, struct.pack(">4I", 0x0803, 3, 28, 28) + bytes(2352), "or is damaged"),
+    "another size": (f"{TEST_IMAGES}.gz", gzip.compress(struct.pack(">4I", 0x0803, 2, 8, 9) + bytes(144)), "2 x 8 x 9"),
+}
+
+
+@pytest.mark.parametrize("name, content, words", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("own", [True, False], ids=["the project's folder", "the reader's"])
+def test_another_data_set_s_files(tmp_path, monkeypatch, refused, name, content, words, own):
+    """Nobody is told to delete it, wherever it is, and where ours is looked for is said."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    if own:
+        monkeypatch.setattr(paths, "ROOT", tmp_path)
+    with refused(folder / name, words, "another data set", "move it elsewhere", f"{folder}/FashionMNIST/raw") as caught:
+        loading.read_verified(folder / name, "0" * 64)
+    assert "delete" not in str(caught.value) and ("LABKIT_DATA" in str(caught.value)) != own
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["the project's folder", "the reader's"])
+def test_only_in_the_project_s_folder_one_is_told_to_delete(tmp_path, monkeypatch, refused, own):
+    path = tmp_path / "data" / f"{TEST_IMAGES}.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"<html>")
+    if own:
+        monkeypatch.setattr(paths, "ROOT", tmp_path)
+    with refused(path, "is damaged", "make data") as caught:
+        loading.read_verified(path, "0" * 64)
+    assert ("delete" in str(caught.value)) == own
+
+
+@pytest.mark.parametrize("number, remedy", [(errno.EACCES, "chmod"), (errno.EIO, "see to the disk")])
+def test_a_file_that_cannot_be_read(copy, sample_digests, monkeypatch, refused, number, remedy):
+    """Neither damaged nor missing."""
+    real = type(copy).open
+
+    def fail(path, *args, **options):
+        if path.name == f"{TEST_IMAGES}.gz":
+            raise OSError(number, os.strerror(number))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(type(copy), "open", fail)
+    with refused(copy / f"{TEST_IMAGES}.gz", "cannot be read", os.strerror(number), remedy) as caught:
+        data.load("test", folder=copy, dataset=with_digests(sample_digests))
+    assert "damaged" not in str(caught.value) and "delete" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_looked_into(copy, sample_digests, monkeypatch, refused):
+    """As where one may not enter it: what is there is not called missing, and nothing is fetched."""
+    real = type(copy).stat
+
+    def fail(path, **options):
+        if path.parent == copy:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(type(copy), "stat", fail)
+    monkeypatch.setattr(type(copy), "open", lambda path, *_: fail(path))
+    with refused(copy, "cannot be read", "Permission denied"):
+        data.load("test", folder=copy, dataset=with_digests(sample_digests))
+
+
+def test_a_swept_part(copy, sample_digests):
+    """What a killed fetch left, here with nothing left to fetch."""
+    (copy / f".{TEST_IMAGES}.gz.0a1b2c3d.part").write_bytes(b"half")
+    data.ensure(copy, with_digests(sample_digests))
+    assert not list(copy.glob(".*"))
 
 
 def test_swapped_files(copy, contents, sample_digests):
@@ -363,7 +481,35 @@ def raw(text):
     return answer
 
 
+def endless(server):
+    """Announce nothing, and send until the other side has had enough."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not server.closing.is_set():
+                handler.wfile.write(bytes(1 << 16))
+
+    return answer
+
+
+def trickle(server):
+    """A byte now and then, each in time."""
+
+    def answer(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not server.closing.wait(0.05):
+                handler.wfile.write(b"x")
+
+    return answer
+
+
 ANSWERS = {
+    "endless": lambda good, server: endless(server),
+    "a trickle": lambda good, server: trickle(server),
     "short body": lambda good, server: body(good[: len(good) // 2], len(good)),
     "short body, no size": lambda good, server: body(good[: len(good) // 2], Content_Length=None),
     "other bytes": lambda good, server: body(gzip.compress(b"other bytes")),
@@ -387,6 +533,7 @@ ANSWERS = {
 def test_fetch_fails(server, monkeypatch, refused, tmp_path, sample_folder, sample_digests, answer):
     """One file of four is not what it should be: one line, no part of it left, and the sound ones are kept."""
     monkeypatch.setattr(loading, "TIMEOUT", 0.3)
+    monkeypatch.setattr(loading, "LONGEST", 1)
     good = (sample_folder / f"{TEST_IMAGES}.gz").read_bytes()
     server.answers[f"{TEST_IMAGES}.gz"] = answer(good, server)
     folder = tmp_path / "data"
@@ -464,17 +611,17 @@ def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
     child = fetching(server, folder, sample_digests)
     try:
         deadline = time.monotonic() + 60
-        while not (folder / f"{TEST_IMAGES}.gz.part").exists():
+        while not list(folder.glob(f".{TEST_IMAGES}.gz.*.part")):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         second = fetching(server, folder, sample_digests)
         said = second.communicate(timeout=60)[1].decode()
         assert second.returncode and f"in use by process {child.pid}" in said
-        assert child.poll() is None and (folder / f"{TEST_IMAGES}.gz.part").exists()
+        assert child.poll() is None and list(folder.glob(f".{TEST_IMAGES}.gz.*.part"))
     finally:
         child.kill()
         child.communicate()
-    assert not (folder / f"{TEST_IMAGES}.gz").exists() and (folder / f"{TEST_IMAGES}.gz.part").exists()
+    assert not (folder / f"{TEST_IMAGES}.gz").exists() and list(folder.glob(f".{TEST_IMAGES}.gz.*.part"))
     server.answers[f"{TEST_IMAGES}.gz"] = body(good)
     data.ensure(folder, with_digests(sample_digests))
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{name}.gz" for name in sample_digests)

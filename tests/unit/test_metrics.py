@@ -905,7 +905,7 @@ def small():
 
 
 @pytest.fixture
-def workplace(tmp_path, small, tiny_config, sample_images, monkeypatch):
+def workplace(tmp_path, small, tiny_config, sample_images, sample_as_garments, monkeypatch):
     """``workplace(seed, ...)``: runs of these seeds, in a project of their own whose references are small."""
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     monkeypatch.setattr(paths, "MEASURED", tmp_path / "build/measured")

@@ -14,6 +14,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from labkit import data, latent
 from labkit.base import paths
+from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.evaluation import metrics, monitor, scoring
@@ -440,7 +441,7 @@ def test_interrupted_and_resumed(fallen, fewer, tiny_config, sample_images, tmp_
     """With checkpoints lost, the training goes back further than the watch had come: no row and no alarm is doubled."""
     plant(monkeypatch)
     config, log = config_of(tiny_config), []
-    folder = run_folder(config, tmp_path)
+    folder = run_folder(config, tmp_path, sha256(sample_images.numpy().tobytes()))
     with refused("3 of 4 epochs"):
         fit_or_load(config, "cpu", tmp_path, sample_images, stopped_after(small(fewer), 3))
     assert epochs_in(folder / "scores.json") == [1, 2, 3] and epochs_in(folder / "alarm.json") == [2, 3]
