@@ -3,6 +3,7 @@
 Read before anything that is slow to import, and by Pythons that are too old for the rest.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -113,10 +114,8 @@ def _system_fault(error: OSError) -> str:
 
 def _say(text: str) -> None:
     """A line on stderr, if there is one."""
-    try:
+    with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
-    except OSError:
-        pass
 
 
 def _flush() -> None:
