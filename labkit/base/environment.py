@@ -78,19 +78,18 @@ def call(*command: str | Path, environment: dict[str, str] | None = None) -> str
 
 
 def network() -> dict[str, str]:
-    """pip's environment: a person's settings of the `NETWORK`, from wherever they come, and no others."""
-    environment = clean()
-    own = {name: value for name, value in os.environ.items() if name.startswith("PIP_") and name != "PIP_PYTHON"}
+    """pip's environment: a person's settings of the `NETWORK`, from files and variables, and no others."""
+    names = {f"PIP_{key.upper().replace('-', '_')}" for key in NETWORK}
     found: dict[str, str] = {}
     with contextlib.suppress(SetupError):  # a file that pip cannot read
-        lines = call(PYTHON, "-I", "-m", "pip", "config", "list", environment=environment | own).splitlines()
-        settings = [line.partition("=")[::2] for line in lines]
-        settings.sort(key=lambda setting: (setting[0].startswith(":env:"), setting[0].startswith("install.")))
-        for key, value in settings:  # the later ones overrule
-            with contextlib.suppress(ValueError, SyntaxError):
-                found[key.rpartition(".")[2]] = str(ast.literal_eval(value))
-    chosen = {f"PIP_{key.upper().replace('-', '_')}": value for key, value in found.items() if key in NETWORK}
-    return environment | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | chosen
+        files = {name: value for name, value in os.environ.items() if name == "PIP_CONFIG_FILE"}
+        for line in call(PYTHON, "-I", "-m", "pip", "config", "list", environment=clean() | files).splitlines():
+            with contextlib.suppress(ValueError, SyntaxError):  # section.key='value'
+                key, _, value = line.partition("=")
+                found[f"PIP_{key.rpartition('.')[2].upper().replace('-', '_')}"] = str(ast.literal_eval(value))
+    found |= os.environ
+    chosen = {name: found[name] for name in names & found.keys()}
+    return clean() | {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} | chosen
 
 
 def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
