@@ -1,10 +1,11 @@
-"""Kill a training at random moments, again and again: what comes out in the end must be what an undisturbed one gives.
+"""Kill trainings, reports, publications and set-ups at random moments: nothing may be lost or half done.
 
     make soak                      or    python tests/soak.py [--kills 100] [--seed N]
 
 A small DCGAN trains in a process of its own, which is killed (SIGKILL) after a random time; then it is started again
 and goes on from its last checkpoint. A run that gets to its end is compared bit by bit with an undisturbed one, and
-another begins, until as many processes have been killed as were asked for.
+another begins, until as many processes have been killed as were asked for. A report that is killed leaves the last one
+whole, or the next start makes it so, and so it is for what is published, between its two renames too, and for .venv.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -103,15 +105,190 @@ def soak(kills: int, seed: int, scratch: Path, threads: int = 1) -> str:
     return f"{killed} kills, seed {seed}: {ended}, in {took:.0f} s"
 
 
+NOTEBOOK = """
+import os, pathlib, time
+print("drawn for", note)
+for name in {names}:
+    pathlib.Path(os.environ["LABKIT_FIGURES"], name).write_bytes(b"drawn for " + note.encode())
+"""
+
+
+def lab(root: Path):
+    """This process works in the project ``root``, which has one notebook; it and the names of the figures it draws."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    from labkit.base import paths
+    from labkit.figures.catalogue import FIGURES
+    from labkit.report import render
+
+    paths.ROOT, paths.BUILD, paths.FIGURES = root, root / "build", root / "figures"
+    paths.DATA = SAMPLE[0].parent
+    render._provenance = lambda *_: [("made", "by a soak test")]
+    names = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
+    cells = [new_code_cell('note = ""', metadata={"tags": ["parameters"]}), new_code_cell(NOTEBOOK.format(names=names))]
+    path = root / "notebooks/01_draw.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(new_notebook(cells=cells, metadata={"language_info": {"name": "python"}}), path)
+    return path, names
+
+
+def report(root: Path, note: str) -> None:
+    """What is killed: a report of one notebook that draws every figure."""
+    from labkit.report import make
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(1, 2)
+    os.setsid()
+    make.make_report("smoke", "cpu", {"note": note}, [lab(root)[0]])
+
+
+def publish(root: Path, note: str) -> None:
+    """What is killed: a publication of many files, again and again."""
+    from labkit.report import make
+
+    for number in range(10**6):
+        stage = root / "build/.soak.staging"
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(parents=True)
+        for k in range(30):
+            (stage / f"{k}.html").write_text(f"{note} {number}")
+        make.publish(stage, root / "build/soak")
+
+
+def generation(folder: Path, count: int, what: str) -> str | None:
+    """What all files in ``folder`` were made for, all ``count`` of them; None if it is not there."""
+    if not folder.exists():
+        return None
+    found = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    assert len(found) == count and len(set(found.values())) == 1, f"{what}: {folder} is half one and half another"
+    return next(iter(found.values()))
+
+
+def soak_publishing(kills: int, seed: int, scratch: Path, start) -> str:
+    """Kill publications, every other one as soon as the target is seen to be away."""
+    chance, target, between = random.Random(seed), scratch / "publishing/build/soak", 0
+    for kill in range(kills):
+        process = start(publish, scratch / "publishing", f"round {kill}")
+        end = time.monotonic() + 20
+        while not target.exists() and time.monotonic() < end:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.3))
+        end = time.monotonic() + 1
+        while kill % 2 and target.exists() and time.monotonic() < end:
+            pass
+        process.kill()
+        process.join()
+        what = f"seed {seed}, publication {kill}"
+        if not target.exists():
+            between += 1
+            old = target.with_name(f".{target.name}.old")
+            assert generation(old, 30, what), f"{what}: neither the old nor the new one is there"
+        else:
+            generation(target, 30, what)
+    process = start(publish, scratch / "publishing", "the last")
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not (target.exists() and "the last" in (target / "0.html").read_text()):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    return f"{kills} publications, {between} of them between the two renames"
+
+
+def soak_reports(kills: int, seed: int, scratch: Path, start) -> str:
+    """Kill reports: what was published stays whole, and the next report is."""
+    chance, root, ended = random.Random(seed), scratch / "reports", 0
+    from labkit.figures.catalogue import FIGURES
+
+    begin = time.monotonic()
+    process = start(report, root, "round 0")
+    process.join(300)
+    assert process.exitcode == 0, f"an undisturbed report ended with {process.exitcode}"
+    took = time.monotonic() - begin
+    for kill in range(1, kills + 1):
+        process = start(report, root, f"round {kill}")
+        process.join(chance.uniform(0.3, 1) * took)
+        if process.exitcode is None:
+            os.killpg(process.pid, signal.SIGKILL) if chance.random() < 0.5 else process.kill()
+            process.join()
+        ended += process.exitcode == 0
+        assert process.exitcode in (0, -signal.SIGKILL), f"seed {seed}, report {kill} ended with {process.exitcode}"
+        generation(root / "figures/smoke", len(FIGURES), f"seed {seed}, report {kill}")
+        page = root / "build/smoke/report.html"
+        assert not page.parent.exists() or page.read_bytes().rstrip().endswith(b"</html>")
+    process = start(report, root, "the last")
+    process.join(300)
+    assert process.exitcode == 0, f"seed {seed}: the last report ended with {process.exitcode}"
+    assert generation(root / "figures/smoke", len(FIGURES), "the last") == "drawn for the last"
+    left = {path.name for path in (root / "build").iterdir()} - {"smoke", ".smoke.busy", "measured"}
+    assert not left, f"seed {seed}: left behind {left}"
+    return f"{kills} reports, {ended} of which were done by then"
+
+
+def soak_setups(kills: int, seed: int, scratch: Path) -> str:
+    """Kill set-ups that are to make another .venv: the next one, without a network, has what was there before."""
+    import small_setup as small
+
+    (scratch / "wheels").mkdir()
+    wheels, chance = small.make_wheels(scratch / "wheels"), random.Random(seed)
+    root = small.project(scratch / "project", wheels)
+    begin = time.monotonic()
+    status, lines = small.setup(root, PIP_FIND_LINKS=str(wheels))
+    took = time.monotonic() - begin
+    assert status == 0, lines
+    shutil.copytree(root / ".venv", scratch / "kept", symlinks=True)
+    for kill in range(kills):
+        (root / "requirements.lock").write_text(small.locked(wheels, "small", "other"))
+        environment = small.own(PIP_FIND_LINKS=str(wheels))
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        process = subprocess.Popen(["make", "setup"], cwd=root, env=environment, **quiet)
+        time.sleep(chance.uniform(0, took))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        (root / "requirements.lock").write_text(small.locked(wheels, "small"))
+        status, lines = small.setup(root)
+        assert status == 0 and small.sound(root), f"seed {seed}, set-up {kill}: {lines}"
+        assert not (root / ".venv.old").exists()
+        shutil.rmtree(root / ".venv")  # which may be the new one by now
+        shutil.copytree(scratch / "kept", root / ".venv", symlinks=True)
+    return f"{kills} set-ups"
+
+
+SHARES = {"reports": 0.08, "setups": 0.07, "publishing": 0.25}  # of the kills; the rest are for trainings
+
+
+def everything(kills: int, seed: int, scratch: Path) -> None:
+    """All four kinds, a line on each."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["labkit.report.make", "labkit.training.runs", "torch._dynamo", "papermill"])
+
+    def start(work, *arguments):
+        process = context.Process(target=work, args=arguments)
+        process.start()
+        return process
+
+    number = {kind: round(kills * share) for kind, share in SHARES.items()}
+    for name, what in (
+        ("publishing", lambda: soak_publishing(number["publishing"], seed, scratch, start)),
+        ("reports", lambda: soak_reports(number["reports"], seed, scratch, start)),
+        ("setups", lambda: soak_setups(number["setups"], seed, scratch)),
+        ("trainings", lambda: soak(kills - sum(number.values()), seed, scratch)),
+    ):
+        begin = time.monotonic()
+        print(f"{name}: {what()}; {time.monotonic() - begin:.0f} s", flush=True)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        print(soak(options.kills, options.seed, Path(scratch)))
+        everything(options.kills, options.seed, Path(scratch))
 
 
 if __name__ == "__main__":
-    main()
+    from labkit.base.command import command
+
+    raise SystemExit(command(main))

@@ -1,7 +1,8 @@
 """Watching a training: scores every few epochs, and an alarm for collapse, memorisation and a D that has won.
 
-The losses of a GAN say little about its pictures, unless D tells all of them from real ones. `Monitor` draws a few thousand between epochs, which does not change
-the training, and keeps what it found beside the run: scores.json, and alarm.json if something is wrong.
+The losses of a GAN say little about its pictures, unless D tells all of them from real ones. `Monitor` draws a few
+thousand between epochs, which does not change the training, and keeps what it found beside the run: scores.json, and
+alarm.json if something is wrong.
 """
 
 import json
@@ -119,8 +120,8 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
 def won(history: Tensor, loss: str = "non-saturating") -> list[str]:
     """A sentence if D tells real from fake almost without fail at the end of ``history`` (epochs, steps, 4), else none.
 
-    It looks at the medians over the last `STRETCH` steps, and says nothing of fewer. It asks losses whose D answers with
-    probabilities; of the others, G learns however far D is ahead.
+    It looks at the medians over the last `STRETCH` steps, and says nothing of fewer, nor of a loss whose D answers with
+    anything but probabilities: of those, G learns however far D is ahead.
     """
     last = history.reshape(-1, len(COLUMNS))[-STRETCH:]
     if len(last) < STRETCH or LOSSES[loss].answer_range != (0, 1):
