@@ -10,6 +10,7 @@ ARGS ?=
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
+override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override ARGS := $(value ARGS)
 export PROFILE DEVICE SET FEATURES ARGS
@@ -48,13 +49,13 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@set -f; $(PYTHON) -m labkit report --profile "$$PROFILE" --device "$$DEVICE" $(if $(filter-out 0,$(RETRAIN)),--retrain) $$SET
+	@$(PYTHON) -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
+	@$(PYTHON) -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@set -f; $(PYTHON) -m labkit report --site --profile "$$PROFILE" --device "$$DEVICE" $$SET
+	@$(PYTHON) -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@set -f; $(PYTHON) -m labkit study --device "$$DEVICE" $$ARGS
