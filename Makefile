@@ -50,13 +50,13 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@set -f; "$$PYTHON" -m labkit report --profile "$$PROFILE" --device "$$DEVICE" $(if $(filter-out 0,$(RETRAIN)),--retrain) $$SET
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@set -f; "$$PYTHON" -m labkit report --profile smoke --device "$$DEVICE" $$SET
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@set -f; "$$PYTHON" -m labkit report --site --profile "$$PROFILE" --device "$$DEVICE" $$SET
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@$(RUN) -m labkit study --device "$$DEVICE"
@@ -85,7 +85,7 @@ docs: $(READY) ## pages of the API, from the docstrings, in build/docs/: seconds
 	@"$$PYTHON" -m pdoc --output-directory build/docs --docformat google labkit
 	@echo "docs: build/docs/index.html"
 
-soak: $(READY) ## kill a training a hundred times and compare what comes out, bit by bit: 3 minutes
+soak: $(READY) ## kill trainings, reports, publications and set-ups a hundred times; nothing may be lost: 10 minutes
 	@$(RUN) tests/soak.py
 
 bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest

@@ -32,10 +32,10 @@ def train(options) -> None:
     from .base.machine import pick_device
     from .config import config_for
     from .evaluation.monitor import Monitor, Show
-    from .report.settings import parse_setting
+    from .report.settings import parse_settings
     from .training.runs import choose_profile, fit_or_load
 
-    settings = dict(map(parse_setting, options.settings))
+    settings = parse_settings(options.settings)
     device = pick_device(options.device)
     profile = choose_profile(options.profile, device, **settings)
     show: Show | None = None
@@ -71,11 +71,14 @@ def classifier(options) -> None:
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
 def report(options) -> None:
-    from .report.make import make_report
-    from .report.settings import parse_setting
+    from .report.environment import clean_environment
 
-    settings = dict(map(parse_setting, options.settings))
-    made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+    with clean_environment():  # before matplotlib is imported
+        from .report.make import make_report
+        from .report.settings import parse_settings
+
+        settings = parse_settings(options.settings)
+        made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
     print(f"report: {made}")
     if options.site:
         print(f"site: {paths.BUILD / 'site'}")

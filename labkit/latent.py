@@ -15,6 +15,7 @@ from .pictures import mean_change
 
 LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
 LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
+MOST_DIMS, MOST_EDITS = 12, 144  # of a figure: a picture of more rows is too high for a browser
 STARTS, KEPT, STEPS = 64, 2, 120  # of a search: vectors that are tried, those that are followed, steps of Adam
 # Found on training garments. With Adam's usual (0.9, 0.999) the same steps end a fifth farther away.
 RATE, BETA1, BETA2, EPS = 0.1, 0.8, 0.9, 1e-8
@@ -131,8 +132,20 @@ def _descend(g: nn.Module, image: Tensor, z: Tensor, steps: int) -> tuple[Tensor
     return best_z[first : first + 1], best_made[first : first + 1], best[first : first + 1]
 
 
-def check_edits(dims: list[int], values: list[float], latent_dim: int, count: int | None = None) -> None:
-    """Accept ``dims`` that are columns of z, counted from 0, ``count`` of them, and ``values`` that are finite numbers.
+def dims_of(dims: list[int], latent_dim: int) -> list[int]:
+    """``dims``; of the lab's own those that a z of ``latent_dim`` numbers has, and if it has none the first five.
+
+    So the five of the lab stand for a choice that nobody has made.
+    """
+    if list(dims) != list(LAB_DIMS):
+        return list(dims)
+    return [dim for dim in LAB_DIMS if dim < latent_dim] or list(range(min(len(LAB_DIMS), latent_dim)))
+
+
+def check_edits(dims: list[int], values: list[float], latent_dim: int, drawn: bool = False) -> None:
+    """Accept ``dims`` that are columns of z, counted from 0, and ``values`` that are finite numbers.
+
+    ``drawn``: by a figure, which takes each dimension once, at most `MOST_DIMS` of them and `MOST_EDITS` in all.
 
     Raises:
         LabError: the first that is not, by name and value.
@@ -148,8 +161,13 @@ def check_edits(dims: list[int], values: list[float], latent_dim: int, count: in
             raise LabError(
                 f"values = {values}: {value!r} is not a finite number of at most 1e6: use numbers like -3, 0, 3"
             )
-    if count and len(dims) != count:
-        raise LabError(f"dims = {dims}: the figures show {count} dimensions, give as many")
+    if drawn and not len(set(dims)) == len(dims) <= MOST_DIMS:
+        raise LabError(f"dims = {dims}: figures show 1 to {MOST_DIMS} dimensions, each once; here are {len(dims)}")
+    if drawn and len(dims) * len(values) > MOST_EDITS:
+        raise LabError(
+            f"values: {len(dims)} dimensions at {len(values)} values are {len(dims) * len(values)} edits:"
+            f" figures show at most {MOST_EDITS}, give {MOST_EDITS // len(dims)} values or fewer"
+        )
 
 
 def perturb(z: Tensor, dim: int, value: float, rows: list[int] | None = None) -> Tensor:

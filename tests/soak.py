@@ -143,17 +143,37 @@ def report(root: Path, note: str) -> None:
     make.make_report("smoke", "cpu", {"note": note}, [lab(root)[0]])
 
 
-def publish(root: Path, note: str) -> None:
-    """What is killed: a publication of many files, again and again."""
-    from labkit.report import make
+def publishing(root: Path, note: str) -> None:
+    """What is killed: a publication of two folders, again and again."""
+    from labkit.report.publish import publish
 
+    lab(root)
     for number in range(10**6):
-        stage = root / "build/.soak.staging"
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir(parents=True)
-        for k in range(30):
-            (stage / f"{k}.html").write_text(f"{note} {number}")
-        make.publish(stage, root / "build/soak")
+        for target in targets():
+            stage = root / "stage" / target.folder.parent.name
+            shutil.rmtree(stage, ignore_errors=True)
+            stage.mkdir(parents=True)
+            for k in range(30):
+                (stage / f"{k}.html").write_text(f"{note} {number}")
+        publish("smoke", {target: root / "stage" / target.folder.parent.name for target in targets()})
+
+
+def targets() -> list:
+    """What is published: figures/smoke and build/smoke."""
+    from labkit.base import paths
+    from labkit.report.publish import Target
+
+    return [Target(paths.FIGURES / "smoke"), Target(paths.BUILD / "smoke")]
+
+
+def settle(root: Path) -> None:
+    """What every start of a report does first with what a killed publication has left."""
+    from labkit.base import paths
+    from labkit.report.publish import Target, finish, sweep
+
+    lab(root)
+    finish("smoke", [*targets(), Target(paths.BUILD, False)])
+    sweep("smoke", [*targets(), Target(paths.BUILD, False)])
 
 
 def generation(folder: Path, count: int, what: str) -> str | None:
@@ -165,61 +185,56 @@ def generation(folder: Path, count: int, what: str) -> str | None:
     return next(iter(found.values()))
 
 
-def soak_publishing(kills: int, seed: int, scratch: Path, start) -> str:
-    """Kill publications, every other one as soon as the target is seen to be away."""
-    chance, target, between = random.Random(seed), scratch / "publishing/build/soak", 0
+def soak_publishing(kills: int, seed: int, root: Path, start) -> str:
+    """Kill publications, every other one between the first file's rename and the last one's."""
+    chance, between = random.Random(seed), 0
+    journal = root / "build/.smoke.publishing"
     for kill in range(kills):
-        process = start(publish, scratch / "publishing", f"round {kill}")
+        process = start(publishing, root, f"round {kill}")
         end = time.monotonic() + 20
-        while not target.exists() and time.monotonic() < end:
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.3))
-        end = time.monotonic() + 1
-        while kill % 2 and target.exists() and time.monotonic() < end:
-            pass
+        while not journal.exists() and process.is_alive() and time.monotonic() < end:
+            time.sleep(0.0005)  # until the first publication is at it
+        if kill % 2 == 0:
+            time.sleep(chance.uniform(0, 0.3))
         process.kill()
         process.join()
+        assert process.exitcode == -signal.SIGKILL, f"seed {seed}: publication {kill} ended with {process.exitcode}"
+        between += journal.exists()
         what = f"seed {seed}, publication {kill}"
-        if not target.exists():
-            between += 1
-            old = target.with_name(f".{target.name}.old")
-            assert generation(old, 30, what), f"{what}: neither the old nor the new one is there"
-        else:
-            generation(target, 30, what)
-    process = start(publish, scratch / "publishing", "the last")
-    end = time.monotonic() + 20
-    while time.monotonic() < end and not (target.exists() and "the last" in (target / "0.html").read_text()):
-        time.sleep(0.01)
-    process.kill()
-    process.join()
-    return f"{kills} publications, {between} of them between the two renames"
+        done(start(settle, root), what)
+        found = {generation(root / place / "smoke", 30, what) for place in ("build", "figures")}
+        assert len(found) == 1 and None not in found and not journal.exists(), f"{what}: {found}"
+    return f"{kills} publications, {between} of them between the first and the last rename"
 
 
-def soak_reports(kills: int, seed: int, scratch: Path, start) -> str:
-    """Kill reports: what was published stays whole, and the next report is."""
-    chance, root, ended = random.Random(seed), scratch / "reports", 0
+def done(process, what: str) -> None:
+    """Wait for ``process``, which is to end well."""
+    process.join(300)
+    assert process.exitcode == 0, f"{what}: ended with {process.exitcode}"
+
+
+def soak_reports(kills: int, seed: int, root: Path, start) -> str:
+    """Kill reports: what was published is whole once the next start has looked at it, and the next report is whole."""
     from labkit.figures.catalogue import FIGURES
 
-    begin = time.monotonic()
-    process = start(report, root, "round 0")
-    process.join(300)
-    assert process.exitcode == 0, f"an undisturbed report ended with {process.exitcode}"
-    took = time.monotonic() - begin
+    chance, ended, begin = random.Random(seed), 0, time.monotonic()
+    done(start(report, root, "round 0"), "an undisturbed report")
+    took, count = time.monotonic() - begin, len(FIGURES)
     for kill in range(1, kills + 1):
         process = start(report, root, f"round {kill}")
         process.join(chance.uniform(0.3, 1) * took)
         if process.exitcode is None:
-            os.killpg(process.pid, signal.SIGKILL) if chance.random() < 0.5 else process.kill()
+            os.killpg(process.pid, signal.SIGKILL) if kill % 2 else process.kill()  # with its kernel, or without
             process.join()
         ended += process.exitcode == 0
-        assert process.exitcode in (0, -signal.SIGKILL), f"seed {seed}, report {kill} ended with {process.exitcode}"
-        generation(root / "figures/smoke", len(FIGURES), f"seed {seed}, report {kill}")
-        page = root / "build/smoke/report.html"
-        assert not page.parent.exists() or page.read_bytes().rstrip().endswith(b"</html>")
-    process = start(report, root, "the last")
-    process.join(300)
-    assert process.exitcode == 0, f"seed {seed}: the last report ended with {process.exitcode}"
-    assert generation(root / "figures/smoke", len(FIGURES), "the last") == "drawn for the last"
+        what = f"seed {seed}, report {kill}"
+        assert process.exitcode in (0, -signal.SIGKILL), f"{what} ended with {process.exitcode}"
+        done(start(settle, root), what)
+        note = generation(root / "figures/smoke", count, what)
+        assert note and f"{note}".removeprefix("drawn ") in (root / "build/smoke/01_draw.ipynb").read_text(), what
+        assert (root / "build/smoke/report.html").read_bytes().rstrip().endswith(b"</html>"), what
+    done(start(report, root, "the last"), f"seed {seed}: the last report")
+    assert generation(root / "figures/smoke", count, "the last") == "drawn for the last"
     left = {path.name for path in (root / "build").iterdir()} - {"smoke", ".smoke.busy", "measured"}
     assert not left, f"seed {seed}: left behind {left}"
     return f"{kills} reports, {ended} of which were done by then"
@@ -269,8 +284,8 @@ def everything(kills: int, seed: int, scratch: Path) -> None:
 
     number = {kind: round(kills * share) for kind, share in SHARES.items()}
     for name, what in (
-        ("publishing", lambda: soak_publishing(number["publishing"], seed, scratch, start)),
-        ("reports", lambda: soak_reports(number["reports"], seed, scratch, start)),
+        ("publishing", lambda: soak_publishing(number["publishing"], seed, scratch / "publishing", start)),
+        ("reports", lambda: soak_reports(number["reports"], seed, scratch / "reports", start)),
         ("setups", lambda: soak_setups(number["setups"], seed, scratch)),
         ("trainings", lambda: soak(kills - sum(number.values()), seed, scratch)),
     ):
