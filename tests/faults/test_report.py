@@ -29,11 +29,13 @@ from project_copy import clean_environment, copy_project
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive
+from labkit.config import config_for
 from labkit.figures import catalogue
 from labkit.figures.catalogue import FIGURES
 from labkit.latent import LAB_DIMS
 from labkit.report import execute, images, make, publish, render
 from labkit.report import settings as report_settings
+from labkit.training.runs import run_folder
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
 DRAW = """
@@ -343,6 +345,65 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
         assert snapshot(lab) == before
         with exclusive(lab / "build/.quick.busy"):
             pass  # another profile is free
+
+
+# ----- one training
+
+
+TRAIN = """
+import os, pathlib
+run = pathlib.Path(os.environ["LABKIT_RUNS"], "{run}/run.json")
+run.parent.mkdir(parents=True, exist_ok=True)
+if not run.exists():
+    run.write_text("trained by " + note)
+print(run.read_text())
+"""
+
+
+def run_of_a_report():
+    """The run that the notebook `TRAIN` trains: that of the DCGAN of profile smoke, below the folder of all runs."""
+    return run_folder(config_for("dcgan", "smoke")).relative_to(paths.RUNS)
+
+
+def test_a_retraining_loses_nothing_that_is_finished(lab, tmp_path, monkeypatch, refused):
+    """A refused one, a second one beside it, one that fails: the runs of the last report stay until the next is out."""
+    monkeypatch.setattr(paths, "RETRAINED", lab / "build/retrained")
+    kept, run = lab / "build/retrained", run_of_a_report()
+    unfinished = kept / ".unfinished" / run / "run.json"
+    kept = kept / run / "run.json"
+    sources = TRAIN.format(run=run), DRAW.format(names=FILES)
+    good = notebook(tmp_path / "notebooks", "01_train.ipynb", *sources)
+    bad = notebook(tmp_path / "notebooks", "02_bad.ipynb", "raise ValueError('boom')")
+
+    def retrained(note, *notebooks):
+        make.make_report("smoke", "cpu", {"note": note}, list(notebooks), retrain=True)
+        return kept.read_text()
+
+    usual = paths.RUNS
+    assert retrained("one", good) == "trained by one" and not unfinished.exists()
+    with refused("epochs = 0"):
+        make.make_report("smoke", "cpu", {"epochs": 0}, [good], retrain=True)
+    with exclusive(lab / "build/.smoke.busy"), refused("in use"):
+        retrained("two", good)
+    assert kept.read_text() == "trained by one"
+    with refused("boom"):
+        retrained("three", good, bad)
+    assert kept.read_text() == "trained by one" and unfinished.read_text() == "trained by three"
+    assert retrained("four", good) == "trained by three"  # the same command goes on with what was trained
+    assert retrained("five", good) == "trained by five" and paths.RUNS == usual
+
+
+def test_a_report_is_of_one_training(lab, tmp_path, monkeypatch, refused):
+    """A run that goes away, or another that takes its place, while the report is made."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    train = TRAIN.format(run=run_of_a_report())
+    first = notebook(tmp_path / "notebooks", "01_train.ipynb", train, DRAW.format(names=FILES))
+    loses = f"import os, pathlib; pathlib.Path(os.environ['LABKIT_RUNS'], '{run_of_a_report()}/run.json').unlink()"
+    second = notebook(tmp_path / "notebooks", "02_loses.ipynb", loses, train.replace("note", "'another'"))
+    before = snapshot(lab / "build/smoke", lab / "figures")
+    with refused("was changed while the report was made"):
+        make.make_report("smoke", "cpu", {}, [first, second])
+    assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
 # ----- the kernel
