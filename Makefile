@@ -10,23 +10,25 @@ ARGS ?=
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
+override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override ARGS := $(value ARGS)
-export PROFILE DEVICE SET FEATURES ARGS
 PYTHON ?= .venv/bin/python
+override PYTHON := $(value PYTHON)
+export PROFILE DEVICE SET FEATURES ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
+unexport PYTHONHOME
 
 ifeq ($(PYTHON),.venv/bin/python)
-READY := .venv/ready
+READY := environment
 else
 READY := packages
 endif
 
-# labkit.editor.server: without it, a slider's picture waits 40 ms in the system's network buffers.
-PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
-JUPYTER = $(PYTHON) -m jupyterlab --ip=127.0.0.1 --notebook-dir=. --ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection
+# A Python with the arguments that follow, and those in ARGS.
+RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages setup data doctor lab explore report smoke site study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -36,93 +38,90 @@ help:
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
 
 data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@$(PYTHON) -m labkit data
+	@"$$PYTHON" -m labkit data
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
-	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then $(PYTHON) -B -m labkit doctor; else python3 -B -m labkit doctor; fi
+	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then "$$PYTHON" -B -m labkit doctor; else python3 -B -m labkit doctor; fi
 
 lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
-	@$(JUPYTER) notebooks/01_vanilla_gan.ipynb $(ARGS)
+	@$(RUN) -m labkit.editor.start notebooks/01_vanilla_gan.ipynb
 
 explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that follow (after a report): seconds
-	@$(JUPYTER) notebooks/latent_editor.ipynb $(ARGS)
+	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@set -f; $(PYTHON) -m labkit report --profile "$$PROFILE" --device "$$DEVICE" $(if $(filter-out 0,$(RETRAIN)),--retrain) $$SET
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@set -f; $(PYTHON) -m labkit report --profile smoke --device "$$DEVICE" $$SET
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@set -f; $(PYTHON) -m labkit report --site --profile "$$PROFILE" --device "$$DEVICE" $$SET
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
-	@set -f; $(PYTHON) -m labkit study --device "$$DEVICE" $$ARGS
+	@$(RUN) -m labkit study --device "$$DEVICE"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
-	@$(PYTHON) -m labkit score --device "$$DEVICE" --features "$$FEATURES" $(ARGS)
+	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES"
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@$(PYTHON) -m labkit classifier
+	@"$$PYTHON" -m labkit classifier
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@$(PYTHON) -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
-	@$(PYTHON) -m ruff format --check .
-	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m mypy
+	@"$$PYTHON" -m ruff format --check .
+	@"$$PYTHON" -m ruff check .
+	@"$$PYTHON" -m mypy
 
 test: $(READY) ## all tests, every notebook included: minutes
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(RUN) -m pytest
 
 test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
-	@$(PYTHON) -m pytest tests/unit -m "not slow" $(ARGS)
+	@$(RUN) -m pytest tests/unit -m "not slow"
 
 docs: $(READY) ## pages of the API, from the docstrings, in build/docs/: seconds
-	@$(PYTHON) -m pdoc --output-directory build/docs --docformat google labkit
+	@"$$PYTHON" -m pdoc --output-directory build/docs --docformat google labkit
 	@echo "docs: build/docs/index.html"
 
-soak: $(READY) ## kill a training a hundred times and compare what comes out, bit by bit: 3 minutes
-	@$(PYTHON) tests/soak.py $(ARGS)
+soak: $(READY) ## kill trainings, reports, publications and set-ups a hundred times; nothing may be lost: 10 minutes
+	@$(RUN) tests/soak.py
 
 bench: $(READY) ## speed, as ratios to a plain tutorial script, in build/bench/: 4 minutes; let the machine rest
-	@$(PYTHON) benchmarks/training.py --device "$$DEVICE" $(ARGS)
+	@$(RUN) benchmarks/training.py --device "$$DEVICE"
 
 bench-explorer: $(READY) ## how soon the garments follow a slider, in a real browser: 2 minutes; let the machine rest
-	@$(PYTHON) benchmarks/explorer.py $(ARGS)
+	@$(RUN) benchmarks/explorer.py
 
 bench-page: $(READY) ## how soon the garments follow in the report's own page: a minute; let the machine rest
-	@$(PYTHON) benchmarks/page.py $(ARGS)
+	@$(RUN) benchmarks/page.py
 
 bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
-	@$(PYTHON) benchmarks/quality.py --device "$$DEVICE" $(ARGS)
+	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
-clean: ## remove build/ and all that smoke made; trained runs, figures and data stay
-	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi
-	rm -rf data/runs/smoke build/retrained/smoke figures/smoke
+clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay
+	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi
+	rm -rf data/runs/smoke build/retrained/smoke build/retrained/.unfinished/smoke figures/smoke
 
 distclean: clean ## remove the .venv too
-	rm -rf .venv *.egg-info
+	rm -rf .venv .venv.old *.egg-info
 
 packages: ## check that PYTHON has the packages: a second
-	@$(PYTHON) -c 'import sys; from importlib.util import find_spec; \
+	@"$$PYTHON" -c 'import os, sys; from importlib.util import find_spec; \
 	need = "torch torchvision torchmetrics matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
 	missing = [name for name in need if not find_spec(name)]; \
+	":" in os.getcwd() and sys.exit("labkit: with PYTHON=, the name of this folder must have no colon, where Python splits paths: rename it"); \
 	sys.exit("labkit: " + sys.executable + " lacks " + ", ".join(missing) + ": install requirements.lock there, or leave PYTHON out" if missing else 0)'
 
-.venv/ready: requirements.lock pyproject.toml
-	@set -e; for base in python3 python3.14 python3.13 python3.12 python3.11 none; do \
+environment:
+	@if [ -x .venv/bin/python ] && .venv/bin/python -I labkit/base/environment.py --check 2>/dev/null; then exit 0; fi; \
+	for base in python3 python3.14 python3.13 python3.12 python3.11 none; do \
 		if [ $$base = none ]; then echo "labkit: no Python of 3.11 or later is on the PATH: install one, or name it with PYTHON=" >&2; exit 1; fi; \
-		if $$base -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+		if $$base -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
 	done; \
-	echo "Installing the locked packages into .venv (once, about 2 minutes and 6 GB)"; \
-	$$base -m venv --clear .venv; \
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
-	mkdir -p .venv/etc/jupyter; echo '$(PROMPT)' > .venv/etc/jupyter/jupyter_server_config.json; \
-	touch .venv/ready
+	exec $$base -I labkit/base/environment.py

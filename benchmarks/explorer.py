@@ -83,7 +83,7 @@ def drag(page, seconds: float = 2.0) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--moves", type=int, default=60)
     options = parser.parse_args()
     if options.moves < 2:
@@ -137,4 +137,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from labkit.base.command import command
+
+    raise SystemExit(command(main))

@@ -105,7 +105,7 @@ def measure(browser, path: Path, model: str, moves: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--moves", type=int, default=200)
     options = parser.parse_args()
     if options.moves < 20:
@@ -141,4 +141,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from labkit.base.command import command
+
+    raise SystemExit(command(main))

@@ -136,7 +136,7 @@ def measure(model: str, device: str, minutes: float) -> dict[str, list[dict]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--model", default="dcgan", help="which GAN")
     parser.add_argument("--device", default="auto")
@@ -178,4 +178,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from labkit.base.command import command
+
+    raise SystemExit(command(main))

@@ -422,7 +422,7 @@ def against_plain(taken: dict[str, list[dict]], way: str, key: str) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--worker", nargs=2, metavar=("WAY", "MODEL"), help=argparse.SUPPRESS)
@@ -519,4 +519,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if "--worker" in sys.argv:  # the plain script's process knows nothing of labkit
+        raise SystemExit(main())
+    from labkit.base.command import command
+
+    raise SystemExit(command(main))

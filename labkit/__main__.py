@@ -1,5 +1,23 @@
-"""`python -m labkit`: the command line."""
+"""`python -m labkit`, and `labkit` where it is installed: the command line."""
 
-from .cli import main
+import sys
 
-raise SystemExit(main())
+if sys.version_info < (3, 11):
+    from . import doctor  # noqa: F401  which says so, and ends: nothing below is written for it
+
+from .base.command import command
+
+
+def main() -> int:
+    """Do what the command line says; the exit status."""
+    return command(_commands)
+
+
+def _commands():
+    from .cli import main  # here, where Ctrl-C is a line already
+
+    return main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,39 +1,41 @@
 """The command line: what can be done, each with its options. `make` calls it."""
 
-import sys
-
-if sys.version_info < (3, 11):
-    from . import doctor  # noqa: F401  which says so, and ends: nothing below is written for it
-
 import argparse
-import asyncio
 import signal
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
 
 from .base import paths
-from .base.errors import LabError
-from .base.files import write_fault
+from .base.command import guarded, interrupt
 
 PROFILES = "smoke, quick or full; auto is full on a GPU or if its runs are at hand, else quick"
 
 
+def says(text: str) -> Callable[[Callable], Callable]:
+    """Decorate a command with its help, which it keeps where Python drops docstrings (PYTHONOPTIMIZE=2)."""
+
+    def keep(command: Callable) -> Callable:
+        command.__doc__ = text
+        return command
+
+    return keep
+
+
+@says("Find or fetch Fashion-MNIST, verify it, and say where it is.")
 def data(options) -> None:
-    """Find or fetch Fashion-MNIST, verify it, and say where it is."""
     from .data.loading import verify
 
     verify()
 
 
+@says("Train a GAN, go on with an interrupted training, or say where the finished run is.")
 def train(options) -> None:
-    """Train a GAN, go on with an interrupted training, or say where the finished run is."""
     from .base.machine import pick_device
     from .config import config_for
     from .evaluation.monitor import Monitor, Show
-    from .report.settings import parse_setting
+    from .report.settings import parse_settings
     from .training.runs import choose_profile, fit_or_load
 
-    settings = dict(map(parse_setting, options.settings))
+    settings = parse_settings(options.settings)
     device = pick_device(options.device)
     profile = choose_profile(options.profile, device, **settings)
     show: Show | None = None
@@ -46,41 +48,44 @@ def train(options) -> None:
     print(f"{options.model}: {run.length}, in {run.folder}")
 
 
+@says("Train many runs, on all cores or a cluster, and keep a record of each; go on with an interrupted study.")
 def study(options) -> int:
-    """Train many runs, on all cores or a cluster, and keep a record of each; go on with an interrupted study."""
     from .study.engine import study
 
     return study(**{name: value for name, value in vars(options).items() if name != "run"})
 
 
+@says("Measure every finished run, print the table, and write build/scores.json.")
 def score(options) -> None:
-    """Measure every finished run, print the table, and write build/scores.json."""
     from .evaluation.scoring import score_all
 
     score_all(options.images, options.device, options.features)
 
 
+@says("Train the classifier anew that scores are measured with; all scores begin anew.")
 def classifier(options) -> None:
-    """Train the classifier anew that scores are measured with; all scores begin anew."""
     from .evaluation.classifier import retrain
 
     retrain()
 
 
+@says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
 def report(options) -> None:
-    """Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/."""
-    from .report.make import make_report
-    from .report.settings import parse_setting
+    from .report.environment import clean_environment
 
-    settings = dict(map(parse_setting, options.settings))
-    made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+    with clean_environment():  # before matplotlib is imported
+        from .report.make import make_report
+        from .report.settings import parse_settings
+
+        settings = parse_settings(options.settings)
+        made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
     print(f"report: {made}")
     if options.site:
         print(f"site: {paths.BUILD / 'site'}")
 
 
+@says("Print the report that was made to PDF, with a Chromium.")
 def pdf(options) -> None:
-    """Print the report that was made to PDF, with a Chromium."""
     from .base.machine import pick_device
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
@@ -88,13 +93,10 @@ def pdf(options) -> None:
     print(f"report: {make_pdf(choose_profile(options.profile, pick_device(options.device)))}")
 
 
+@says("Say what is wrong on this machine, and what mends it; changes nothing.")
 def doctor(options) -> int:
-    """Say what is wrong on this machine, and what mends it; changes nothing."""
     from .doctor import main
 
-    for number in (signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)  # Ctrl-C and `make doctor | head` end it without a traceback
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # for a terminal without "…"
     return main()
 
 
@@ -158,17 +160,11 @@ def _study_options(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what ``arguments``, or else the command line, say; the exit status. A fault is one line."""
-    options = parser().parse_args(arguments)
-    if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return options.run(options) or 0
-    except (LabError, subprocess.TimeoutExpired) as error:
-        fault = str(error)
-    except OSError as error:
-        fault = write_fault(Path(error.filename or paths.BUILD), 0, error)
-    except (KeyboardInterrupt, asyncio.CancelledError):  # the second, if Ctrl-C came while a kernel was waited for
-        print("\nlabkit: interrupted: what is done is kept; run the same command to go on from there", file=sys.stderr)
-        return 130
-    print(f"labkit: {fault}", file=sys.stderr)
-    return 1
+
+    def work():
+        options = parser().parse_args(arguments)
+        if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
+            signal.signal(signal.SIGTERM, interrupt)
+        return options.run(options)
+
+    return guarded(work)

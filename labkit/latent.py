@@ -21,6 +21,7 @@ from .pictures import mean_change
 
 LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
 LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
+MOST_DIMS, MOST_EDITS = 12, 144  # of a figure: a picture of more rows is too high for a browser
 STARTS, KEPT, STEPS = 64, 2, 120  # of a search: vectors that are tried, those that are followed, steps of Adam
 # Found on training garments. With Adam's usual (0.9, 0.999) the same steps end a fifth farther away.
 RATE, BETA1, BETA2, EPS = 0.1, 0.8, 0.9, 1e-8
@@ -162,20 +163,37 @@ def _descend(g: nn.Module, image: Tensor, z: Tensor, steps: int) -> tuple[Tensor
     return best_z[first : first + 1], best_made[first : first + 1], best[first : first + 1]
 
 
-def check_edits(
-    dims: Sequence[int], values: Sequence[float], latent_dim: int, count: int | None = None
-) -> tuple[list[int], list[float]]:
-    """``dims``, columns of z counted from 0, ``count`` of them, and ``values``, finite numbers, as Python's own lists.
+def dims_of(dims: Sequence[int], latent_dim: int) -> list[int]:
+    """``dims``; of the lab's own those that a z of ``latent_dim`` numbers has, and if it has none the first five.
 
-    Each may be a list, a tuple, a range, or a row of an array or tensor.
+    So the five of the lab stand for a choice that nobody has made.
+    """
+    dims = doors.listed("dims", dims)
+    if dims != list(LAB_DIMS):
+        return dims
+    return [dim for dim in LAB_DIMS if dim < latent_dim] or list(range(min(len(LAB_DIMS), latent_dim)))
+
+
+def check_edits(
+    dims: Sequence[int], values: Sequence[float], latent_dim: int, drawn: bool = False
+) -> tuple[list[int], list[float]]:
+    """``dims``, columns of z counted from 0, and ``values``, finite numbers, as Python's own lists.
+
+    Each may be a list, a tuple, a range, or a row of an array or tensor. ``drawn``: by a figure, which takes each
+    dimension once, at most `MOST_DIMS` of them and `MOST_EDITS` in all.
 
     Raises:
         LabError: the first that is not, by name and value.
     """
     dims, values = doors.listed("dims", dims), doors.listed("values", values)
     found = [_dimension("dims", dims, dim, latent_dim) for dim in dims]
-    if count and len(found) != count:
-        raise LabError(f"dims = {found}: the figures show {count} dimensions, give as many")
+    if drawn and not len(set(found)) == len(found) <= MOST_DIMS:
+        raise LabError(f"dims = {found}: figures show 1 to {MOST_DIMS} dimensions, each once; here are {len(found)}")
+    if drawn and len(found) * len(values) > MOST_EDITS:
+        raise LabError(
+            f"values: {len(found)} dimensions at {len(values)} values are {len(found) * len(values)} edits:"
+            f" figures show at most {MOST_EDITS}, give {MOST_EDITS // len(found)} values or fewer"
+        )
     return found, [_value("values", values, value) for value in values]
 
 

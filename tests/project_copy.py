@@ -1,7 +1,6 @@
 """A copy of the project as a clone would give it, for tests that run `make` or the report for real."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -31,5 +30,5 @@ def clean_environment(**own: str) -> dict[str, str]:
 
 def make(root: Path, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess:
     """Run `make` in ``root`` with this interpreter."""
-    command = ["make", *arguments, f"PYTHON={shlex.quote(sys.executable)}"]
+    command = ["make", *arguments, f"PYTHON={sys.executable}"]
     return subprocess.run(command, cwd=root, env=clean_environment(), capture_output=True, text=True, timeout=timeout)

@@ -23,6 +23,7 @@ import torch
 from ..base import paths
 from ..base.files import write_atomic
 from ..gans.losses import NonSaturating
+from ..latent import LAB_DIMS
 from .evidence import (
     DISTANCES,
     DIVISOR,
@@ -56,6 +57,7 @@ from .statistics import clopper_pearson, t_interval
 
 VANILLA, DCGAN, BOTH = ("vanilla",), ("dcgan",), ("vanilla", "dcgan")
 RUN, RUNS = "within run", "runs"  # levels of a verdict
+FEWEST = 4  # steps of a training of which two parts can be drawn
 Networks = tuple[Evidence, ...]  # of one run for each network that a claim is about, all of one seed
 
 
@@ -72,6 +74,7 @@ class Claim:
     above: float | None = None
     below: float | None = None
     epochs: int = 0  # how long one must train before one can tell; 0: any trained network can answer
+    dims: tuple[int, ...] = ()  # dimensions that it is about: a shorter z has none
     of_one_run: bool = False  # what is claimed of one run says nothing about the next: one alone cannot decide it
     note: str = ""  # what is to be known beside the verdict
     beside: Callable[[Sequence[Networks]], str] | None = None  # other readings of the same runs, in words
@@ -116,6 +119,7 @@ def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
         VANILLA,
         partial(meaning, dim, names),
         above=2.0,
+        dims=(dim,),
         of_one_run=True,
         note=why if id == "L5" else "As L5.",
         beside=lambda runs: strongest(dim, [networks[0] for networks in runs]),
@@ -151,7 +155,7 @@ CLAIMS = (
     Claim("L7", "some samples break under some edits",
           "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
           "(vanilla)",
-          "vectors", VANILLA, partial(at_lab, "breakage"), above=0.05,
+          "vectors", VANILLA, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
           beside=partial(readings, crossings, "Beside it, shares of edits")),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
           f"share of the time that its mean over {DIVISOR} is inside",
@@ -180,7 +184,7 @@ CLAIMS = (
                " two-sample AUC does see them: it stands among the scores."),
     Claim("D7", "an edit of the DCGAN mostly keeps the class",
           "share of pictures whose class an edit of the lab's five dimensions changes",
-          "vectors", DCGAN, partial(at_lab, "class flips"), below=0.5),
+          "vectors", DCGAN, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS),
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
           "mean image change of an edit over that of a random pair, the larger of both networks",
           "dimensions", BOTH, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
@@ -242,7 +246,7 @@ def _judged(claim: Claim, within: Mapping[str, Evidence], runs: Mapping[str, Seq
     seeds = sorted(set.intersection(*map(set, by_seed)))
     several = [tuple(found[seed] for found in by_seed) for seed in seeds]
     several = [networks for networks in several if not _untested(claim, networks)]
-    here = _finite(claim.measure(claim.id, *one[0]).value) if one and "effects" not in why else None
+    here = _finite(claim.measure(claim.id, *one[0]).value) if one and not _lacks(claim, one[0]) else None
     if len(several) >= 2:
         return _over_runs(claim, several, here)
     if here is None:
@@ -263,8 +267,19 @@ def _untested(claim: Claim, networks: Networks) -> str:
         return f"another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
     if trained < claim.epochs:
         return f"{trained} of {claim.epochs} epochs"
+    steps = min(len(e.column("loss_d")) for e in networks)
+    if claim.kind == "steps" and steps < FEWEST:
+        return f"{steps} steps"
+    return _lacks(claim, networks)
+
+
+def _lacks(claim: Claim, networks: Networks) -> str:
+    """What there is to measure a claim by that these runs do not have; nothing if they do."""
     if claim.kind in ("vectors", "dimensions") and any(e.effects is None for e in networks):
         return "effects were not measured"
+    shortest = min(e.config.latent_dim for e in networks)
+    if missing := [dim for dim in claim.dims if dim >= shortest]:
+        return f"z has {shortest} numbers, none with the number {missing[0]}"
     return ""
 
 
@@ -272,6 +287,8 @@ def _within(claim: Claim, networks: Networks, why: str) -> Verdict:
     """The row of a claim by one run of each network; ``why`` it cannot answer, or nothing."""
     found = claim.measure(claim.id, *networks)
     value, interval = found.value, found.interval
+    if interval and not all(map(math.isfinite, interval)):
+        why, interval = why or "too little was measured for an interval", None
     verdict = decide(*(interval or (value, value)), claim.above, claim.below)
     if why or (claim.of_one_run and verdict == "holds"):
         verdict = f"not tested: {why}" if why else "undecided"
@@ -352,12 +369,12 @@ def decide(low: float, high: float, above: float | None = None, below: float | N
 def publish(rows: Sequence[Verdict], profile: str) -> None:
     """Write the table to build/<profile>/claims.json, or where the report runner collects.
 
-    Also write it to build/claims.json, unless it is smoke's.
+    Also write it to build/claims.json, unless it is smoke's; the runner does so when it publishes.
     """
     content = (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
-    folder = paths.COLLECT.parent if paths.COLLECT else paths.BUILD / profile
+    folder = paths.COLLECT.parent / "pages" if paths.COLLECT else paths.BUILD / profile
     write_atomic(folder / "claims.json", content)
-    if profile != "smoke":
+    if profile != "smoke" and not paths.COLLECT:
         write_atomic(paths.BUILD / "claims.json", content)
 
 

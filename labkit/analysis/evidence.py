@@ -111,6 +111,8 @@ def drawn(measure: Callable[..., Tensor], sets: list[list[Tensor]], *stream, ord
 
     ``ordered``: the drawn rows stay in the order of the given ones. Rows are joined again before they are measured.
     """
+    if not all(len(group[0]) for group in sets):
+        return None  # nothing to draw from
     with seeded("claims", *stream):
         picks = [[torch.randint(len(group[0]), (len(group[0]),)) for group in sets] for _ in range(RESAMPLES)]
     if ordered:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import re
 import signal
 import sys
@@ -53,6 +54,30 @@ def postponed_interrupt():
         restore()
     if came:  # after the last time that the work asked
         raise KeyboardInterrupt
+
+
+def import_whole(*names: str) -> None:
+    """Import modules that take seconds; Ctrl-C, however often, is heard when they are whole.
+
+    An import that is broken off leaves half a module, on which all that needs it fails until the process ends.
+    """
+    missing = [name for name in names if name not in sys.modules]
+    if not missing:
+        return
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        for name in missing:
+            importlib.import_module(name)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])  # for whoever heard it before
 
 
 def pick_device(name: str = "auto") -> str:

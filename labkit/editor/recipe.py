@@ -20,6 +20,11 @@ from .worlds import name_of_world, open_world, worlds
 
 FORMAT = 1
 GARMENTS = 8  # vectors in a recipe
+LARGEST = 1 << 23  # bytes of a file
+MOST = 128  # sliders; each is drawn, and its effect measured
+DIRECTIONS = 48  # among them; the editor finds fewer
+FARTHEST = 1e6  # of a number in a vector
+LONGEST = 100  # letters of a direction's name
 
 
 @dataclass(frozen=True)
@@ -59,41 +64,61 @@ def encode_recipe(recipe: Recipe) -> bytes:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in the file ``path``, with the run that it was made with, verified.
+    """The recipe in the file ``path``, with the run that it was made with, verified. All is checked before it returns.
 
     Raises:
         LabError: the file is damaged or no recipe; its run is missing, damaged, or another one by now.
     """
     try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError(f"it is no file of at most {LARGEST >> 20} MB")
         content = json.loads(path.read_text(encoding="utf-8"))
-        base, z = _vectors(content)
-        seed, dims, name, digest = (content[key] for key in ("seed", "dims", "run", "generator_sha256"))
-        directions = _directions(content, z.shape[1])
-        latent.check_edits([0, *(dim for dim in dims if dim not in directions)], [0.0], z.shape[1])
-        base_vectors(z.shape[1], seed)  # refuses what is no seed
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, OverflowError, AttributeError, LabError) as error:
-        raise LabError(f"{path} is damaged or no recipe ({error}): delete its folder") from None
+        base, z, seed, dims, directions, name, digest = _parts(content)
+    except (OSError, ValueError, RecursionError, LabError) as error:
+        raise LabError(f"{path} is damaged or no recipe ({str(error)[:200]}): delete its folder") from None
     folder = next((folder for folder in worlds() if name_of_world(folder) == name), None)
     run = open_world(folder) if folder else None
     if not run or run.generator_sha256 != digest or run.config.latent_dim != z.shape[1]:
         raise LabError(
-            f"{path} was made with run {name}, generator {str(digest)[:8]}, which is not here: train it first"
+            f"{path} was made with run {name[:LONGEST]}, generator {digest[:8]}, which is not here: train it first"
         )
-    return Recipe(run, seed, list(dims), directions, base, z)
+    return Recipe(run, seed, dims, directions, base, z)
 
 
-def _vectors(content: dict) -> tuple[Tensor, Tensor]:
-    """Base and edited vectors in the ``content`` of a recipe, (8, latent_dim) each; ValueError if there are no such."""
-    base, z = (torch.tensor(content[key], dtype=torch.float32) for key in ("base", "z"))
-    sound = base.shape == z.shape and z.dim() == 2 and len(z) == GARMENTS and (base + z).isfinite().all()
-    if content["format"] != FORMAT or not sound:
-        raise ValueError("its vectors are not two sets of eight")
-    return base, z
+def _parts(content) -> tuple:
+    """Base, z, seed, dims, directions, the run's name and the generator's digest in ``content``, whatever JSON it is.
 
-
-def _directions(content: dict, latent_dim: int) -> dict[str, Tensor]:
-    """Directions in the ``content`` of a recipe, by name; ValueError if one is no unit vector, (latent_dim,)."""
-    units = {name: torch.tensor(unit, dtype=torch.float32) for name, unit in content.get("directions", {}).items()}
-    if not all(unit.shape == (latent_dim,) and abs(unit.norm() - 1) < 1e-3 for unit in units.values()):
+    Raises:
+        ValueError, LabError: one is missing, or is not what the format says.
+    """
+    if type(content) is not dict or content.get("format") != FORMAT:
+        raise ValueError(f"it is not of format {FORMAT}")
+    base, z = (_vectors(content.get(key), key) for key in ("base", "z"))
+    if base.shape != z.shape or len(z) != GARMENTS:
+        raise ValueError(f"base and z are not {GARMENTS} vectors each, of one length")
+    seed, dims, units = content.get("seed"), content.get("dims"), content.get("directions", {})
+    base_vectors(1, seed)  # refuses what is no seed
+    if type(units) is not dict or len(units) > DIRECTIONS or any(len(name) > LONGEST for name in units):
+        raise ValueError(f"directions are not at most {DIRECTIONS} vectors by name")
+    directions = {name: _vectors([unit], f"direction {name!r}")[0] for name, unit in units.items()}
+    if any(len(unit) != z.shape[1] or not abs(unit.norm() - 1) < 1e-3 for unit in directions.values()):
         raise ValueError("a direction is no unit vector")
-    return units
+    if type(dims) is not list or len(dims) > MOST or any(type(dim) not in (int, str) for dim in dims):
+        raise ValueError(f"dims are not a list of at most {MOST} dimensions of z and names of directions")
+    if len(set(dims)) < len(dims):
+        raise ValueError("dims has one twice")
+    latent.check_edits([0, *(dim for dim in dims if dim not in directions)], [0.0], z.shape[1])
+    name, digest = content.get("run"), content.get("generator_sha256")
+    if type(name) is not str or type(digest) is not str:
+        raise ValueError("it names no run and generator")
+    return base, z, seed, dims, directions, name, digest
+
+
+def _vectors(rows, name: str) -> Tensor:
+    """``rows``, a list of lists of numbers, all of one length, as a matrix; ValueError if it is anything else."""
+    lists = type(rows) is list and all(type(row) is list for row in rows)
+    if not lists or not rows or not rows[0] or len({len(row) for row in rows}) != 1:
+        raise ValueError(f"{name} is no list of vectors of one length")
+    if not all(type(x) in (int, float) and abs(x) <= FARTHEST for row in rows for x in row):  # nan is refused, too
+        raise ValueError(f"{name} has what is no number up to {FARTHEST:g}")
+    return torch.tensor(rows, dtype=torch.float32)

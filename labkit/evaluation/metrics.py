@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.errors import LabError
+from ..base.machine import import_whole
 from ..base.rng import seeded
 
 SUBSETS, SUBSET = 50, 1000  # of the kernel distance
@@ -21,6 +22,7 @@ FEWEST = 10  # images of a cell that the test of data copying needs
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """Squared 2-Wasserstein distance between Gaussians fitted to features (n, d) and (m, d) (Heusel et al. 2017)."""
+    import_whole("torchmetrics.image.fid")
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     metric = FrechetInceptionDistance(_Given(_checked(a, b, least=2)), normalize=True).set_dtype(torch.float64)
@@ -50,6 +52,7 @@ def frechet_infinity(real: Tensor, fake: Tensor, points: int = 8, least: int = 1
 
 def kernel_distance(a: Tensor, b: Tensor, seed: int = 0) -> tuple[float, float]:
     """Unbiased squared MMD with the cubic kernel (Binkowski et al. 2018): mean and deviation over random subsets."""
+    import_whole("torchmetrics.image.kid")
     from torchmetrics.image.kid import KernelInceptionDistance
 
     size = min(SUBSET, len(a), len(b))

@@ -1,18 +1,22 @@
-"""Watching a training: scores every few epochs, and an alarm for collapse and memorisation.
+"""Watching a training: scores every few epochs, and an alarm for collapse, memorisation and a D that has won.
 
-The losses of a GAN say little about its pictures. `Monitor` draws a few thousand between epochs, which does not change
-the training, and keeps what it found beside the run: scores.json, and alarm.json if something is wrong.
+The losses of a GAN say little about its pictures, unless D tells all of them from real ones. `Monitor` draws a few
+thousand between epochs, which does not change the training, and keeps what it found beside the run: scores.json, and
+alarm.json if something is wrong.
 """
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
+
 from .. import latent
 from ..base import kept
 from ..base.errors import LabError
 from ..base.files import faults_in
-from ..training.state import TrainState, trained_generator
+from ..gans.losses import LOSSES
+from ..training.state import COLUMNS, TrainState, trained_generator
 from . import album, metrics, scoring
 from .scoring import load_reference
 
@@ -26,6 +30,8 @@ NEAR = (
 )
 COPIES = 0.01  # memorisation: a larger share of copies
 OF_FEW = 0.5  # the same, if the pictures are few ones again and again: one of them may be near by chance
+STRETCH = 100  # steps that D must have won
+WON = 0.01  # D has won: its typical mean answer to pictures of G is below this; of all runs that ship it is above 0.05
 SCORES = ("frechet", "precision", "recall", "coverage", "dropped_classes", "copying")
 RECORDED = (*SCORES, "neighbour_ratio", "copies", "crowding", "images")
 
@@ -55,7 +61,7 @@ class Monitor:
         drawn = album.keep(trained_generator(state, n=1000), state.config.latent_dim, state.epoch, folder)
         if self.show:
             self.show(folder, drawn, curve)
-        reasons = alarm(found, state.epoch * state.config.steps)
+        reasons = alarm(found, state.epoch * state.config.steps) + won(state.history[: state.epoch], state.config.loss)
         alarms = [row for row in self._alarms(folder, curve, state) if row["epoch"] < state.epoch]
         if reasons:
             alarms.append({"epoch": state.epoch, "reasons": reasons, **found})
@@ -120,6 +126,25 @@ def alarm(found: dict[str, float], steps: int) -> list[str]:
             f"(alarm below {COPIED}); test of data copying: z = {found['copying']:.1f}"
         )
     return reasons
+
+
+def won(history: Tensor, loss: str = "non-saturating") -> list[str]:
+    """A sentence if D tells real from fake almost without fail at the end of ``history`` (epochs, steps, 4), else none.
+
+    It looks at the medians over the last `STRETCH` steps, and says nothing of fewer, nor of a loss whose D answers with
+    anything but probabilities: of those, G learns however far D is ahead.
+    """
+    last = history.reshape(-1, len(COLUMNS))[-STRETCH:]
+    if len(last) < STRETCH or LOSSES[loss].answer_range != (0, 1):
+        return []
+    loss_d, _, d_real, d_fake = last.median(0).values.tolist()
+    if d_fake >= WON or d_real <= 0.5:
+        return []
+    return [
+        f"D has won: over the last {STRETCH} steps it answers {d_fake:.2g} to pictures of G and {d_real:.2g} to real"
+        f" ones (alarm below {WON} and above 0.5), with a loss of {loss_d:.2g}: G learns hardly anything from it;"
+        " try a smaller lr_d, label_smoothing = 0.1, or more examples"
+    ]
 
 
 class Rows(list):

@@ -22,7 +22,7 @@ from .. import data, latent, pictures
 from ..base import cache, doors, paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..base.machine import own_torch, pick_device
+from ..base.machine import import_whole, own_torch, pick_device
 from ..base.rng import seeded
 from ..config import BUDGETS
 from ..data.loading import to_unit
@@ -421,6 +421,7 @@ def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
     Raises:
         LabError: either is not there.
     """
+    import_whole("torchmetrics.image.fid")
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     try:

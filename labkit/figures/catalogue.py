@@ -25,6 +25,9 @@ from ..base.errors import LabError
 from ..base.files import write_atomic
 
 FIGURES: dict[int, tuple[str, str]] = {}  # number: file name, caption; complete and in order once the room is imported
+NEEDED: dict[
+    int, int
+] = {}  # number: so many dimensions a report has to edit, that there is this figure; else one will do
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
@@ -43,10 +46,13 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def report_figure(number: int, slug: str, caption: str) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
+def report_figure(
+    number: int, slug: str, caption: str, dims: int = 1
+) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
     """Decorator: the function draws figure ``number`` of the report, in `house_style`. One may draw several figures.
 
-    ``slug`` is the file's name after its number, ``caption`` a sentence of plain text.
+    ``slug`` is the file's name after its number, ``caption`` a sentence of plain text. A report that edits fewer than
+    ``dims`` dimensions goes without the figure.
 
     Raises:
         LabError: another figure has this number or slug.
@@ -59,6 +65,7 @@ def report_figure(number: int, slug: str, caption: str) -> Callable[[Callable[..
         entries = sorted([*FIGURES.items(), (number, (slug, caption))])
         FIGURES.clear()
         FIGURES.update(entries)
+        NEEDED[number] = dims
         return house_style()(draw)
 
     return register
@@ -85,13 +92,22 @@ def on_page(png: bytes, caption: str, width: int) -> str:
     )
 
 
-def publish(figure: Figure, number: int, profile: str, note: str = "") -> Published:
+def expected(dims: int) -> dict[int, tuple[str, str]]:
+    """Those of `FIGURES` that a report has which edits so many ``dims``."""
+    return {number: entry for number, entry in FIGURES.items() if NEEDED.get(number, 1) <= dims}
+
+
+def publish(figure: Figure | None, number: int, profile: str, note: str = "") -> Published | None:
     """Save figure ``number`` as PNG and SVG under figures/<profile>/ and return it for display with its caption.
+
+    Without a figure nothing happens: the report runner knows which of them a report may lack.
 
     The report runner collects figures elsewhere first (LABKIT_FIGURES), to publish all of them or none.
     """
     if number not in FIGURES:
         raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
+    if figure is None:
+        return None
     slug, caption = FIGURES[number]
     folder = paths.COLLECT or paths.FIGURES / profile
     path = save(figure, folder, f"fig{number:02d}_{slug}")

@@ -84,12 +84,12 @@ def latent_cards(z: Tensor, images: Tensor, nearest: Tensor, distance: Tensor, r
     return figure
 
 
-@report_figure(4, "vanilla_dim_1", "Vanilla GAN: the first of five dimensions of z is set, everything else kept.")
-@report_figure(5, "vanilla_dim_2", "Vanilla GAN: the second of five dimensions of z is set, everything else kept.")
-@report_figure(6, "vanilla_dim_3", "Vanilla GAN: the third of five dimensions of z is set, everything else kept.")
-@report_figure(7, "vanilla_dim_4", "Vanilla GAN: the fourth of five dimensions of z is set, everything else kept.")
-@report_figure(8, "vanilla_dim_5", "Vanilla GAN: the fifth of five dimensions of z is set, everything else kept.")
-@report_figure(13, "dcgan_dims", "DCGAN: five dimensions of z, one at a time, in the same eight vectors.")
+@report_figure(4, "vanilla_dim_1", "Vanilla GAN: one dimension of z is set, everything else kept; first grid.")
+@report_figure(5, "vanilla_dim_2", "Vanilla GAN: one dimension of z is set, everything else kept; second grid.", dims=2)
+@report_figure(6, "vanilla_dim_3", "Vanilla GAN: one dimension of z is set, everything else kept; third grid.", dims=3)
+@report_figure(7, "vanilla_dim_4", "Vanilla GAN: one dimension of z is set, everything else kept; fourth grid.", dims=4)
+@report_figure(8, "vanilla_dim_5", "Vanilla GAN: one dimension of z is set, everything else kept; fifth grid.", dims=5)
+@report_figure(13, "dcgan_dims", "DCGAN: dimensions of z, one at a time, in the same eight vectors.")
 def perturbation(base: Tensor, edited: Tensor, dims: list[int], values: list[float]) -> Figure:
     """Figures 4-8 and 13: base (n, 1, 28, 28) above its edits, and beside them edit minus base.
 

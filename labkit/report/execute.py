@@ -2,18 +2,25 @@
 
 import json
 import logging
-import os
 import sys
 import time
 from pathlib import Path
-from unittest.mock import patch
 
-from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
+from .environment import HOME, kernels_own
 from .settings import declared_parameters
 
 KERNEL_START = 60  # seconds that a kernel may take to come up
+NOTHING_ELSE = (  # for a kernel: none of what the machine's own configuration might add, and no file of its history
+    "--log-level=CRITICAL",
+    "--InteractiveShellApp.exec_PYTHONSTARTUP=False",
+    "--InteractiveShellApp.exec_files=[]",
+    "--InteractiveShellApp.exec_lines=[]",
+    "--InteractiveShellApp.extensions=[]",
+    "--InteractiveShellApp.ignore_cwd=True",
+    "--HistoryManager.enabled=False",
+)
 
 
 def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
@@ -27,22 +34,15 @@ def execute(notebook: Path, out: Path, parameters: dict, stage: Path) -> None:
     from nbclient.exceptions import DeadKernelError
 
     kernel = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"],
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *NOTHING_ELSE],
         "display_name": "python3",
         "language": "python",
     }
-    write_atomic(stage / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
-    own = {
-        "JUPYTER_PATH": str(stage / "jupyter"),
-        "LABKIT_HEADLESS": "1",
-        "LABKIT_FIGURES": str(stage / "figures"),
-        "LABKIT_RUNS": str(paths.RUNS),
-        "PYTHONPATH": str(paths.ROOT),
-    }
+    write_atomic(stage / HOME / "jupyter/kernels/python3/kernel.json", json.dumps(kernel).encode())
     wanted, start = declared_parameters(notebook), time.perf_counter()
     logging.getLogger("asyncio").addFilter(_is_news)
     try:
-        with patch.dict(os.environ, own):  # the kernel inherits it
+        with kernels_own(stage):
             papermill.execute_notebook(
                 *(
                     str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)

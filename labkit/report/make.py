@@ -1,36 +1,42 @@
 """Execute the notebooks, decide whether they succeeded, publish the report: all of it or nothing.
 
-Notebooks run in a staging folder, in order, each in a fresh kernel of this very
-interpreter; then the report is rendered, and only a complete one takes the place of the last.
+The order: the settings are checked, this process alone may make the report, an earlier publication is finished, all
+that is to be written is tried, and only then the notebooks run, in a staging folder, in order, each in a fresh kernel
+of this very interpreter. What comes out is rendered, and a complete report takes the place of the last.
 """
 
+import contextlib
 import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import data
 from ..base import paths
 from ..base.errors import LabError
-from ..base.files import exclusive
-from ..base.machine import pick_device
+from ..base.files import exclusive, sha256, write_atomic
 from ..config import config_for
 from ..figures import catalogue
 from ..gans import reported
-from ..training.runs import choose_profile, run_folder
+from ..training.runs import run_folder
+from .environment import HOME, clean_environment
 from .execute import execute
+from .publish import Target, finish, probe, publish, sweep
 from .render import render
-from .settings import check_settings, training_settings
+from .settings import check_settings
 
-NOTEBOOKS = sorted((paths.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = ("01_vanilla_gan", "02_dcgan", "03_latent_perturbation", "04_comparison", "05_eight_worlds")
+NOTEBOOKS = [paths.ROOT / f"notebooks/{name}.ipynb" for name in CHAPTERS]  # those of a report, in order
 
 
+@clean_environment()
 def make_report(
     profile: str = "auto",
     device: str = "auto",
     settings: dict | None = None,
-    notebooks: list[Path] = NOTEBOOKS,
+    notebooks: Sequence[Path] = NOTEBOOKS,
     retrain: bool = False,
     site: bool = False,
 ) -> Path:
@@ -39,66 +45,100 @@ def make_report(
     With ``site``, build/site/ too: the report for a static host, with the sliders of all networks.
 
     ``settings`` are parameters of the notebooks or fields of TrainConfig. With ``retrain`` no finished run is loaded:
-    networks are trained anew, into `paths.RETRAINED`. Returns the path of the HTML report.
+    networks are trained anew, and a published report's are kept in `paths.RETRAINED`; the same call goes on with what
+    an interrupted one has trained. Returns the path of the HTML report.
 
     Raises:
-        LabError: bad settings, or a notebook failed; the last good report is as it was.
+        LabError: bad settings, a folder that cannot be written, a notebook that failed; the last report is as it was.
     """
-    settings = dict(settings or {})
-    if retrain:
-        paths.RUNS = paths.RETRAINED
-    profile = choose_profile(profile, pick_device(device), **training_settings(settings))
-    parameters = check_settings(profile, device, settings, notebooks)
-    with exclusive(paths.BUILD / f".{profile}.busy"):  # a folder: one report of a profile at a time
-        if retrain:
-            _remove_finished(profile, parameters)
-        data.ensure(paths.DATA)
-        start = time.perf_counter()
-        stage, failed = paths.BUILD / f".{profile}.staging", paths.BUILD / f"{profile}-failed"
-        for folder in (stage, failed):
-            shutil.rmtree(folder, ignore_errors=True)
-        (stage / "figures").mkdir(parents=True)
-        try:
-            for number, notebook in enumerate(notebooks, 1):
-                print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
-                execute(notebook, stage / notebook.name, parameters, stage)
-            report = render(stage, [n.name for n in notebooks], parameters, time.perf_counter() - start, site)
-        except LabError:
-            os.replace(stage, failed)
-            print(f"the failed notebook is kept as {failed / notebook.name}", file=sys.stderr)
-            raise
-        shutil.rmtree(stage / "jupyter")
+    parameters = check_settings(profile, device, dict(settings or {}), notebooks)
+    profile = parameters["profile"]
+    figures, pages, book = Target(paths.FIGURES / profile), Target(paths.BUILD / profile), Target(paths.BUILD, False)
+    static = Target(paths.BUILD / "site")
+    all_targets = [figures, pages, book, static]
+    with contextlib.ExitStack() as held:
+        held.enter_context(exclusive(paths.BUILD / f".{profile}.busy"))  # a folder: one report of a profile at a time
         if site:
-            publish(stage / "site", paths.BUILD / "site")
-        publish(stage / "figures", paths.FIGURES / profile)
-        publish(stage, paths.BUILD / profile)
-        return paths.BUILD / profile / report.name
+            held.enter_context(exclusive(paths.BUILD / ".site.busy"))
+        probe(all_targets if site else all_targets[:3])
+        finish(profile, all_targets)
+        sweep(profile, all_targets)
+        held.enter_context(_runs_of(profile, retrain))
+        data.ensure(paths.DATA)
+        stage = paths.BUILD / f".{profile}.staging"
+        _work(notebooks, parameters, stage, site)
+        parts = {figures: stage / "figures", pages: stage / "pages"}
+        catalogue.keep_unchanged(stage / "figures", figures.folder)
+        if site:
+            parts[static] = stage / "site"
+        if (stage / "pages/claims.json").exists() and profile != "smoke":
+            write_atomic(stage / "book/claims.json", (stage / "pages/claims.json").read_bytes())
+            parts[book] = stage / "book"
+        publish(profile, parts)
+        shutil.rmtree(stage)
+    return pages.folder / "report.html"
 
 
-def _remove_finished(profile: str, parameters: dict) -> None:
-    """Remove what an earlier call with ``retrain`` finished; an interrupted training goes on."""
-    seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
-    for model in reported():
-        folder = run_folder(config_for(model, profile, **seed, **parameters["changes"]))
-        if (folder / "run.json").exists():
-            with exclusive(folder):
-                shutil.rmtree(folder)
-
-
-def publish(new: Path, target: Path) -> None:
-    """Put the folder ``new`` in the place of ``target`` by rename; figures that look the same stay as they are."""
-    old = target.with_name(f".{target.name}.old")
-    if old.exists() and not target.exists():  # an earlier publication was killed half-way
-        os.replace(old, target)
-    shutil.rmtree(old, ignore_errors=True)
-    catalogue.keep_unchanged(new, target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        os.replace(target, old)
+def _work(notebooks: Sequence[Path], parameters: dict, stage: Path, site: bool) -> None:
+    """Run ``notebooks`` and render them: ``stage`` is then what is to be published, in the folders of its parts."""
+    start, failed = time.perf_counter(), paths.BUILD / f"{parameters['profile']}-failed"
+    for folder in (stage, failed):
+        shutil.rmtree(folder, ignore_errors=True)
+    pages = stage / "pages"
+    for folder in (pages, stage / "figures"):
+        folder.mkdir(parents=True)
+    trained: dict[Path, str] = {}
     try:
-        os.replace(new, target)
-    except BaseException:
-        if old.exists():
-            os.replace(old, target)
+        for number, notebook in enumerate(notebooks, 1):
+            print(f"[{number}/{len(notebooks)}] {notebook.name}", flush=True)
+            execute(notebook, pages / notebook.name, parameters, stage)
+            trained = _same_runs(trained, parameters)
+        names = [notebook.name for notebook in notebooks]
+        render(stage, names, parameters, time.perf_counter() - start, site)
+    except LabError:
+        shutil.rmtree(stage / HOME, ignore_errors=True)
+        if pages.exists():
+            os.replace(pages, failed)
+            print(f"the failed notebook is kept as {failed / notebook.name}", file=sys.stderr)
+        shutil.rmtree(stage)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _same_runs(before: dict[Path, str], parameters: dict) -> dict[Path, str]:
+    """The runs of the report as they are now, by folder; those of ``before`` must be among them, unchanged."""
+    now = {}
+    for model in reported():
+        config = config_for(model, parameters["profile"], seed=parameters["seed"], **parameters["changes"])
+        folder = run_folder(config)
+        if (folder / "run.json").exists():
+            now[folder] = sha256((folder / "run.json").read_bytes())
+    for folder, digest in before.items():
+        if now.get(folder) != digest:
+            raise LabError(f"{folder} was changed while the report was made: nothing is published; make it again")
+    return now
+
+
+@contextlib.contextmanager
+def _runs_of(profile: str, retrain: bool) -> Iterator[None]:
+    """Where the report finds its runs, and trains what is missing, is `paths.RUNS` meanwhile.
+
+    With ``retrain`` that is a place of its own, until the report is published; then its runs take the places of those
+    that an earlier one has retrained.
+    """
+    if not retrain:
+        yield
+        return
+    usual, paths.RUNS = paths.RUNS, paths.RETRAINED / ".unfinished"
+    try:
+        yield
+        for folder in (path.parent for path in sorted(paths.RUNS.glob(f"{profile}/*/*/run.json"))):
+            place = paths.RETRAINED / folder.relative_to(paths.RUNS)
+            old = place.with_name(f".{place.name}.old")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(old, ignore_errors=True)
+            if place.exists():
+                os.replace(place, old)
+            os.replace(folder, place)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        paths.RUNS = usual

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,13 @@ from pathlib import Path
 import nbformat
 from pygments.formatters import HtmlFormatter
 
-from .. import data
+from .. import data, latent
 from ..analysis.inversion import inversion_of
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..config import config_for
+from ..figures import catalogue
 from ..figures.catalogue import FIGURES
 from ..gans import reported
 from ..gans.losses import NonSaturating
@@ -25,6 +27,7 @@ from ..page.bundle import Embedded
 from ..study import records
 from ..training.runs import Run, load_run, run_folder
 from . import images
+from .environment import kernels_own
 from .site import template, write_site
 
 TITLE = "What a GAN learns from sixty thousand garments"
@@ -33,15 +36,18 @@ LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens 
 
 
 def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: bool = False) -> Path:
-    """The executed notebooks in ``stage`` as one self-contained HTML page that asks the network for nothing.
+    """The executed notebooks in ``stage/pages`` as one self-contained HTML page that asks the network for nothing.
 
     With ``site`` there is ``stage/site`` too, for any static host: see `site.write_site`.
 
     Raises:
         LabError: a figure is missing, or there is one that nobody declared.
     """
-    _check_figures(stage)
-    chapters, made = _chapters(stage, names), _provenance(parameters, seconds)
+    figures = catalogue.expected(len(parameters.get("dims", latent.LAB_DIMS)))
+    _check_figures(stage, figures)
+    with kernels_own(stage):
+        chapters = _chapters(stage / "pages", names)
+    made = _provenance(parameters, seconds)
     has_lab = any('class="lab-here"' in chapter["body"] for chapter in chapters)
     encoded = images.encode(chapter["body"] for chapter in chapters)
 
@@ -51,8 +57,8 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
         return page(placed, made, _lab(parameters, models) if has_lab else None, **more)
 
     if site:
-        write_site(stage / "site", stage / "figures", partial(made_of, models=reported()[::-1], site=True))
-    return write_atomic(stage / "report.html", made_of(images.inside, reported()[-1:]).encode())
+        write_site(stage / "site", stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
+    return write_atomic(stage / "pages/report.html", made_of(images.inside, reported()[-1:]).encode())
 
 
 def page(chapters: list[dict], made: list[tuple[str, str]], lab: Embedded | None, site: bool = False) -> str:
@@ -75,9 +81,9 @@ def page(chapters: list[dict], made: list[tuple[str, str]], lab: Embedded | None
     )
 
 
-def _check_figures(stage: Path) -> None:
-    """Refuse a report that lacks a declared figure, or has another."""
-    declared = {f"fig{n:02d}_{slug}": n for n, (slug, _) in FIGURES.items()}
+def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
+    """Refuse a report that lacks one of ``figures``, entries of the catalogue, or has another."""
+    declared = {f"fig{n:02d}_{slug}": n for n, (slug, _) in figures.items()}
     if missing := [str(n) for stem, n in declared.items() if not (stage / f"figures/{stem}.png").exists()]:
         raise LabError(f"figure {', '.join(missing)} was not made by any notebook: the report is not published")
     if strangers := sorted(path.name for path in (stage / "figures").iterdir() if path.stem not in declared):
@@ -87,11 +93,11 @@ def _check_figures(stage: Path) -> None:
         )
 
 
-def _chapters(stage: Path, names: list[str]) -> list[dict]:
-    """Name, title, body and figures of each notebook."""
+def _chapters(pages: Path, names: list[str]) -> list[dict]:
+    """Name, title, body and figures of each notebook in ``pages``."""
     exporter, chapters = _exporter(), []
     for name in names:
-        notebook = nbformat.read(stage / name, 4)
+        notebook = nbformat.read(pages / name, 4)
         body, _ = exporter.from_notebook_node(notebook)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)

@@ -2,13 +2,12 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jinja2
 
 from ..base.files import write_atomic
-from ..figures.catalogue import FIGURES
 
 TEMPLATES = Path(__file__).parent / "templates"
 PROJECT = re.compile(
@@ -22,11 +21,11 @@ def template(name: str) -> jinja2.Template:
     return jinja2.Environment(autoescape=True).from_string(text)
 
 
-def write_site(folder: Path, figures: Path, page: Callable[..., str]) -> None:
+def write_site(folder: Path, figures: Path, of: Mapping[int, tuple[str, str]], page: Callable[..., str]) -> None:
     """Write index.html, its pictures, and figures/ with every file of ``figures`` and a page of them, into ``folder``.
 
-    ``page`` makes the report, with the pictures where its argument, an `images.Place`, puts them. No address in the
-    site is absolute.
+    ``of`` are the entries of the catalogue that ``figures`` has. ``page`` makes the report, with the pictures where its
+    argument, an `images.Place`, puts them. No address in the site is absolute.
     """
 
     def place(content: bytes, name: str) -> str:
@@ -34,6 +33,6 @@ def write_site(folder: Path, figures: Path, page: Callable[..., str]) -> None:
         return f"images/{name}"
 
     shutil.copytree(figures, folder / "figures")
-    entries = [(n, f"fig{n:02d}_{slug}", caption) for n, (slug, caption) in FIGURES.items()]
+    entries = [(n, f"fig{n:02d}_{slug}", caption) for n, (slug, caption) in of.items()]
     write_atomic(folder / "figures/index.html", template("figures").render(entries=entries).encode())
     write_atomic(folder / "index.html", PROJECT.sub(r"\1", page(place)).encode())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..base.machine import deterministic, own_torch
+from ..base.machine import deterministic, import_whole, own_torch
 from ..base.rng import seeded
 from ..config import TrainConfig
 from ..gans import build
@@ -35,6 +35,7 @@ class TrainState:
 
     @own_torch()
     def __init__(self, config: TrainConfig, device: str = "cpu", images_sha256: str = ""):
+        import_whole("torch._dynamo")  # the first optimiser does, and sympy with it: seconds
         self.config, self.device, self.images_sha256 = config, device, images_sha256
         self.epoch, self.seconds = 0, 0.0
         self.machines: list[dict] = []  # where earlier epochs were trained; see `runs.machine`

@@ -2,15 +2,16 @@
 
 import asyncio
 import base64
-import errno
 import gc
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from html.parser import HTMLParser
@@ -28,9 +29,13 @@ from project_copy import clean_environment, copy_project
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive
+from labkit.config import config_for
+from labkit.figures import catalogue
 from labkit.figures.catalogue import FIGURES
-from labkit.report import execute, images, make, render
+from labkit.latent import LAB_DIMS
+from labkit.report import execute, images, make, publish, render
 from labkit.report import settings as report_settings
+from labkit.training.runs import run_folder
 
 FILES = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
 DRAW = """
@@ -157,42 +162,94 @@ def test_a_figure_that_nobody_declared_is_not_published(lab, tmp_path, refused):
     assert snapshot(lab / "build/smoke", lab / "figures") == before
 
 
-@pytest.mark.parametrize("moment", [1, 2])
-def test_killed_while_publishing(tmp_path, moment):
-    """Before the first or the second rename: one whole generation is there, and the next publication mends the rest."""
-    target, old = tmp_path / "build/smoke", tmp_path / "build/.smoke.old"
-    target.mkdir(parents=True)
-    (target / "report.html").write_text("old")
-
-    def publish(text, die_at=0):
-        (tmp_path / "stage").mkdir(exist_ok=True)
-        (tmp_path / "stage/report.html").write_text(text)
-        calls, rename = [], os.replace
-
-        def replace(source, target):
-            calls.append(source)
-            if len(calls) == die_at:
-                os._exit(9)
-            rename(source, target)
-
-        os.replace = replace
-        try:
-            make.publish(tmp_path / "stage", target)
-        finally:
-            os.replace = rename
-
-    child = os.fork()
-    if not child:
-        publish("new", moment)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert [path.read_text() for path in (target / "report.html", old / "report.html") if path.exists()] == ["old"]
-    publish("newer")
-    assert (target / "report.html").read_text() == "newer" and not old.exists()
+def shm():
+    """Whether /dev/shm is there, and another file system."""
+    return os.path.isdir("/dev/shm") and os.stat("/dev/shm").st_dev != os.stat(tempfile.gettempdir()).st_dev
 
 
-@pytest.mark.parametrize("killed_before", [False, True])
-def test_publishing_keeps_pictures_that_look_the_same(lab, killed_before):
+def targets_of(root):
+    """Two folders to publish, as a report has them, with the last generation in them, and the next one's parts."""
+    targets = [publish.Target(root / "figures/smoke"), publish.Target(root / "build/smoke")]
+    for target in targets:
+        target.folder.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def generation(root, text):
+    """The parts of a report that all say ``text``: three files in each, one in a folder of its own, one new by name."""
+    parts = {}
+    for target in targets_of(root):
+        part = root / "parts" / text / target.folder.parent.name
+        for name in ("a.html", f"only {text}.png", "deep/er/b.png"):
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_text(text)
+        parts[target] = part
+    return parts
+
+
+def shown(root):
+    """What all published files say, and whether each is there that is to be; hidden ones, which nobody opens, apart."""
+    said = {}
+    for target in targets_of(root):
+        files = {
+            path.relative_to(target.folder).as_posix(): path for path in target.folder.rglob("*") if path.is_file()
+        }
+        for name, path in files.items():
+            if not name.startswith("."):
+                said.setdefault(path.read_text(), set()).add((target.folder.parent.name, name))
+    return said
+
+
+@pytest.mark.parametrize("place", ["here", "figures is a link", "figures/smoke is a link"])
+def test_killed_at_any_rename_of_a_publication(tmp_path, monkeypatch, place):
+    """A link leads to another file system. The next start finishes it, or it never began: all old, or all new."""
+    root, elsewhere = tmp_path / "project", tempfile.TemporaryDirectory(dir="/dev/shm" if shm() else tmp_path)
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "BUILD", root / "build")
+    root.mkdir()
+    link = {"figures is a link": root / "figures", "figures/smoke is a link": root / "figures/smoke"}.get(place)
+    if link:
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(elsewhere.name)
+
+    def child(text, die_at):
+        """The exit status of a process that publishes, killed at its ``die_at``-th rename."""
+        pid = os.fork()
+        if not pid:
+            calls, rename = [], os.replace
+
+            def replace(source, target, **more):
+                calls.append(source)
+                if len(calls) == die_at:
+                    os._exit(9)
+                rename(source, target, **more)
+
+            os.replace = replace
+            publish.publish("smoke", generation(root, text))
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    with elsewhere:
+        assert child("old", 0) == 0
+        whole = {("figures", "a.html"), ("figures", "deep/er/b.png"), ("build", "a.html"), ("build", "deep/er/b.png")}
+        renames = 0
+        while True:
+            renames += 1
+            status = child("new", renames)
+            publish.finish("smoke", targets_of(root))
+            publish.sweep("smoke", targets_of(root))
+            ((said, files),) = shown(root).items()
+            assert files == whole | {("figures", f"only {said}.png"), ("build", f"only {said}.png")}
+            assert said == "new" or status
+            assert not list(root.rglob(".*")) and (not link or link.is_symlink())
+            if status == 0:
+                break
+            assert status == 9
+            assert child("old", 0) == 0
+        assert renames == 14  # six files copied, the journal, six files put in place; and then none
+
+
+def test_publishing_keeps_pictures_that_look_the_same(lab):
     """As another processor draws them; what is missing, damaged or other to the eye is replaced."""
 
     def figure(grey):
@@ -213,14 +270,12 @@ def test_publishing_keeps_pictures_that_look_the_same(lab, killed_before):
     (target / "lost.svg").unlink()
     (target / "cut.png").write_bytes(figure(100)["png"][:-5])
     (target / "cut_svg.svg").write_bytes(b"<svg>100</sv")
-    if killed_before:
-        os.replace(target, lab / "figures/.full.old")
-    make.publish(stage, target)
+    catalogue.keep_unchanged(stage, target)
+    publish.publish("full", {publish.Target(target): stage})
     expected = {name: figure(100 if name == "same" else 101) for name in names}
     assert {path.name: path.read_bytes() for path in target.iterdir()} == {
         f"{name}.{kind}": content for name, files in expected.items() for kind, content in files.items()
     }
-    assert not stage.exists() and not (lab / "figures/.full.old").exists()
 
 
 def test_a_report_drawn_on_another_processor_changes_no_picture(lab, tmp_path):
@@ -242,38 +297,43 @@ for name in {names}:
     assert not set(first.items()) & set(snapshot(lab / "figures").items())
 
 
-def test_publishing_that_fails_leaves_the_last_good_one(lab, monkeypatch):
-    """The new folder cannot be renamed, for instance because it lies on another disk."""
-    (lab / "stage").mkdir()
-    (lab / "stage/report.html").write_text("new")
-    before, rename = snapshot(lab / "build"), os.replace
+def test_a_publication_that_finds_no_room_leaves_the_last_good_one(lab, monkeypatch, refused):
+    """Nothing is renamed before all is there, on whatever disk."""
+    before, write = snapshot(lab), publish.write_atomic
 
-    def replace(source, target):
-        if Path(source) == lab / "stage":
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-        rename(source, target)
+    def full(path, content):
+        if path.name == "only new.png" and "figures" in path.parts:
+            raise LabError(f"cannot write {path}: the disk is full")
+        return write(path, content)
 
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises((OSError, LabError)):
-        make.publish(lab / "stage", lab / "build/smoke")
-    assert snapshot(lab / "build") == before
+    parts = generation(lab, "new")
+    monkeypatch.setattr(publish, "write_atomic", full)
+    with refused("figures/smoke", "the disk is full"):
+        publish.publish("smoke", parts)
+    shutil.rmtree(lab / "parts")
+    assert snapshot(lab) == before
 
 
-def test_publishing_that_fails_after_one_that_was_killed_brings_the_last_good_one_back(lab, monkeypatch):
-    """The old folder has made room, the new one never came: the old one is all there is."""
-    before, rename = snapshot(lab / "build/smoke"), os.replace
-    os.replace(lab / "build/smoke", lab / "build/.smoke.old")
-    (lab / "stage").mkdir()
-
-    def replace(source, target):
-        if Path(source) == lab / "stage":
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-        rename(source, target)
-
-    monkeypatch.setattr(os, "replace", replace)
-    with pytest.raises(OSError):
-        make.publish(lab / "stage", lab / "build/smoke")
-    assert snapshot(lab / "build/smoke") == before
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda figures: figures.symlink_to("nowhere/at/all"), []),
+        (lambda figures: figures.write_text("a file"), ["figures/smoke", "File exists"]),
+        (lambda figures: figures.symlink_to(figures), ["figures/smoke"]),
+        (lambda figures: figures.symlink_to("/proc/self"), ["figures/smoke"]),
+    ],
+    ids=["a link to nothing yet", "a file", "a link to itself", "a link to what takes no file"],
+)
+def test_what_is_to_be_written_is_tried_before_the_work(lab, tmp_path, monkeypatch, refused, spoil, words):
+    """In one line that names it; what can be written is not changed by the trial."""
+    never = notebook(tmp_path / "notebooks", "01_never.ipynb", "1")
+    shutil.rmtree(lab / "figures/smoke")
+    spoil(lab / "figures/smoke")
+    monkeypatch.setattr(make, "_work", lambda *_: (_ for _ in ()).throw(LabError("the work begins")))
+    before = snapshot(lab)
+    with refused(*(words or ["the work begins"])):
+        make.make_report("smoke", "cpu", {}, [never])
+    assert snapshot(lab) == before and not (lab / "figures/smoke/nowhere").exists()
 
 
 def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
@@ -287,7 +347,115 @@ def test_a_second_report_at_the_same_time_is_refused(lab, tmp_path, refused):
             pass  # another profile is free
 
 
+# ----- one training
+
+
+TRAIN = """
+import os, pathlib
+run = pathlib.Path(os.environ["LABKIT_RUNS"], "{run}/run.json")
+run.parent.mkdir(parents=True, exist_ok=True)
+if not run.exists():
+    run.write_text("trained by " + note)
+print(run.read_text())
+"""
+
+
+def run_of_a_report():
+    """The run that the notebook `TRAIN` trains: that of the DCGAN of profile smoke, below the folder of all runs."""
+    return run_folder(config_for("dcgan", "smoke")).relative_to(paths.RUNS)
+
+
+def test_a_retraining_loses_nothing_that_is_finished(lab, tmp_path, monkeypatch, refused):
+    """A refused one, a second one beside it, one that fails: the runs of the last report stay until the next is out."""
+    monkeypatch.setattr(paths, "RETRAINED", lab / "build/retrained")
+    kept, run = lab / "build/retrained", run_of_a_report()
+    unfinished = kept / ".unfinished" / run / "run.json"
+    kept = kept / run / "run.json"
+    sources = TRAIN.format(run=run), DRAW.format(names=FILES)
+    good = notebook(tmp_path / "notebooks", "01_train.ipynb", *sources)
+    bad = notebook(tmp_path / "notebooks", "02_bad.ipynb", "raise ValueError('boom')")
+
+    def retrained(note, *notebooks):
+        make.make_report("smoke", "cpu", {"note": note}, list(notebooks), retrain=True)
+        return kept.read_text()
+
+    usual = paths.RUNS
+    assert retrained("one", good) == "trained by one" and not unfinished.exists()
+    with refused("epochs = 0"):
+        make.make_report("smoke", "cpu", {"epochs": 0}, [good], retrain=True)
+    with exclusive(lab / "build/.smoke.busy"), refused("in use"):
+        retrained("two", good)
+    assert kept.read_text() == "trained by one"
+    with refused("boom"):
+        retrained("three", good, bad)
+    assert kept.read_text() == "trained by one" and unfinished.read_text() == "trained by three"
+    assert retrained("four", good) == "trained by three"  # the same command goes on with what was trained
+    assert retrained("five", good) == "trained by five" and paths.RUNS == usual
+
+
+def test_a_report_is_of_one_training(lab, tmp_path, monkeypatch, refused):
+    """A run that goes away, or another that takes its place, while the report is made."""
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    train = TRAIN.format(run=run_of_a_report())
+    first = notebook(tmp_path / "notebooks", "01_train.ipynb", train, DRAW.format(names=FILES))
+    loses = f"import os, pathlib; pathlib.Path(os.environ['LABKIT_RUNS'], '{run_of_a_report()}/run.json').unlink()"
+    second = notebook(tmp_path / "notebooks", "02_loses.ipynb", loses, train.replace("note", "'another'"))
+    before = snapshot(lab / "build/smoke", lab / "figures")
+    with refused("was changed while the report was made"):
+        make.make_report("smoke", "cpu", {}, [first, second])
+    assert snapshot(lab / "build/smoke", lab / "figures") == before
+
+
 # ----- the kernel
+
+
+HOSTILE_START = "import sys; sys.modules['labkit'] = None; open({!r}, 'w')"
+
+
+def test_nothing_of_the_readers_machine_reaches_a_kernel(tmp_path, monkeypatch):
+    """Start-up files, profiles, modules that shadow, settings of matplotlib and git; nor is a home needed."""
+    home, ran = tmp_path / "home", tmp_path / "ran"
+    start = HOSTILE_START.format(str(ran))
+    for name in (
+        "startup.py",
+        "ipython/profile_default/startup/00.py",
+        "home/.ipython/profile_default/startup/00.py",
+        "modules/labkit.py",
+        "modules/torch.py",
+        "modules/sitecustomize.py",
+        "modules/usercustomize.py",
+        "notebooks/matplotlib.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(start)
+    (home / ".ipython/profile_default/ipython_config.py").write_text(f"c.InteractiveShellApp.exec_lines = [{start!r}]")
+    for name, value in {
+        "HOME": home, "IPYTHONDIR": tmp_path / "ipython", "PYTHONSTARTUP": tmp_path / "startup.py",
+        "PYTHONPATH": tmp_path / "modules", "MPLBACKEND": "foo", "MPLCONFIGDIR": "/proc/self/none",
+        "MATPLOTLIBRC": tmp_path / "startup.py", "GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere",
+        "PYTHONIOENCODING": "ascii", "PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONINSPECT": "1",
+        "JUPYTER_RUNTIME_DIR": "/proc/self/none", "JUPYTER_CONFIG_DIR": "/proc/self/none",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, str(value))
+    for name in ("DATA", "RUNS", "STUDIES"):
+        monkeypatch.setattr(paths, name, tmp_path / name)
+    before = dict(os.environ)
+    source = """
+import os, sys, warnings, labkit
+from labkit.base import paths
+import matplotlib
+print(paths.ROOT, paths.DATA, paths.RUNS, paths.STUDIES)
+print(matplotlib.rcParams["backend"], sys.flags.optimize, "\N{SNOWMAN}")
+print(*(name for name in os.environ if name.startswith(("GIT_DIR", "PYTHON"))), warnings.filters[0][0] == "error")
+print(sys.stdout.encoding, __debug__, any("home" in str(getattr(m, "__file__", "")) for m in [matplotlib, labkit]))
+assert matplotlib.__file__.count("site-packages")
+"""
+    stage = tmp_path / "stage"
+    execute.execute(notebook(tmp_path / "notebooks", "01.ipynb", source), stage / "01.ipynb", {}, stage)
+    places, first, second, third = printed(stage / "01.ipynb").splitlines()
+    assert places == f"{paths.ROOT} {paths.DATA} {paths.RUNS} {paths.STUDIES}" and first == "agg 0 \N{SNOWMAN}"
+    assert set(second.split()) <= {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "False"}
+    assert third == "UTF-8 True False" and not ran.exists() and dict(os.environ) == before
 
 
 WHO = (
@@ -371,7 +539,11 @@ def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
         ("smoke", {"epoch": 3}, ["epoch = 3", "no such setting", "epochs"]),
         ("smoke", {"__import__": 1}, ["__import__", "no such setting"]),
         ("smoke", {"latent_seed": "abc"}, ["latent_seed = 'abc'"]),
-        ("smoke", {"latent_dim": 50}, ["dims", "0 to 49"]),  # the notebook's own dims
+        ("smoke", {"dims": [*range(13)]}, ["dims = [0,", "1 to 12 dimensions", "13"]),
+        ("smoke", {"dims": [3, 3]}, ["dims = [3, 3]", "each once"]),
+        ("smoke", {"values": [0.5] * 29}, ["145 edits", "at most 144", "28 values"]),
+        ("smoke", {"dim": 100}, ["dim = 100", "0 to 99"]),
+        ("smoke", {"batch": 8, "batch_size": 8}, ["batch_size = 8", "one setting"]),
         ("smoke", {"model": "dcgan"}, ["model"]),
         ("smoke", {"profile": "full"}, ["profile"]),
         ("smoke", {"device": "banana"}, ["device"]),
@@ -400,43 +572,146 @@ def test_good_settings_reach_the_notebooks():
     rest = {name: value for name, value in settings.items() if name not in changes}
     assert parameters == {"profile": "smoke", "device": "cpu", "changes": changes, **rest}
     for path in make.NOTEBOOKS:
-        declared = set(report_settings.declared_parameters(path))
-        assert {"profile", "device"} <= declared
-        assert {
-            "seed",
-            "changes",
-        } <= declared or path.stem == "05_eight_worlds"  # which judges many runs, and trains none
+        declared = report_settings.declared_parameters(path)
+        shared = set(report_settings.SHARED) - ({"latent_seed"} if path.stem == "04_comparison" else set())
+        if path.stem == "05_eight_worlds":  # which judges many runs, and trains none
+            shared = {"profile", "device"}
+        if path.stem == "03_latent_perturbation":
+            assert declared["dims"] == list(LAB_DIMS)
+        assert {name: declared[name] for name in shared} == {name: report_settings.SHARED[name] for name in shared}
+
+
+@pytest.mark.parametrize(
+    ("typed", "dims"),
+    [
+        ("latent_dim=64", [5, 20, 40, 60]),
+        ("latent_dim=10", [5]),
+        ("latent_dim=2", [0, 1]),
+        ("latent_dim=1", [0]),
+        ("latent_dim=10 dims=[0,1,2,3,4]", [0, 1, 2, 3, 4]),
+        ("dims = [5, 20, 40, 60, 80]", [5, 20, 40, 60, 80]),  # as our own hint prints it
+        ("dims=[7]", [7]),
+        (f"dims={[*range(12)]} values={[*range(12)]}", [*range(12)]),
+        ("", [5, 20, 40, 60, 80]),
+    ],
+)
+def test_dimensions_that_nobody_asked_for_follow_the_run(typed, dims):
+    """And those that were asked for are taken, from one to twelve."""
+    given = report_settings.parse_settings([typed])
+    assert report_settings.check_settings("smoke", "cpu", given, make.NOTEBOOKS)["dims"] == dims
+
+
+def chapter(folder, name, **values):
+    """A notebook with ``values`` in its settings cell."""
+    path = notebook(folder, name, "1")
+    made = nbformat.read(path, 4)
+    made.cells[1].source = "\n".join(f"{key} = {value!r}" for key, value in values.items())
+    nbformat.write(made, path)
+    return path
+
+
+def test_what_a_chapter_has_saved_is_overridden_by_what_was_typed_alone(tmp_path, refused):
+    """It holds for all chapters, since a report is of one training."""
+    plain = {"profile": "auto", "device": "auto", "seed": 0, "changes": {}}
+    one = chapter(tmp_path, "01_one.ipynb", **plain | {"changes": {"epochs": 1, "batch": 8}, "seed": 4})
+    two = chapter(tmp_path, "02_two.ipynb", **plain | {"profile": "smoke"}, dims=[1, 2, 3], values=[0.5])
+    found = report_settings.check_settings("auto", "cpu", {}, [one, two])
+    assert found == plain | {
+        "profile": "smoke", "device": "cpu", "seed": 4, "changes": {"epochs": 1, "batch": 8}, "dims": [1, 2, 3]
+    }  # fmt: skip
+    typed = {"batch_size": 16, "seed": 5, "dims": [9]}
+    found = report_settings.check_settings("quick", "cpu", typed, [one, two])
+    assert (found["profile"], found["seed"], found["changes"]) == ("quick", 5, {"epochs": 1, "batch": 16})
+    assert found["dims"] == [9] and "values" not in found
+    other = chapter(tmp_path, "03_other.ipynb", **plain | {"changes": {"epochs": 2}})
+    with refused("01_one.ipynb", "03_other.ipynb", "changes", "one training"):
+        report_settings.check_settings("smoke", "cpu", {}, [one, two, other])
+
+
+def test_only_the_chapters_are_published():
+    """A copy that JupyterLab made, or a notebook of one's own, is none of them: they are a list, not what is found."""
+    assert make.NOTEBOOKS == [paths.ROOT / f"notebooks/{name}.ipynb" for name in make.CHAPTERS]
+    assert len(make.CHAPTERS) == 5 and all(path.is_file() for path in make.NOTEBOOKS)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("epochs=3", ("epochs", 3)),
-        ("lr=2e-4", ("lr", 2e-4)),
-        ("dims=[5, 20]", ("dims", [5, 20])),
-        ('changes={"a": 1}', ("changes", {"a": 1})),
-        ("note=plain text", ("note", "plain text")),
-        ('note="3"', ("note", "3")),
-        ("note=a=b", ("note", "a=b")),
-        ("on=true", ("on", True)),
-        ("code=0012", ("code", "0012")),
-        ("empty=", ("empty", "")),
+        ("epochs=3", {"epochs": 3}),
+        ("lr=2e-4 beta1=.5", {"lr": 2e-4, "beta1": 0.5}),
+        ("lr = -.5, epochs = 3", {"lr": -0.5, "epochs": 3}),
+        ("dims=[5, 20, 40] values=(-3, 0, 3) seed=1", {"dims": [5, 20, 40], "values": [-3, 0, 3], "seed": 1}),
+        ("changes={'a': 1}", {"changes": {"a": 1}}),
+        ("note=plain text epochs=1", {"note": "plain text", "epochs": 1}),
+        ('note="a epochs=3" seed=1', {"note": "a epochs=3", "seed": 1}),
+        ("'dims=[5, 20]' \"lr=.001\"", {"dims": [5, 20], "lr": 0.001}),
+        ('note="3"', {"note": "3"}),
+        ("note=a=b", {"note": "a=b"}),
+        ("note=it's epochs=1", {"note": "it's", "epochs": 1}),
+        ("on=true off=False", {"on": True, "off": False}),
+        ("code=0012", {"code": "0012"}),
+        ("empty= seed=1", {"empty": "", "seed": 1}),
+        (f"deep={'[' * 99999}", {"deep": "[" * 99999}),
+        ("set={1}", {"set": "{1}"}),
+        ("", {}),
     ],
 )
-def test_parse_setting(text, expected):
-    name, value = report_settings.parse_setting(text)
-    assert (name, value, type(value)) == (*expected, type(expected[1]))
+def test_parse_settings(text, expected):
+    found = report_settings.parse_settings([text])
+    assert found == expected and [*map(type, found.values())] == [*map(type, expected.values())]
+    assert report_settings.parse_settings(text.split(" ")) == found  # as a shell would cut it
 
 
 def test_a_setting_needs_a_value(refused):
     with refused("'epochs'", "name=value"):
-        report_settings.parse_setting("epochs")
+        report_settings.parse_settings(["epochs"])
+    with refused("epochs is given twice"):
+        report_settings.parse_settings(["epochs=3", "epochs=4"])
 
 
 def test_declared_parameters_needs_the_tag(tmp_path, refused):
     path = tmp_path / "untagged.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("a = 1")]), path)
     with refused(path, "parameters"):
+        report_settings.declared_parameters(path)
+
+
+def damaged(cells):
+    """The text of a notebook with these cells."""
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "null", "", "{}", '"text"', "[" * 99999, b"\xff\xfe", damaged(None), damaged([None]), damaged([[]]),
+        damaged([{"cell_type": "code"}]),
+        damaged([{"id": "a", "cell_type": "code", "source": "a = 1", "metadata": None, "outputs": []}]),
+        damaged([{"id": "a", "cell_type": "code", "source": "a = 1", "metadata": {"tags": None}, "outputs": []}]),
+        damaged([{"cell_type": "code", "source": None, "metadata": {"tags": ["parameters"]}, "outputs": []}]),
+        None,
+    ],
+)  # fmt: skip
+def test_a_damaged_notebook_is_refused_in_a_line(lab, tmp_path, refused, text):
+    """Before anything is written; a folder is none either."""
+    path = tmp_path / "01_damaged.ipynb"
+    if text is None:
+        path.mkdir()
+    else:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    before = snapshot(lab)
+    with refused(path, "mend it"):
+        make.make_report("smoke", "cpu", {}, [path])
+    assert snapshot(lab) == before
+
+
+@pytest.mark.parametrize("source", ["a = f()", "a = b", "a = 1 +", "a = " + "[" * 999, "x.y = f(1)"])
+def test_settings_that_are_no_plain_values_are_refused_in_a_line(tmp_path, refused, source):
+    path = notebook(tmp_path, "01_settings.ipynb", "1")
+    made = nbformat.read(path, 4)
+    made.cells[1].source = source
+    nbformat.write(made, path)
+    with refused(path, "plain values"):
         report_settings.declared_parameters(path)
 
 
@@ -474,6 +749,7 @@ def page(tmp_path_factory):
     """A rendered page: hostile text in every output that is text, formulas, links, and the fourteen figures."""
     stage = tmp_path_factory.mktemp("stage")
     (stage / "figures").mkdir()
+    (stage / "pages").mkdir()
     for name in FILES:
         (stage / "figures" / name).write_bytes(b"")
     cell = new_code_cell("# first line <b>\nprint(1)", execution_count=1)
@@ -487,8 +763,8 @@ def page(tmp_path_factory):
     ]
     links = "[two](02_two.ipynb) [code](../labkit/config.py)"
     text = f"# One\n\nInline $z \\sim N(0, I)$ and\n\n$$\\min_G \\max_D V$$\n\n{links}"
-    nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell]), stage / "01_one.ipynb")
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "02_two.ipynb")
+    nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell]), stage / "pages/01_one.ipynb")
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "pages/02_two.ipynb")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render, "_provenance", lambda *_: [("made", HOSTILE)])
         path = render.render(stage, ["01_one.ipynb", "02_two.ipynb"], {}, 1.0)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from project_copy import clean_environment
 
 import labkit
 from labkit.base import files as base_files
@@ -405,3 +406,48 @@ def test_a_thread_that_hears_no_signal_works_too():
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result(10) is False
+
+
+IMPATIENT = """
+import os, random, signal, sys, threading, time
+import labkit
+from labkit import data
+from labkit.base.errors import LabError
+from labkit.config import config_for
+from labkit.training import runs
+from labkit.data import loading
+from pathlib import Path
+
+folder, sample, digest, seconds = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+images = loading.parse_idx(loading.read_verified(sample, digest), sample.name)
+config = config_for("vanilla", "smoke", epochs=2, examples=64, batch=16, ema=0.9)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def press():
+    for pause in (seconds, 0.05):
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press).start()
+try:
+    runs.fit_or_load(config, "cpu", folder, images)
+    time.sleep(seconds + 0.2)
+except (KeyboardInterrupt, LabError) as error:
+    print("stopped", type(error).__name__)
+time.sleep(0.2)
+print(runs.fit_or_load(config, "cpu", folder, images).epochs)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.6, 1.2])
+def test_a_stop_during_the_imports_of_the_first_training_breaks_nothing(
+    tmp_path, sample_folder, sample_digests, seconds
+):
+    """Pressed twice while hundreds of modules are imported: the training stops, and the next one runs to its end."""
+    sample = sample_folder / "train-images-idx3-ubyte.gz"
+    digest = sample_digests["train-images-idx3-ubyte"]
+    command = [sys.executable, "-c", IMPATIENT, tmp_path, sample, digest, str(seconds)]
+    done = subprocess.run(command, cwd=paths.ROOT, env=clean_environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == "2" and "stopped" in done.stdout

@@ -1098,3 +1098,24 @@ def test_the_table_shows_a_row_without_runs():
         "A1", "claim", "statistic", "above 0", None, None, "not tested: 0 pairs of runs", claims.RUNS, 0
     )
     assert "**not tested: 0 pairs of runs** (runs)" in claims.table([row])
+
+
+@pytest.mark.parametrize(("numbers", "steps"), [(64, 20), (10, 1), (2, 2), (1, 3)])
+def test_what_a_short_z_or_a_short_training_cannot_answer_is_not_tested(numbers, steps):
+    """Dimensions that are not there, and steps of which no two parts can be drawn; the table is sound JSON."""
+    whole = sheet()
+    rows = {"mean", "low", "high", "score", "q", "sweeps", "entering"}
+    cut = {name: value[:numbers] if name in rows else value for name, value in vars(whole).items()}
+    table = EffectTable(**cut | {"lab_low": whole.mean[0, :0], "lab_high": whole.mean[0, :0]})
+    curves = torch.rand(1, steps, 4, generator=torch.Generator().manual_seed(0))
+    within = {
+        model: evidence(model, config=config_for(model, "smoke", latent_dim=numbers), history=curves, effects=table)
+        for model in ("vanilla", "dcgan")
+    }
+    found = {row.id: row for row in claims.judge(within, {})}
+    for claim in claims.CLAIMS:
+        if any(dim >= numbers for dim in claim.dims) or (claim.kind == "steps" and steps < 4):
+            assert found[claim.id].verdict.startswith("not tested: "), claim.id
+            assert found[claim.id].interval is None, claim.id
+    assert found["S2"].verdict in ("holds", "does not hold", "undecided")
+    json.dumps([dataclasses.asdict(row) for row in found.values()], allow_nan=False)

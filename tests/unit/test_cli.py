@@ -139,7 +139,7 @@ def test_a_training_that_is_interrupted_says_what_is_kept(said, tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr("labkit.training.runs.train", press)
         status, out, err = said(*TINY)
-    assert status == 1 and len(err) == 1 and not list(tmp_path.rglob("run.json"))
+    assert status == 130 and len(err) == 1 and not list(tmp_path.rglob("run.json"))
     assert err[0].startswith("labkit: interrupted: vanilla has 0 of 1 epochs in ") and "to go on from there" in err[0]
     assert said(*TINY)[0] == 0 and len(list(tmp_path.rglob("run.json"))) == 1
 

@@ -894,6 +894,22 @@ DAMAGE = {
     "no generator": recipe_with(generator_sha256=None),
     "directions as a list": recipe_with(directions=[]),
     "directions null": recipe_with(directions=None),
+    "three hundred directions": recipe_with(
+        directions={f"d{k}": [1.0] + [0.0] * 99 for k in range(300)}, dims=[f"d{k}" for k in range(300)]
+    ),
+    "directions of another length": recipe_with(directions={"a": [1.0]}, dims=["a"]),
+    "a direction of truths": recipe_with(directions={"a": [True] + [False] * 99}, dims=["a"]),
+    "a name without end": recipe_with(directions={"a" * 10_000: [1.0] + [0.0] * 99}),
+    "numbers that overflow": recipe_with(z=[[1e39] * 100] * 8),
+    "numbers whose pictures overflow": recipe_with(base=[[1e30] * 100] * 8, z=[[1e30] * 100] * 8),
+    "truths": recipe_with(z=[[True] * 100] * 8),
+    "a dimension twice": recipe_with(dims=[5, 5]),
+    "lists in lists": recipe_with(dims=[[5]]),
+    "thousands of dimensions": recipe_with(dims=list(range(100)) * 50),
+    "a seed of truth": recipe_with(seed=True),
+    "a generator as a number": recipe_with(generator_sha256=7),
+    "huge": lambda path: path.write_bytes(path.read_bytes() + b" " * (9 << 20)),
+    "deeply nested vectors": lambda path: path.write_text('{"format": 1, "z": ' + "[" * 100_000 + "]" * 100_000 + "}"),
     "a folder": lambda path: (path.unlink(), path.mkdir()),
 }
 
