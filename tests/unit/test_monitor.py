@@ -17,7 +17,7 @@ from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.evaluation import metrics, monitor, scoring
-from labkit.evaluation.monitor import (STRETCH, won)
+from labkit.evaluation.monitor import (
     CHECKS,
     COPIED,
     COPIES,
@@ -25,18 +25,20 @@ from labkit.evaluation.monitor import (STRETCH, won)
     OF_FEW,
     RECORDED,
     SETTLED,
+    STRETCH,
     Monitor,
     alarm,
     check,
     read,
+    won,
 )
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
 from labkit.study import records
-from labkit.training.loop import train
 from labkit.training import loop, runs
 from labkit.training import state as training_state
+from labkit.training.loop import train
 from labkit.training.runs import fit_or_load, run_folder
 from labkit.training.state import TrainState
 
