@@ -188,8 +188,9 @@ FAULTS = {
     "Checkpoints": ("C", 8),
     "Training": ("T", 7),
     "Notebook and report": ("N", 9),
-    "Interactive": ("I", 7),
+    "Interactive": ("I", 8),
     "Supply chain": ("S", 5),
+    "Commands and set-up": ("M", 9),
 }
 
 

@@ -26,16 +26,20 @@ from labkit.evaluation.monitor import (
     OF_FEW,
     RECORDED,
     SETTLED,
+    STRETCH,
     Monitor,
     alarm,
     check,
     read,
+    won,
 )
 from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
+from labkit.study import records
 from labkit.training import loop, runs
 from labkit.training import state as training_state
+from labkit.training.loop import train
 from labkit.training.runs import fit_or_load, run_folder
 from labkit.training.state import TrainState
 
@@ -603,3 +607,52 @@ def test_the_figure_of_a_training_without_alarms(straight):
     panel = curves.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
     assert len(panel.get_lines()) == 1 and [text.get_text() for text in panel.texts] == ["Frechet distance"]
     assert len(curves.loss_curves(history, "a training", read(straight / "nothing.json"), []).axes) == 2
+
+
+# ----- a discriminator that has won
+
+
+def history_of(d_real, d_fake, steps=STRETCH, loss_d=0.001):
+    return torch.tensor([loss_d, 9.0, d_real, d_fake]).expand(1, steps, 4)
+
+
+def test_a_discriminator_that_has_won_is_named_in_words():
+    (reason,) = won(history_of(0.999, 0.0004))
+    assert reason.startswith("D has won: ") and "0.0004" in reason and "lr_d" in reason
+    assert won(torch.cat([history_of(0.6, 0.4, 900, 1.2), history_of(0.9, 0.001, 900)], 1))
+    assert won(history_of(0.9, 0.001, 10).expand(10, 10, 4))  # epochs of ten steps
+
+
+@pytest.mark.parametrize(
+    ("history", "loss"),
+    [
+        (history_of(0.999, 0.0004, STRETCH - 1), "non-saturating"),
+        (history_of(0.999, 0.05), "non-saturating"),
+        (history_of(0.001, 0.001), "non-saturating"),  # it answers no to everything
+        (history_of(30.0, -30.0), "wgan-gp"),
+        (history_of(30.0, -30.0), "relativistic"),
+        (torch.cat([history_of(0.999, 0.0004, 900), history_of(0.6, 0.4, 60)], 1), "non-saturating"),  # it had won once
+        (torch.zeros(0, 5, 4), "non-saturating"),
+    ],
+)
+def test_of_others_nothing_is_said(history, loss):
+    assert won(history, loss) == []
+
+
+def test_no_run_and_no_record_that_ships_has_such_a_discriminator():
+    """At the end of no epoch, nor half-way."""
+    found = [(run.history, run.config.loss) for run in map(runs.load_run, runs.finished())]
+    found += [(record.history, record.config.loss) for arm in records.shipped().values() for record in arm]
+    assert len(found) >= 2
+    for history, loss in found:
+        steps = history.reshape(1, -1, 4)
+        assert not any(won(steps[:, :end], loss) for end in range(STRETCH, steps.shape[1] + 1, STRETCH // 2))
+
+
+@pytest.mark.slow
+def test_a_training_whose_discriminator_wins_says_so_within_200_steps(tiny_config, sample_images):
+    usual = TrainState(tiny_config("dcgan", epochs=12, examples=128, batch=8))
+    lost = TrainState(tiny_config("dcgan", epochs=12, examples=128, batch=8, lr=1e-5, lr_d=2e-3))
+    for state in (usual, lost):
+        train(state, sample_images[:128])
+    assert won(lost.history) and not won(usual.history)
