@@ -105,11 +105,12 @@ def data():
 
     places = {name: locate(paths.DATA, name) for name in FASHION_MNIST.digests}
     here = [(path, FASHION_MNIST.digests[name]) for name, path in places.items() if path]
-    if gone := [f"{name}.gz" for name, path in places.items() if not path]:
+    gone = [f"{name}.gz" for name, path in places.items() if not path]
+    if gone:
         yield (
             "note",
-            f"{len(gone)} of {len(places)} files are not in {paths.DATA} ({', '.join(gone)}):"
-            " 'make data' fetches them (30 MB)",
+            f"{len(gone)} of {len(places)} files are not in {paths.DATA}:"
+            f" 'make data' fetches them (30 MB), {', '.join(gone)}",
         )
     if here:
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
@@ -161,7 +162,8 @@ def _faults_of_run(folder: Path, finished: bool):
         if text.partition(" is ")[0] != first.partition(" is ")[0]:
             yield "FAIL", text
     for path in checkpoints_in(folder):
-        if fault := damage_of(path):
+        fault = damage_of(path)
+        if fault:
             yield "FAIL", f"{path} is damaged ({fault}): delete it, training goes on from the one before"
     if kept.shown(folder) and not os.path.lexists(folder / kept.LIST):
         yield _unvouched(folder, kept)
@@ -185,6 +187,9 @@ def measured():
     """The measurements that come with the project and belong to no run."""
     from .base import kept
 
+    if not paths.GIVEN.exists():
+        yield "note", f"{paths.GIVEN} is not here, its scores are measured anew: get it back from git"
+        return
     faults = kept.damages(paths.GIVEN)
     if not os.path.lexists(paths.GIVEN / kept.LIST):
         faults.append(f"{paths.GIVEN / kept.LIST} is missing: get it back from git")

@@ -184,8 +184,8 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
 
 
 FAULTS = {
-    "Data": ("D", 7),
-    "Checkpoints": ("C", 8),
+    "Data": ("D", 10),
+    "Checkpoints": ("C", 12),
     "Training": ("T", 7),
     "Notebook and report": ("N", 9),
     "Interactive": ("I", 8),
