@@ -187,7 +187,7 @@ FAULTS = {
     "Data": ("D", 7),
     "Checkpoints": ("C", 8),
     "Training": ("T", 7),
-    "Notebook and report": ("N", 9),
+    "Notebook and report": ("N", 16),
     "Interactive": ("I", 7),
     "Supply chain": ("S", 5),
 }
