@@ -93,14 +93,14 @@ def _move_in(staged: Path, target: Target, files: list[str]) -> None:
     folder = _real(target)
     for name in filter(lambda name: (staged / name).exists(), files):
         place = folder / name
-        for parent in [*place.relative_to(folder).parents][-2::-1]:
-            _make_room(folder / parent, for_folder=True)
-            (folder / parent).mkdir(exist_ok=True)
+        for above in reversed([above for above in place.parents if folder in above.parents]):
+            _make_room(above, for_folder=True)
+            above.mkdir(exist_ok=True)
         _make_room(place)
         (staged / name).replace(place)
         sync_folder(place.parent)
     shutil.rmtree(staged, ignore_errors=True)
-    kept = {folder / part for name in files for part in (name, *Path(name).parents)}
+    kept = {path for name in files for path in (folder / name, *(folder / name).parents)}
     for path in sorted(folder.rglob("*"), reverse=True) if target.whole else ():  # what is in a folder comes before it
         if path not in kept and not path.relative_to(folder).parts[0].startswith("."):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

@@ -187,7 +187,7 @@ FAULTS = {
     "Data": ("D", 10),
     "Checkpoints": ("C", 12),
     "Training": ("T", 7),
-    "Notebook and report": ("N", 9),
+    "Notebook and report": ("N", 16),
     "Interactive": ("I", 8),
     "Supply chain": ("S", 5),
     "Commands and set-up": ("M", 9),
