@@ -928,9 +928,9 @@ def measured(monkeypatch):
     """The images of every call of `score_with_interval`."""
     calls = []
 
-    def counted(images, *rest):
+    def counted(images, *rest, **options):
         calls.append(images)
-        return score_with_interval(images, *rest)
+        return score_with_interval(images, *rest, **options)
 
     monkeypatch.setattr(scoring, "score_with_interval", counted)
     return calls
@@ -1054,7 +1054,7 @@ def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "GIVEN", tmp_path)  # those that ship have a test of their own
     monkeypatch.setattr(scoring, "load_reference", lambda n, device: SimpleNamespace(floor=torch.zeros(n, 1)))
     stand_in = {name: torch.full((3,), 10_000.0) for name in SCORES}
-    monkeypatch.setattr(scoring, "score_with_interval", lambda images, reference: stand_in)
+    monkeypatch.setattr(scoring, "score_with_interval", lambda images, reference, **options: stand_in)
     monkeypatch.setattr(latent, "sample", lambda *given: pytest.fail("a shipped run is measured again"))
     run = runs.load_run(runs.run_folder(config_for(model, "full")))
     rows = scoring.score_runs([run])
@@ -1129,7 +1129,7 @@ def test_floor_and_ceiling_come_with_the_project_and_what_is_measured_here_goes_
     monkeypatch.setattr(paths, "GIVEN", tmp_path / "given")
     first = scoring.score_runs([], 100)
     shutil.move(tmp_path / "here", tmp_path / "given")
-    monkeypatch.setattr(scoring, "score_with_interval", lambda *given: pytest.fail("measured again"))
+    monkeypatch.setattr(scoring, "score_with_interval", lambda *given, **options: pytest.fail("measured again"))
     assert scoring.score_runs([], 100) == first and not (tmp_path / "here").exists()
 
 
