@@ -5,7 +5,8 @@ Read from left to right, as the data flows; a room imports only from rooms to it
     base > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures > editor
     > page > report > doctor > cli
 
-base        errors, atomic files, the machine, random streams, kept measurements; knows nothing of GANs
+base        the doors for what people bring, errors, atomic files, the machine, random streams, kept measurements; knows
+            nothing of GANs
 pictures    what can be measured on a picture: brightness, width, distance to the nearest
 data        data sets: find, fetch, verify, hand over as one tensor
 gans        one file for each GAN, their registry, layers and losses

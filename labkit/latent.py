@@ -39,9 +39,8 @@ def latents(n: int, latent_dim: int = 100, seed: int = 0) -> Tensor:
         LabError: ``n``, ``latent_dim`` or ``seed`` is no whole number, or there are to be no vectors.
     """
     n, latent_dim = doors.whole("n", n, 1, MOST), doors.whole("latent_dim", latent_dim, 1, MOST)
-    own = torch.Generator().manual_seed(
-        stream_seed(seed, "latents")
-    )  # a slider may be moved while another thread trains
+    # Of its own, since a slider may be moved while another thread trains.
+    own = torch.Generator().manual_seed(stream_seed(doors.whole("seed", seed), "latents"))
     return torch.randn(n, latent_dim, generator=own)
 
 

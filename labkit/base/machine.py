@@ -125,6 +125,7 @@ def keeping_memory():
 
 _entered: list[list[Any]] = []  # the reader's default dtype and precision, once for each `own_torch` that is open
 _entering = threading.Lock()
+DTYPE = "float32"  # of all that is made; tests against an oracle ask for float64
 
 
 @contextlib.contextmanager
@@ -163,7 +164,7 @@ def _set_defaults() -> None:
         if not _entered:
             with contextlib.suppress(RuntimeError):  # a reader who set backends one by one has no one precision
                 theirs[1] = torch.get_float32_matmul_precision()
-            torch.set_default_dtype(torch.float32)
+            torch.set_default_dtype(getattr(torch, DTYPE))
             if theirs[1] != "highest":
                 torch.set_float32_matmul_precision("highest")
         _entered.append(_entered[0] if _entered else theirs)

@@ -111,7 +111,7 @@ def train_classifier(images: Tensor, labels: Tensor, epochs: int = EPOCHS, seed:
     Batches are mirrored at random; one cycle of AdamW.
     """
     images = doors.grey_images(images)
-    with seeded(seed, "ruler"):
+    with seeded(doors.whole("seed", seed), "ruler"):
         classifier, steps = Classifier(), len(images) // BATCH
         optimiser = torch.optim.AdamW(classifier.parameters(), lr=PEAK_LR, weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_LR, total_steps=epochs * steps, pct_start=0.2)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from ..base.doors import whole
 from ..base.errors import LabError
 from ..base.machine import import_whole
 from ..base.rng import seeded
@@ -62,7 +63,7 @@ def kernel_distance(a: Tensor, b: Tensor, seed: int = 0) -> tuple[float, float]:
         )
     metric.update(a, real=True)
     metric.update(b, real=False)
-    with seeded(seed, "subsets"):
+    with seeded(whole("seed", seed), "subsets"):
         mean, deviation = metric.compute()
     return mean.item(), deviation.item()
 

@@ -186,7 +186,7 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
 FAULTS = {
     "Data": ("D", 10),
     "Checkpoints": ("C", 12),
-    "Training": ("T", 7),
+    "Training": ("T", 10),
     "Notebook and report": ("N", 16),
     "Interactive": ("I", 8),
     "Supply chain": ("S", 5),

@@ -34,7 +34,7 @@ from labkit.training import checkpoints as checkpoints_module
 from labkit.training import loop, runs
 from labkit.training import state as training_state
 from labkit.training.checkpoints import KEEP, checkpoints_in, machine, progress_of
-from labkit.training.runs import choose_profile, fit_or_load, fit_or_load_seeds, load_run, run_folder
+from labkit.training.runs import choose_profile, finish_early, fit_or_load, fit_or_load_seeds, load_run, run_folder
 from labkit.training.state import COLUMNS
 
 MODELS = ["vanilla", "dcgan"]
@@ -1055,6 +1055,31 @@ def test_both_networks_ship():
         )
         < 40e6
     )
+
+
+def test_one_set_of_images_in_every_guise_is_one_run(tiny_config, tmp_path, sample_images, refused):
+    """Other pictures, as 32 by 32 for a DCGAN, are refused before anything is written."""
+    config = tiny_config("vanilla", epochs=1)
+    run = fit_or_load(config, "cpu", str(tmp_path / "runs"), sample_images)
+    u = sample_images
+    for same in (
+        u.numpy(),
+        u.unsqueeze(1),
+        u.numpy()[..., None],
+        u.flatten(1),
+        u.float() / 255,
+        u / 127.5 - 1,
+        u.long(),
+    ):
+        assert fit_or_load(config, "cpu", tmp_path / "runs", same).manifest == run.manifest
+    small = torch.nn.functional.pad(u, (2, 2, 2, 2))
+    for wrong in (small, u.unsqueeze(1).repeat(1, 3, 1, 1), u.float() * 2, u > 100, u // 200, "garments", u[:0]):
+        for call in (fit_or_load, finish_early):
+            with refused("images"):
+                call(config, root=tmp_path / "new", images=wrong)
+    with refused("config = "):
+        fit_or_load("vanilla", "cpu", tmp_path / "new", u)
+    assert not (tmp_path / "new").exists()
 
 
 def test_load_gives_the_generator_of_the_longest_profile(monkeypatch, refused):

@@ -4,9 +4,12 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from labkit.base.files import sha256
+from labkit.base.rng import stream_seed
 from labkit.config import PROFILES, TrainConfig, config_for
 from labkit.gans import GANS, reported
 
@@ -83,7 +86,6 @@ def test_good_value(name, value):
 
 
 def test_value_of_several_lines_is_refused_in_one(refused):
-    np = pytest.importorskip("numpy")
     with refused("lr = "):
         TrainConfig(lr=np.zeros((3, 3)))
 
@@ -216,3 +218,23 @@ def test_equal_configs_have_equal_digests(a, b):
     a, b = TrainConfig(**a), TrainConfig(**b)
     assert a == b and a.digest() == b.digest()
     assert TrainConfig(**json.loads(json.dumps(a.to_dict()))) == a
+
+
+@pytest.mark.parametrize("changes", [
+    {"epochs": np.int64(2), "lr": np.float32(5e-4), "tf32": np.True_, "loss": np.str_("wgan-gp"), "seed": np.uint8(3)},
+    {"epochs": torch.tensor(2), "lr": torch.tensor(5e-4), "tf32": torch.tensor(True), "loss": "wgan-gp",
+     "seed": torch.tensor([3])},
+])  # fmt: skip
+def test_numbers_of_any_type_are_one_run(changes):
+    config, usual = (config_for("dcgan", "smoke", **given) for given in (
+        changes, {"epochs": 2, "lr": 5e-4, "tf32": True, "loss": "wgan-gp", "seed": 3}))  # fmt: skip
+    assert config == usual and config.digest() == usual.digest()
+    assert {type(value) for value in config.to_dict().values()} == {str, int, float, bool}
+    for name in ("epochs", "seed"):  # the streams of random numbers are named after them
+        assert stream_seed(changes[name], "init") == stream_seed(getattr(usual, name), "init")
+
+
+def test_the_range_of_a_list_is_no_number(refused):
+    for value in (range(3), [3], np.arange(3), torch.arange(3), {3}):
+        with refused("epochs = "):
+            config_for("dcgan", "smoke", epochs=value)

@@ -12,6 +12,7 @@ from labkit import data, latent, load, pictures
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.data.loading import to_unit
+from labkit.gans.layers import fuse, plain
 from labkit.gans.registry import build
 
 MODELS = ["vanilla", "dcgan"]
@@ -204,6 +205,71 @@ def test_interpolate_between_parallel_vectors(factor):
     if factor > 0:  # the same direction all the way, the length evenly
         expected = torch.stack([(1 + (factor - 1) * i / 4) * start for i in range(5)])
         torch.testing.assert_close(path, expected, atol=1e-5, rtol=1e-5)
+
+
+# ----- what is taken
+
+
+def test_vectors_of_any_kind_draw_the_same_pictures(generators, refused):
+    g, z = generators["vanilla"], latent.latents(4)
+    expected = latent.sample(g, z)
+    for same in (z.numpy(), z.double(), z.view(4, 100, 1, 1), z.tolist(), z.numpy().astype(">f4"), z.requires_grad_()):
+        assert torch.equal(latent.sample(g, same), expected)
+    assert torch.equal(latent.sample(g, z[0]), latent.sample(g, z[:1]))
+    for wrong in (torch.zeros(8, 64), torch.zeros(200), torch.full((1, 100), math.nan), torch.zeros(0, 100), None):
+        with refused("z ", "(n, 100)"):
+            latent.sample(g, wrong)
+        with refused("z "):
+            latent.change_along(g, wrong, torch.eye(100)[:1])
+    with refused("g = ", "labkit.load"):
+        latent.sample("dcgan", z)
+    with refused("chunk = 0"):
+        latent.sample(g, z, 0)
+
+
+def test_a_generator_keeps_its_length_when_its_layers_are_exchanged(generators, refused):
+    for g in (copy.deepcopy(generators["dcgan"]), fuse(copy.deepcopy(generators["dcgan"])), plain(generators["dcgan"])):
+        with refused("(8, 64)", "(n, 100)"):
+            latent.sample(g, torch.zeros(8, 64))
+    whole = nn.Sequential(nn.Linear(3, 784), nn.Unflatten(1, (1, 28, 28)))
+    whole.latent_dim = 3
+    for g in (fuse(copy.deepcopy(whole)), plain(whole)):
+        with refused("(n, 3)"):
+            latent.sample(g, torch.zeros(8, 64))
+
+
+def test_edits_by_numbers_of_any_kind(refused):
+    z, expected = latent.latents(4, 10), latent.perturb(latent.latents(4, 10), 5, -3.0, [1])
+    for dim, value, rows in (
+        (np.int64(5), np.linspace(-3, 3, 7)[0], np.array([1])),
+        (torch.tensor(5), torch.tensor(-3), torch.tensor([1])),
+        (np.argsort(np.arange(6))[-1], np.float32(-3), range(1, 2)),
+    ):
+        assert torch.equal(latent.perturb(z.numpy(), dim, value, rows), expected)
+    grid = latent.perturbation_grid(z, np.array([7, 0]), range(-3, 4, 3))
+    assert torch.equal(grid, latent.perturbation_grid(z, [7, 0], [-3, 0, 3]))
+    axis = np.eye(10)[5]
+    assert torch.equal(latent.perturb_along(z, axis, np.int8(2)), latent.perturb_along(z, torch.eye(10)[5], 2.0))
+    way = latent.interpolate(z[0].numpy(), z[1:2], np.int32(5))
+    assert torch.equal(way, latent.interpolate(z[0], z[1], 5))
+    for seed in (np.int64(3), torch.tensor(3), np.uint8(3)):
+        assert torch.equal(latent.latents(np.int64(2), torch.tensor(10), seed), latent.latents(2, 10, 3))
+        assert torch.equal(latent.random_directions(2, 10, seed), latent.random_directions(2, 10, 3))
+    for call in (
+        lambda: latent.latents(2, 10, 3.0),
+        lambda: latent.latents(2, 10, "3"),
+        lambda: latent.latents(-1),
+        lambda: latent.perturb(z, 5, 0.0, [4]),
+        lambda: latent.perturb(z, 5, 0.0, [True]),
+        lambda: latent.perturb_along(z, torch.eye(10)[:2], 0.0),
+        lambda: latent.perturb_along(z, torch.ones(9), 0.0),
+        lambda: latent.perturb_along(z, torch.ones(10), math.nan),
+        lambda: latent.interpolate(z[0], torch.zeros(9), 5),
+        lambda: latent.interpolate(z[0], z[1], 0),
+        lambda: latent.interpolate(z[0], z[1], 2.5),
+    ):
+        with refused():
+            call()
 
 
 # ----- refusals

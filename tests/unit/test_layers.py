@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import cached
 
+from labkit.base import machine
 from labkit.config import config_for
 from labkit.data.loading import to_unit
 from labkit.gans import dcgan, layers, registry, vanilla
@@ -222,6 +223,7 @@ def double(monkeypatch):
     """Train in float64: rounding is then 1e-16, and fifty steps of a game do not blow it up to a visible size."""
     monkeypatch.setattr(loop, "to_unit", lambda images: to_unit(images).double())
     torch.set_default_dtype(torch.float64)
+    monkeypatch.setattr(machine, "DTYPE", "float64")
     yield
     torch.set_default_dtype(torch.float32)
 

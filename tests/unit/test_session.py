@@ -165,7 +165,7 @@ NAN, INF = math.nan, math.inf
 BAD = {
     "set value": [("set", 5, value) for value in (NAN, INF, -INF, None, "1", 1e9, 4.01, -4.01, True, [1.0], 10**400)],
     "set dim": [("set", dim, 0.0) for dim in (-1, 100, "3", 1.5, None, True)],
-    "set rows": [("set", 5, 1.0, rows) for rows in ([], [8], [-1], "all", [True], [1.0], ["1"], (1,), 3, [0, None])],
+    "set rows": [("set", 5, 1.0, rows) for rows in ([], [8], [-1], "all", [True], [1.0], ["1"], (8,), 3, [0, None])],
     "reset": [("reset", dim) for dim in (-1, 100, "3", 1.5)],
     "reseed": [("reseed", seed) for seed in (-1, 2**31, 1.5, "1", None, True)],
     "walk t": [("walk", 0, 1, t) for t in (NAN, INF, -0.01, 1.01, None, "0", True)],

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import cached
 
+from labkit.base import machine
 from labkit.base.machine import kernels
 from labkit.base.rng import seeded
 from labkit.data.loading import to_unit
@@ -195,6 +196,7 @@ def plain_training(config, images):
 def test_train_against_a_plain_loop(monkeypatch, tiny_config, sample_images, model, own):
     """In float64, where rounding cannot be amplified by Adam's division."""
     torch.set_default_dtype(torch.float64)
+    monkeypatch.setattr(machine, "DTYPE", "float64")
     monkeypatch.setattr(loop, "to_unit", lambda images: images[:, None].double() / 127.5 - 1)
     try:
         config = tiny_config(
