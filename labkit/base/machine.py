@@ -34,7 +34,7 @@ def postponed_interrupt():
     second one stops it at once. In a thread other than the main one, which hears no signal, nothing changes.
     """
     came: list[int] = []
-    before: dict[int, Any] = {}  # handlers, by signal
+    before: dict[signal.Signals, Any] = {}  # handlers, by signal
 
     def restore():
         for number, handler in before.items():
@@ -65,7 +65,7 @@ def import_whole(*names: str) -> None:
     if not missing:
         return
     came: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if callable(signal.getsignal(number)):

@@ -45,7 +45,12 @@ def base_vectors(latent_dim: int, seed: int) -> Tensor:
     Raises:
         LabError: ``seed`` is not a whole number from 0 to 2**31 - 1.
     """
-    return latent.latents(GARMENTS, latent_dim, doors.whole("seed", seed, 0, 2**31 - 1))
+    return latent.latents(GARMENTS, latent_dim, seed_of(seed))
+
+
+def seed_of(value: object) -> int:
+    """``value`` as the seed of base vectors, or a LabError."""
+    return doors.whole("seed", value, 0, 2**31 - 1)
 
 
 def encode_recipe(recipe: Recipe) -> bytes:
@@ -96,8 +101,7 @@ def _parts(content) -> tuple:
     base, z = (_vectors(content.get(key), key) for key in ("base", "z"))
     if base.shape != z.shape or len(z) != GARMENTS:
         raise ValueError(f"base and z are not {GARMENTS} vectors each, of one length")
-    seed, dims, units = content.get("seed"), content.get("dims"), content.get("directions", {})
-    base_vectors(1, seed)  # refuses what is no seed
+    seed, dims, units = seed_of(content.get("seed")), content.get("dims"), content.get("directions", {})
     if type(units) is not dict or len(units) > DIRECTIONS or any(len(name) > LONGEST for name in units):
         raise ValueError(f"directions are not at most {DIRECTIONS} vectors by name")
     directions = {name: _vectors([unit], f"direction {name!r}")[0] for name, unit in units.items()}
