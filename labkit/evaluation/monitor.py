@@ -134,7 +134,7 @@ def won(history: Tensor, loss: str = "non-saturating") -> list[str]:
     It looks at the medians over the last `STRETCH` steps, and says nothing of fewer, nor of a loss whose D answers with
     anything but probabilities: of those, G learns however far D is ahead.
     """
-    last = history.reshape(-1, len(COLUMNS))[-STRETCH:]
+    last = history.reshape(-1, len(COLUMNS))[-STRETCH:].contiguous()  # torch's median misreads an expanded tensor
     if len(last) < STRETCH or LOSSES[loss].answer_range != (0, 1):
         return []
     loss_d, _, d_real, d_fake = last.median(0).values.tolist()

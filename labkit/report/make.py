@@ -114,7 +114,9 @@ def _same_runs(before: dict[Path, str], parameters: dict) -> dict[Path, str]:
             now[folder] = sha256((folder / "run.json").read_bytes())
     for folder, digest in before.items():
         if now.get(folder) != digest:
-            raise LabError(f"{folder} was changed while the report was made: nothing is published; make it again")
+            raise LabError(
+                f"{folder} was changed while the report was made: nothing is published: run the same command again"
+            )
     return now
 
 

@@ -291,9 +291,7 @@ def _manifest(folder: Path) -> dict:
         float(manifest["seconds"]), str.lower(manifest["images_sha256"] + manifest["machines"][-1]["device"])
         return manifest
     except (FileNotFoundError, NotADirectoryError):
-        raise LabError(
-            f"{folder} holds no record of a run, record.json is missing: make it with 'labkit study'"
-        ) from None
+        raise LabError(f"{folder} holds no record of a run, record.json is missing: run 'labkit study'") from None
     except (LabError, *FAULTS) as error:
         raise _damaged(path, error) from None
 

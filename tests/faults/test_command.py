@@ -114,7 +114,7 @@ def test_ctrl_c_in_the_first_seconds_is_one_line(tmp_path, command):
         lines = said.decode().strip().splitlines()
         assert len(lines) <= 1 and (not lines or lines[0].startswith("labkit: ")), said.decode()
         if process.returncode != 130:  # it was done, or refused what it found, before it was interrupted
-            assert process.returncode in (0, 1)
+            assert process.returncode in (0, 1, -signal.SIGINT)  # the last, while Python took itself down
             break
 
 

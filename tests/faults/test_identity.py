@@ -113,7 +113,7 @@ def test_nothing_compares_other_pictures_with_garments(lengths, tmp_path, monkey
     folder = put(lengths[1], tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path)
     assert runs.finished() == [folder] and runs.finished(garments=True) == []
-    with refused("model = 'vanilla' has no finished run"):
+    with refused("no finished run of model = 'vanilla'"):
         labkit.load("vanilla")
     with refused("no finished run"):
         score_all(10)

@@ -518,7 +518,7 @@ def test_a_notebook_gets_only_the_parameters_that_it_declares(tmp_path):
     [
         ("nonsense", {}, ["profile = 'nonsense'", "smoke, quick, full"]),
         ("smoke", {"epochs": 0}, ["epochs = 0"]),
-        ("smoke", {"epochs": "3"}, ["epochs = '3'", "int"]),
+        ("smoke", {"epochs": "3"}, ["epochs = '3'", "whole number"]),
         ("smoke", {"epochs": True}, ["epochs = True"]),
         ("smoke", {"epochs": 2.5}, ["epochs = 2.5"]),
         ("smoke", {"batch": 100000}, ["batch = 100000"]),

@@ -884,8 +884,8 @@ def test_publish(plain, project, monkeypatch, profile, collected):
     if collected:
         monkeypatch.setattr(paths, "COLLECT", project / "work/figures")
     claims.publish(list(plain.values()), profile)
-    first = "work/claims.json" if collected else f"build/{profile}/claims.json"
-    assert files(project) == sorted([first] + ["build/claims.json"] * (profile != "smoke"))
+    first = "work/pages/claims.json" if collected else f"build/{profile}/claims.json"
+    assert files(project) == sorted([first] + ["build/claims.json"] * (profile != "smoke" and not collected))
     for name in files(project):
         rows = json.loads((project / name).read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
         assert [row["id"] for row in rows] == IDS

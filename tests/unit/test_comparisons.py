@@ -255,7 +255,7 @@ def test_design_rows_join_the_table_of_claims(tmp_path, monkeypatch):
     rows = judge_design({COMPLETE: runs(), f"{COMPLETE}-depth": runs(turn=-1, frechet=0.5, frechet_pixels=0.5)})
     assert [row.id for row in rows] == [f"A{i}" for i in range(1, 9)]
     claims.publish(rows, "smoke")
-    assert [row["verdict"] for row in json.loads((tmp_path / "claims.json").read_text())][-1] == "holds"
+    assert [row["verdict"] for row in json.loads((tmp_path / "pages/claims.json").read_text())][-1] == "holds"
     assert claims.table(rows).splitlines()[-1].endswith("**holds** (5 of 5 runs) |")
     assert claims.table(rows).splitlines()[2].endswith("| – | none | – | **not tested: 0 pairs of runs** (runs) |")
 

@@ -435,7 +435,9 @@ def third():
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("loss", ["non-saturating", "wgan-gp"])
-def test_a_third_gan_is_trained_loaded_and_looked_at(third, loss, precision, sample_images, tmp_path, monkeypatch):
+def test_a_third_gan_is_trained_loaded_and_looked_at(
+    third, loss, precision, sample_images, sample_as_garments, tmp_path, monkeypatch
+):
     """Nothing but its registration knows it."""
     monkeypatch.setattr(paths, "RUNS", tmp_path)
     config = config_for("tiny", "smoke", examples=64, batch=8, latent_dim=7, loss=loss, precision=precision)

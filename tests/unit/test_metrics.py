@@ -998,7 +998,7 @@ def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch,
 @pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "no tensors", "half of the scores"])
 def test_damaged_scores_are_measured_anew(workplace, measured, damage):
     rows = scoring.score_runs([], 100)
-    path, whole = next((path, path.read_bytes()) for path in paths.MEASURED.iterdir())
+    path, whole = next((path, path.read_bytes()) for path in paths.MEASURED.glob("scores-*"))
     partial = safetensors.torch.save({"frechet": torch.zeros(1)})
     spoilt = {
         "empty": b"",
@@ -1050,6 +1050,7 @@ def test_a_file_with_more_scores_than_are_wanted_will_do(workplace, measured, re
 @pytest.mark.parametrize("model", list(GANS))
 def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     """Those of a shipped run, over ten thousand images; floor and ceiling are measured here by a stand-in."""
+    monkeypatch.setattr(runs, "GARMENTS", data.FASHION_MNIST.images_sha256)
     monkeypatch.setattr(paths, "MEASURED", tmp_path)
     monkeypatch.setattr(paths, "GIVEN", tmp_path)  # those that ship have a test of their own
     monkeypatch.setattr(scoring, "load_reference", lambda n, device: SimpleNamespace(floor=torch.zeros(n, 1)))

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate
 
 from labkit import data, latent
-from labkit.base import paths
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.config import config_for
@@ -45,6 +44,7 @@ from labkit.training.state import TrainState
 
 N = 200  # pictures of a check
 ZS = 100  # latent vectors for BatchNorm's statistics at the end of a training
+FAIR = torch.full((1, 1, 4), 0.5)  # a history of which no alarm speaks
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -368,22 +368,20 @@ def test_scores_of_another_number_of_pictures_are_not_kept_beside(tiny_config, t
     rows = iter([healthy(1, 200), healthy(2, 200), healthy(3, 300), healthy(4, 300)])
     monkeypatch.setattr(monitor, "check", lambda *given: next(rows))
     for epoch in (1, 2, 3, 4):
-        watcher(SimpleNamespace(epoch=epoch, config=tiny_config("vanilla", epochs=4)), tmp_path)
+        watcher(SimpleNamespace(epoch=epoch, config=tiny_config("vanilla", epochs=4), history=FAIR), tmp_path)
     assert [(row["epoch"], row["images"]) for row in read(tmp_path / "scores.json")] == [(3, 300), (4, 300)]
 
 
 @pytest.mark.parametrize(("profile", "n"), [("smoke", 200), ("quick", 2000), ("full", 2000)])
-def test_how_many_pictures(profile, n, monkeypatch):
+def test_how_many_pictures(profile, n, tmp_path, monkeypatch):
     """As many as a report of that profile looks at, but no more than can be waited for."""
     asked = []
     monkeypatch.setattr(monitor, "load_reference", lambda *options: asked.append(options))
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
     monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(1))
-    monkeypatch.setattr(monitor, "write_atomic", lambda path, content: None)
-    Monitor(profile, "some device")(
-        SimpleNamespace(epoch=1, config=SimpleNamespace(epochs=1, steps=1, latent_dim=100)), paths.RUNS / "nowhere"
-    )
+    config = SimpleNamespace(epochs=1, steps=1, latent_dim=100, loss="non-saturating")
+    Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=config, history=FAIR), tmp_path)
     assert asked == [(n, "some device")]
 
 
@@ -531,7 +529,7 @@ def test_which_epochs_are_checked(epochs, expected, tiny_config, tmp_path, monke
     monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(state.epoch))
     watcher, config = small("pictures"), tiny_config("vanilla", epochs=epochs)
     for epoch in range(1, epochs + 1):
-        watcher(SimpleNamespace(epoch=epoch, steps=4, config=config), tmp_path)
+        watcher(SimpleNamespace(epoch=epoch, steps=4, config=config, history=FAIR), tmp_path)
     checked = [row["epoch"] for row in read(tmp_path / "scores.json")]
     assert checked == list(expected) and len(checked) <= CHECKS
 

@@ -98,7 +98,7 @@ def test_jacrev(loaded):
     g, z, _ = loaded
     jacobian = torch.func.jacrev(lambda one: g(one[None])[0].mean((1, 2)))(z[0])  # (1, latent_dim)
     ends = [latent.sample(g, z[:1] + sign * 0.01 * torch.eye(100)[:10]).mean((1, 2, 3)) for sign in (1, -1)]
-    torch.testing.assert_close(jacobian[0, :10], (ends[0] - ends[1]) / 0.02, atol=2e-4, rtol=0.02)
+    torch.testing.assert_close(jacobian[0, :10], (ends[0] - ends[1]) / 0.02, atol=1e-3, rtol=0.02)
 
 
 def test_trace(loaded):
