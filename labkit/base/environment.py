@@ -154,14 +154,18 @@ def finish() -> None:
     os.replace(part, VENV / "ready")
 
 
-def make() -> None:
-    """A new .venv, while what was there waits beside it, and is put back if there will be none."""
+def check_name() -> None:
+    """Refuse a folder in which Python's own tools lose their way: they split lists of paths at a colon."""
     try:
         str(VENV).encode()
     except UnicodeEncodeError:
         raise SetupError(f"Python makes no .venv in {VENV}, whose name is no UTF-8: rename that folder") from None
     if os.pathsep in str(VENV):
         raise SetupError(f"Python makes no .venv in {VENV}, whose name has a colon: rename that folder")
+
+
+def make() -> None:
+    """A new .venv, while what was there waits beside it, and is put back if there will be none."""
     print("Installing the locked packages into .venv (once, about 2 minutes and 6 GB)", flush=True)
     if os.path.lexists(VENV):
         os.rename(VENV, OLD)
@@ -219,6 +223,7 @@ def main() -> int:
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         with alone():
+            check_name()
             restore()
             if fits():
                 pass
