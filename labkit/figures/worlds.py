@@ -13,7 +13,7 @@ from torch import Tensor
 from ..analysis.claims import RUNS, Verdict, too_few
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.statistics import t_interval
-from .catalogue import BLUE, ORANGE, house_style, report_figure
+from .catalogue import BLUE, ORANGE, report_figure
 from .sheets import show_images
 
 COLOURS = (ORANGE, "#E69F00", BLUE, "#56B4E9")  # of arms: two networks, two recipes
@@ -133,9 +133,11 @@ def _short(sentence: str, most: int = 58) -> str:
     return sentence[:most].rsplit(" ", 1)[0] + " \u2026"
 
 
-@house_style()
+@report_figure(
+    27, "design", "Eight reasons for the design of the vanilla GAN: what taking each part away does, run by run."
+)
 def design(rows: Sequence[Verdict]) -> Figure:
-    """For each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
+    """Figure 27: for each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
     figure = Figure(figsize=(10.5, 0.62 * len(rows) + 0.9))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, row in zip(axes, rows, strict=True):
