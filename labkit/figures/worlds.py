@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
 from ..analysis.claims import RUNS, Verdict, too_few
 from ..analysis.comparisons import OUTCOMES
+from ..analysis.design import DESIGN
 from ..analysis.statistics import t_interval
 from .catalogue import BLUE, ORANGE, report_figure
 from .sheets import show_images
@@ -138,6 +139,7 @@ def _short(sentence: str, most: int = 58) -> str:
 )
 def design(rows: Sequence[Verdict]) -> Figure:
     """Figure 27: for each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
+    least = {one.id: one.least for one in DESIGN}
     figure = Figure(figsize=(10.5, 0.62 * len(rows) + 0.9))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, row in zip(axes, rows, strict=True):
@@ -149,11 +151,16 @@ def design(rows: Sequence[Verdict]) -> Figure:
                 fmt="D", color="0.1", ms=5, capsize=3,
             )  # fmt: skip
         ax.axvline(0, color="0.2", lw=1, ls="--")
+        ax.axvspan(-least.get(row.id, 0.0), least.get(row.id, 0.0), color="0.93", lw=0, zorder=0)
         widest = max([abs(end) for end in (*values, *(row.interval or ()))], default=1.0) * 1.15 or 1.0
         ax.set(ylim=(-0.6, 1.1), xlim=(-widest, widest))
         ax.set_yticks([0.25], [f"{row.id}  {_short(row.claim, 52)}"])
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.tick_params(axis="y", length=0)
         ax.text(1.02, 0.5, row.verdict, transform=ax.transAxes, va="center")
         ax.grid(axis="y", visible=False)
-    axes[-1].set_xlabel("\u2190 speaks against      effect, in the claim's own unit      speaks for the claim \u2192")
+    axes[-1].set_xlabel(
+        "\u2190 speaks against      effect, in the claim's own unit; grey: too small to matter      speaks for \u2192"
+    )
     return figure
