@@ -3,6 +3,7 @@
 A folder with the Makefile and the files that set-up needs stands for the project, a folder of wheels for the network.
 """
 
+import ast
 import os
 import random
 import shlex
@@ -191,4 +192,5 @@ def test_arguments_are_words_and_never_run(tmp_path, text):
     except ValueError:
         assert done.returncode and done.stderr.splitlines()[0].startswith("labkit: ARGS = ")
     else:
-        assert done.stdout.splitlines() == [str(["-m", "pytest", *words])]
+        (said,) = done.stdout.splitlines()
+        assert ast.literal_eval(said)[-len(words) :] == words
