@@ -105,7 +105,7 @@ lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay
-	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi
+	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained ! -name '.*.publishing' -exec rm -rf {} +; fi
 	rm -rf data/runs/smoke build/retrained/smoke build/retrained/.unfinished/smoke figures/smoke
 
 distclean: clean ## remove the .venv too
