@@ -76,7 +76,7 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 	@"$$PYTHON" -m mypy
 
 test: $(READY) ## all tests, every notebook included, in two processes: minutes
-	@$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
 	@$(RUN) -m pytest tests/unit -m "not slow"
