@@ -465,6 +465,15 @@ def test_parts_of_the_dead_are_swept_and_those_of_the_living_are_not(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
+def test_a_measurement_made_anew_elsewhere_is_no_damage_and_one_that_is_gone_is(tmp_path):
+    """The same number on another machine may differ in its last digits, and has another name."""
+    old = kept.write(tmp_path / "atlas-0a1b-1111.safetensors", b"of one machine")
+    old.unlink()
+    assert [str(old) in line for line in kept.damages(tmp_path)] == [True]
+    kept.write(tmp_path / "atlas-0a1b-2222.safetensors", b"of another")
+    assert kept.damages(tmp_path) == []
+
+
 @pytest.mark.parametrize("mask, mode", [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
 def test_modes_are_the_umask_s(tmp_path, mask, mode):
     before = os.umask(mask)
