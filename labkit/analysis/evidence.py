@@ -209,7 +209,7 @@ def settling(id: str, evidence: Evidence) -> Estimate:
 
 def fluctuation(d: Tensor, g: Tensor) -> Tensor:
     """Standard deviation of D's loss over all steps, over that of G's: what the spread of the drawn curves shows."""
-    return spread(d) / spread(g)
+    return spread(d.flatten()) / spread(g.flatten())
 
 
 def fluctuations(evidence: Evidence) -> dict[str, float]:
