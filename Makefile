@@ -102,9 +102,10 @@ bench-page: $(READY) ## how soon the garments follow in the report's own page: a
 bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
-lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
+lock: ## compile requirements.lock and constraints.txt from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	awk '/^[a-z0-9]/ {sub(/ *\\$$/, ""); print}' requirements.lock > constraints.txt
 
 clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay
 	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi

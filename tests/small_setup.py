@@ -34,11 +34,11 @@ def make_wheels(folder: Path, version: str = "1", names: tuple[str, ...] = ("sma
         about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
             wheel.writestr(f"{name}.py", f"def main(): print('{name}')\n")
-            wheel.writestr(f"{name}-{version}.dist-info/METADATA", about + (f"Requires-Dist: {needs}\n" if needs else ""))
-            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", kind)
             wheel.writestr(
-                f"{name}-{version}.dist-info/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n"
+                f"{name}-{version}.dist-info/METADATA", about + (f"Requires-Dist: {needs}\n" if needs else "")
             )
+            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", kind)
+            wheel.writestr(f"{name}-{version}.dist-info/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
             wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
     return folder
 

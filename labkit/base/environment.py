@@ -25,7 +25,9 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:
-    raise SystemExit("labkit: this is no Unix: on Windows, work in WSL (wsl --install; there, the same command)") from None
+    raise SystemExit(
+        "labkit: this is no Unix: on Windows, work in WSL (wsl --install; there, the same command)"
+    ) from None
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(os.path.realpath(ROOT / ".venv"))  # which may be a link to another disk
