@@ -282,6 +282,8 @@ def gpu():
 
     with warnings.catch_warnings(record=True) as said:
         name = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: everything runs on the CPU"
+    if not said and torch.backends.mps.is_available():
+        name = "that of a Mac, untested: everything runs on the CPU, unless DEVICE=mps asks for it"
     yield (
         ("note", f"none that torch can use ({said[0].message}): see to its driver, or stay on the CPU")
         if said

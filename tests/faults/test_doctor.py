@@ -435,6 +435,8 @@ def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Abacus 9000")
     assert list(doctor.gpu()) == [("ok", "Abacus 9000")]
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert "DEVICE=mps" in dict(doctor.gpu())["ok"]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 37)
     assert "37" in dict(doctor.threads())["ok"]
 
