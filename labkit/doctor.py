@@ -280,10 +280,10 @@ def gpu():
     """What networks are trained on."""
     import torch
 
+    mac = "that of a Mac, untested: everything runs on the CPU, unless DEVICE=mps asks for it"
+    none = mac if torch.backends.mps.is_available() else "none: everything runs on the CPU"
     with warnings.catch_warnings(record=True) as said:
-        name = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: everything runs on the CPU"
-    if not said and torch.backends.mps.is_available():
-        name = "that of a Mac, untested: everything runs on the CPU, unless DEVICE=mps asks for it"
+        name = torch.cuda.get_device_name() if torch.cuda.is_available() else none
     yield (
         ("note", f"none that torch can use ({said[0].message}): see to its driver, or stay on the CPU")
         if said

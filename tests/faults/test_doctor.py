@@ -427,6 +427,9 @@ def test_free_disk(monkeypatch, torch_is_here, free, state):
 def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(doctor.gpu()) == [("ok", "none: everything runs on the CPU")]
+    with monkeypatch.context() as mac:
+        mac.setattr(torch.backends.mps, "is_available", lambda: True)
+        assert "DEVICE=mps" in dict(doctor.gpu())["ok"]
     monkeypatch.setattr(
         torch.cuda, "is_available", lambda: warnings.warn("The driver is too old", stacklevel=2) or False
     )
@@ -435,8 +438,6 @@ def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Abacus 9000")
     assert list(doctor.gpu()) == [("ok", "Abacus 9000")]
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert "DEVICE=mps" in dict(doctor.gpu())["ok"]
     monkeypatch.setattr(torch, "get_num_threads", lambda: 37)
     assert "37" in dict(doctor.threads())["ok"]
 
