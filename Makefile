@@ -5,6 +5,7 @@ DEVICE ?= auto
 SET ?=
 RETRAIN ?=
 FEATURES ?= classifier
+TORCH ?=
 ARGS ?=
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
@@ -12,10 +13,11 @@ override DEVICE := $(value DEVICE)
 override SET := $(value SET)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
+override TORCH := $(value TORCH)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET FEATURES ARGS PYTHON
+export PROFILE DEVICE SET FEATURES TORCH ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -35,7 +37,7 @@ help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
 
-setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
+setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu 2 GB
 
 data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
 	@"$$PYTHON" -m labkit data
@@ -100,9 +102,10 @@ bench-page: $(READY) ## how soon the garments follow in the report's own page: a
 bench-quality: $(READY) ## how soon quick draws as well as a plain script after ten minutes: 20 minutes; let the machine rest
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
-lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
+lock: ## compile requirements.lock and constraints.txt from pyproject.toml (needs uv): seconds
 	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	awk '/^[a-z0-9]/ {sub(/ *\\$$/, ""); print}' requirements.lock > constraints.txt
 
 clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay
 	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained ! -name '.*.publishing' -exec rm -rf {} +; fi

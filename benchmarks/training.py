@@ -19,6 +19,7 @@ import argparse
 import copy
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -163,7 +164,8 @@ def sampling_memory(model: str, device: str):
         latent.latents(10_000),
     )
     g(z[:2].to(device))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
     before = memory_mb("VmRSS")
     latent.sample(g, z)
     yield {"memory_mb": memory_mb("VmHWM") - before}
@@ -172,8 +174,10 @@ def sampling_memory(model: str, device: str):
 def memory_mb(kind: str) -> float:
     """Memory of this process, now ("VmRSS") or at its peak ("VmHWM").
 
-    getrusage's peak is that of the parent, if it was larger.
+    getrusage's peak is that of the parent, if it was larger; where there is no /proc, it is all that there is.
     """
+    if sys.platform != "linux":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # a Mac's are bytes
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(kind))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -33,6 +33,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Large tensors on huge pages: fewer page faults in every training step.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+# What torch cannot do on the GPU of a Mac it does on the CPU.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 
 def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 
 from .base import paths
+from .base import system as system  # first of all: without what it asks for, nothing below works
 from .base.command import guarded, interrupt
 
 PROFILES = "smoke, quick or full; auto is full on a GPU or if its runs are at hand, else quick"
@@ -123,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (train, report, pdf):
         of[command].add_argument("--profile", default="auto", help=PROFILES)
     for command in (train, study, score, report, pdf):
-        of[command].add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+        of[command].add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
     )

@@ -16,6 +16,7 @@ if sys.version_info < (3, 11):  # what is imported below is not written for it; 
     )
     raise SystemExit(1)
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -23,15 +24,18 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import tomllib
 import warnings
 from importlib import metadata
 from pathlib import Path
 
+from .base.environment import OF_CUDA
 from .base.errors import LabError
 from .base.files import write_fault
 from .base.machine import BROWSERS
+from .base.system import cores
 
 VENV = paths.ROOT / ".venv"
 PROBE = 1 << 16  # bytes that are written to a folder and taken back
@@ -74,9 +78,10 @@ def packages():
     _, unmet, names = compare(project["dependencies"] + project["optional-dependencies"]["report"])
     if unmet:
         yield "FAIL", f"{names} not in {sys.prefix}: {_setup()}"
-    wanted, unmet, names = compare(
-        re.findall(r"^\w[^\\\n]*", (paths.ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
-    )
+    locked = re.findall(r"^\w[^\\\n]*", (paths.ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M)
+    if (_version("torch") or "").endswith("+cpu"):
+        locked = [line for line in locked if line.startswith("torch") or not OF_CUDA.match(line)]
+    wanted, unmet, names = compare(locked)
     text = f"{wanted - unmet} of the {wanted} that requirements.lock names for this machine"
     yield ("note", f"{text}, not {names}: if that matters, {_setup()}") if unmet else ("ok", text)
 
@@ -96,6 +101,20 @@ def _setup() -> str:
         if own
         else "install requirements.lock there, or leave PYTHON out and run 'make setup'"
     )
+
+
+def notebooks():
+    """Is this labkit found without make, by a notebook that a reader opens in VS Code or a Jupyter of their own?"""
+    code = "from importlib.util import find_spec as f; s = f('labkit'); print(ascii(s.origin if s else ''))"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=os.sep, env=own, capture_output=True, text=True)
+    found = Path(ast.literal_eval(done.stdout or "''"))
+    if found == paths.ROOT / "labkit/__init__.py":
+        yield "ok", "labkit is found by those that are opened without make, too"
+        return
+    what = f"find the labkit in {found.parent.parent}" if found.name else "find no labkit"
+    install = f"'{sys.executable} -m pip install --no-deps -e .' in {paths.ROOT}"
+    yield "note", f"those opened without make, with {sys.executable}, {what}: if you want that, run {install}"
 
 
 def data():
@@ -261,8 +280,10 @@ def gpu():
     """What networks are trained on."""
     import torch
 
+    mac = "that of a Mac, untested: everything runs on the CPU, unless DEVICE=mps asks for it"
+    none = mac if torch.backends.mps.is_available() else "none: everything runs on the CPU"
     with warnings.catch_warnings(record=True) as said:
-        name = torch.cuda.get_device_name() if torch.cuda.is_available() else "none: everything runs on the CPU"
+        name = torch.cuda.get_device_name() if torch.cuda.is_available() else none
     yield (
         ("note", f"none that torch can use ({said[0].message}): see to its driver, or stay on the CPU")
         if said
@@ -274,10 +295,25 @@ def threads():
     """How many torch takes."""
     import torch
 
-    yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
+    yield "ok", f"torch computes with {torch.get_num_threads()}, on {cores()} cores"
 
 
-CHECKS = (python, packages, data, classifier, page, runs, measured, studies, folders, disk, browser, gpu, threads)
+CHECKS = (
+    python,
+    packages,
+    notebooks,
+    data,
+    classifier,
+    page,
+    runs,
+    measured,
+    studies,
+    folders,
+    disk,
+    browser,
+    gpu,
+    threads,
+)
 
 
 def examine(check):

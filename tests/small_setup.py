@@ -27,23 +27,26 @@ PROJECT = '[project]\nname = "lab"\nversion = "1"\n[build-system]\nrequires = []
 NAMES = ("Makefile", "labkit/__init__.py", "labkit/base/environment.py", "labkit/base/arguments.py")
 
 
-def make_wheels(folder: Path) -> Path:
-    """Two packages of one module and one script each, small and other, in ``folder``."""
+def make_wheels(folder: Path, version: str = "1", names: tuple[str, ...] = ("small", "other"), needs: str = "") -> Path:
+    """Packages of one module and one script each in ``folder``; each of them requires the package ``needs``."""
     kind = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    for name in ("small", "other"):
-        with zipfile.ZipFile(folder / f"{name}-1-py3-none-any.whl", "w") as wheel:
+    for name in names:
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
             wheel.writestr(f"{name}.py", f"def main(): print('{name}')\n")
-            wheel.writestr(f"{name}-1.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-            wheel.writestr(f"{name}-1.dist-info/WHEEL", kind)
-            wheel.writestr(f"{name}-1.dist-info/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
-            wheel.writestr(f"{name}-1.dist-info/RECORD", "")
+            wheel.writestr(
+                f"{name}-{version}.dist-info/METADATA", about + (f"Requires-Dist: {needs}\n" if needs else "")
+            )
+            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", kind)
+            wheel.writestr(f"{name}-{version}.dist-info/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
+            wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
     return folder
 
 
 def locked(wheels: Path, *names: str) -> str:
-    """A lock of the packages ``names``."""
-    digests = {path.name.partition("-")[0]: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.iterdir()}
-    return "".join(f"{name}==1 --hash=sha256:{digests[name]}\n" for name in names)
+    """A lock of the packages ``names``, in their version 1."""
+    digests = {name: hashlib.sha256((wheels / f"{name}-1-py3-none-any.whl").read_bytes()).hexdigest() for name in names}
+    return "".join(f"{name.replace('_', '-')}==1 --hash=sha256:{digests[name]}\n" for name in names)
 
 
 def project(root: Path, wheels: Path) -> Path:

@@ -69,13 +69,13 @@ def _weights_on_z(g: nn.Module, latent_dim: int) -> list[Tensor]:
 
     def linear(layer, inputs, output):
         if inputs[0].shape == z.shape and torch.equal(inputs[0].cpu(), z):
-            found.append([layer.weight.detach().double().cpu(), output.flatten(1).clone()])
+            found.append([layer.weight.detach().cpu().double(), output.flatten(1).clone()])
 
     def norm(layer, inputs):
         for entry in found:
             if inputs[0].numel() == entry[1].numel() and torch.equal(inputs[0].flatten(1), entry[1]):
                 scale = (layer.running_var + layer.eps).rsqrt() * (1 if layer.weight is None else layer.weight)
-                scale = scale.detach().double().cpu()
+                scale = scale.detach().cpu().double()
                 entry[0] = entry[0] * scale.repeat_interleave(len(entry[0]) // len(scale)).unsqueeze(1)
 
     layers = [layer for layer in g.modules() if isinstance(layer, nn.Linear) and layer.in_features == latent_dim]

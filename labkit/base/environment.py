@@ -2,6 +2,9 @@
 
     python3 -I labkit/base/environment.py [--check]          what `make setup` runs; it needs nothing installed
 
+On Linux the variable TORCH chooses which torch that is: cuda, the lock's own, or cpu, its build without CUDA, which is
+4 GB smaller. Without it, what was chosen before stays.
+
 A new .venv is made while the old one waits as .venv.old: if that fails, or is stopped, or is killed and run again, the
 old one is put back. .venv/ready, written last, says of which folder, lock and pyproject.toml it is; --check is true if
 it fits. One that has all packages of the lock but came from another folder is made to fit, without a network.
@@ -9,7 +12,6 @@ it fits. One that has all packages of the lock but came from another folder is m
 
 import ast
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +21,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:
+    raise SystemExit(
+        "labkit: this is no Unix: on Windows, work in WSL (wsl --install; there, the same command)"
+    ) from None
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(os.path.realpath(ROOT / ".venv"))  # which may be a link to another disk
@@ -33,6 +42,10 @@ NETWORK = (
     *("default-timeout", "timeout", "retries", "cache-dir", "no-cache-dir", "keyring-provider", "use-feature"),
 )
 LOCKED = ("--require-hashes", "-r", "requirements.lock")
+# torch without CUDA is a build of its own for Linux, by the same version with +cpu, and PyTorch's index alone has it;
+# what else in the lock is of CUDA, only the other build needs. Elsewhere torch comes without CUDA anyway.
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+OF_CUDA = re.compile(r"(torch|torchvision|triton|cuda-[\w-]+|nvidia-[\w-]+)==([^\s;]+)")
 OURSELVES = ("--no-deps", "--no-build-isolation", "--editable", ".")
 
 
@@ -40,18 +53,31 @@ class SetupError(Exception):
     """Why there is no environment, in a line."""
 
 
-def stamp() -> str:
-    """What .venv/ready must hold: of which folders it is, and the digests of what decides the packages."""
+def record() -> list[str]:
+    """What .venv/ready holds, if it can be read: see `stamp`."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return [str(entry) for entry in json.loads((VENV / "ready").read_text())]
+    return []
+
+
+def without_cuda() -> bool:
+    """Which torch is wanted: what TORCH says, or else that of the .venv that is there."""
+    said = os.environ.get("TORCH", "")
+    if said not in ("", "cpu", "cuda"):
+        raise SetupError(f"TORCH = {said!r} is unknown: use cpu, or cuda, which runs on a CPU too")
+    return sys.platform == "linux" and (said == "cpu" or not said and record()[4:] == ["cpu"])
+
+
+def stamp(cpu: bool) -> list[str]:
+    """What .venv/ready must hold: of which folders it is, the digests of what decides the packages, which torch."""
     decisive = [(ROOT / name).read_bytes() for name in ("requirements.lock", "pyproject.toml")]
-    return json.dumps([str(VENV), str(ROOT), *(hashlib.sha256(content).hexdigest() for content in decisive)])
+    digests = [hashlib.sha256(content).hexdigest() for content in decisive]
+    return [str(VENV), str(ROOT), *digests, *(["cpu"] if cpu else [])]
 
 
 def ready() -> bool:
     """Is .venv whole, and this folder's? Only of use in its own interpreter, which thereby is seen to run."""
-    try:
-        return (VENV / "ready").read_text() == stamp()
-    except (OSError, ValueError):
-        return False
+    return record() == stamp(without_cuda())
 
 
 def clean() -> dict[str, str]:
@@ -94,7 +120,11 @@ def network() -> dict[str, str]:
 
 def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     """Install into .venv."""
-    call(PYTHON, "-I", "-m", "pip", "install", "--quiet", *arguments, environment=environment or network())
+    try:
+        call(PYTHON, "-I", "-m", "pip", "install", "--quiet", *arguments, environment=environment or network())
+    except SetupError as error:
+        hint = f" (torch without CUDA is at {CPU_INDEX} alone; TORCH=cuda takes the other)"
+        raise SetupError(f"{error}{hint if CPU_INDEX in arguments else ''}") from None
 
 
 def fits() -> bool:
@@ -106,20 +136,36 @@ def fits() -> bool:
         return False
 
 
-def satisfied() -> bool:
+def chosen(cpu: bool) -> list[tuple[str, ...]]:
+    """What pip is to install, call by call: the lock, or torch's builds without CUDA and then the lock without its own.
+
+    Those are vouched for by PyTorch's index, since the lock has the digests of the others.
+    """
+    if not cpu:
+        return [LOCKED]
+    entries = re.split(r"^(?=\w)", (ROOT / "requirements.lock").read_text(), flags=re.M)
+    of_cuda = {match[1]: match[2] for entry in entries if (match := OF_CUDA.match(entry))}
+    builds = [f"{name}=={of_cuda[name]}+cpu" for name in ("torch", "torchvision") if name in of_cuda]
+    rest = VENV / "cpu.lock"
+    rest.write_text("".join(entry for entry in entries if not OF_CUDA.match(entry)))
+    return [("--no-deps", "--index-url", CPU_INDEX, *builds), ("--no-deps", "--require-hashes", "-r", str(rest))]
+
+
+def satisfied(cpu: bool) -> bool:
     """Does .venv run, and has it all that the lock names for this machine, of those versions? Asks no network."""
     offline = clean() | {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if not PYTHON.exists() or (VENV / "unfinished").exists():
         return False
     try:
         call(PYTHON, "-I", "-c", "import sys; sys.exit(sys.version_info < (3, 11))")
-        pip("--dry-run", *LOCKED, environment=offline)
+        for what in chosen(cpu):
+            pip("--dry-run", *what, environment=offline)
     except (SetupError, OSError):
         return False
     return True
 
 
-def adopt() -> None:
+def adopt(cpu: bool) -> None:
     """Make what .venv has besides the lock's packages fit this folder: labkit itself, and the scripts in .venv/bin."""
     before, here = os.fsencode(made_as()), os.fsencode(VENV)
     if before != here:
@@ -130,27 +176,27 @@ def adopt() -> None:
                 if before in content:
                     path.write_bytes(content.replace(before, here))
     pip(*OURSELVES)
-    finish()
+    finish(cpu)
 
 
 def made_as() -> str:
     """The path of .venv when it was made, as it says itself."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return json.loads((VENV / "ready").read_text())[0]
+    if record():
+        return record()[0]
     with contextlib.suppress(OSError):
         made = re.search(r"^command = .* -m venv (?:-\S+ )*(/.*)$", (VENV / "pyvenv.cfg").read_text(), re.M)
         return made[1] if made else str(VENV)
     return str(VENV)
 
 
-def finish() -> None:
+def finish(cpu: bool) -> None:
     """What comes last."""
     config = VENV / "etc/jupyter/jupyter_server_config.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(PROMPT))
     (VENV / "unfinished").unlink(missing_ok=True)
     part = VENV / "ready.part"
-    part.write_text(stamp())
+    part.write_text(json.dumps(stamp(cpu)))
     os.replace(part, VENV / "ready")
 
 
@@ -164,9 +210,10 @@ def check_name() -> None:
         raise SetupError(f"Python makes no .venv in {VENV}, whose name has a colon: rename that folder")
 
 
-def make() -> None:
+def make(cpu: bool) -> None:
     """A new .venv, while what was there waits beside it, and is put back if there will be none."""
-    print("Installing the locked packages into .venv (once, about 2 minutes and 6 GB)", flush=True)
+    cost = "1 minute and 2 GB, torch without CUDA" if cpu else "2 minutes and 6 GB"
+    print(f"Installing the locked packages into .venv (once, about {cost})", flush=True)
     if os.path.lexists(VENV):
         os.rename(VENV, OLD)
     try:
@@ -174,9 +221,10 @@ def make() -> None:
         (VENV / "unfinished").touch()
         call(getattr(sys, "_base_executable", sys.executable), "-I", "-m", "venv", VENV)
         environment = network()
-        pip(*LOCKED, environment=environment)
+        for what in chosen(cpu):
+            pip(*what, environment=environment)
         pip(*OURSELVES, environment=environment)
-        finish()
+        finish(cpu)
     except BaseException:
         restore()
         raise
@@ -225,12 +273,13 @@ def main() -> int:
         with alone():
             check_name()
             restore()
+            cpu = without_cuda()
             if fits():
                 pass
-            elif satisfied():
-                adopt()
+            elif satisfied(cpu):
+                adopt(cpu)
             else:
-                make()
+                make(cpu)
         return 0
     except KeyboardInterrupt:
         print("\nlabkit: interrupted: .venv is as it was; run the same command to set it up", file=sys.stderr)

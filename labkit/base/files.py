@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import itertools
 import json
@@ -13,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from .errors import LabError
+from .system import holder, lock
 
 
 def sha256(content: bytes) -> str:
@@ -106,7 +106,7 @@ def part_of(path: Path):
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         with open(part, "xb") as f:
             with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(f, fcntl.LOCK_EX)
+                lock(f.fileno())
             if not os.fstat(f.fileno()).st_nlink:  # swept before it was locked
                 continue
             try:
@@ -125,7 +125,7 @@ def sweep(folder: Path) -> None:
             with contextlib.suppress(OSError):
                 handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock(handle, wait=False)
                     shutil.rmtree(part) if part.is_dir() else part.unlink()
                 finally:
                     os.close(handle)
@@ -166,7 +166,7 @@ def _locked(folder: str):
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle)
         yield
     finally:
         os.close(handle)
@@ -186,27 +186,15 @@ def exclusive(folder: Path):
         raise LabError(write_fault(folder, 0, error)) from error
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle, wait=False)
         except BlockingIOError:
-            raise LabError(f"{folder} is in use by {_holder(handle)}: wait for it to end, or stop it") from None
+            raise LabError(f"{folder} is in use by {holder(handle)}: wait for it to end, or stop it") from None
         except OSError:  # a file system without locks
             pass
         sweep(folder)
         yield
     finally:
         os.close(handle)
-
-
-def _holder(handle: int) -> str:
-    """Who has locked the open file ``handle``, as far as the system tells."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        for line in (
-            Path("/proc/locks").read_text().splitlines()
-        ):  # 1: FLOCK ADVISORY WRITE <process> <device>:<inode> 0 EOF
-            number, kind, _, _, process, file, *_ = line.split()
-            if kind == "FLOCK" and int(file.rpartition(":")[2]) == os.fstat(handle).st_ino:
-                return f"process {process}"
-    return "another process"
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 from . import paths
 from .errors import LabError
+from .system import LINUX
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"  # which is on no PATH
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", MAC)
 
 
 def progress(**options):
@@ -81,16 +83,29 @@ def import_whole(*names: str) -> None:
 
 
 def pick_device(name: str = "auto") -> str:
-    """``auto`` is the GPU when torch sees one, else the CPU; ``cpu``, ``cuda`` and ``cuda:1`` mean themselves."""
+    """``auto`` is the GPU when torch sees one of CUDA, else the CPU; others mean themselves: cpu, cuda, cuda:1, mps.
+
+    ``mps``, the GPU of a Mac, is untested, which is said where it is chosen, and why ``auto`` leaves it alone.
+    """
     import torch
 
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise LabError("device = 'mps', the GPU of a Mac, is not here: use auto or cpu")
+        print("labkit: device = mps is untested: if anything fails or looks wrong, take device = cpu", file=sys.stderr)
+        return name
     if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", str(name)):
-        raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda or cuda:N")
+        raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda, cuda:N or mps")
     if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
         raise LabError(f"device = {name!r} is not here (torch sees {torch.cuda.device_count()} GPUs): use auto or cpu")
     return name
+
+
+def on_cuda(device: str) -> bool:
+    """Is that a GPU of CUDA: are there graphs, streams and its own generators of random numbers?"""
+    return device.startswith("cuda")
 
 
 _keeping: list[bool] = []  # not empty while `keeping_memory` lasts
@@ -106,7 +121,7 @@ def keeping_memory():
     trim_threshold, top_pad, mmap_threshold, arena_max = -1, -2, -3, -8  # malloc.h
     kept = {mmap_threshold: 1 << 30, trim_threshold: 2**31 - 1, top_pad: 1 << 28, arena_max: 1}
     usual = {mmap_threshold: 1 << 17, trim_threshold: 1 << 17, top_pad: 1 << 17, arena_max: 0}
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    libc = ctypes.CDLL(None) if LINUX else None
     if (
         _keeping or libc is None or not hasattr(libc, "mallopt")
     ):  # what sampled during a training must not end it for the training
@@ -143,7 +158,7 @@ def own_torch(gradients: bool = True):
         with contextlib.ExitStack() as stack:
             if torch.get_default_device().type != "cpu":
                 stack.enter_context(torch.device("cpu"))
-            for kind in ("cpu", "cuda"):
+            for kind in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
             if gradients and torch.is_inference_mode_enabled():
@@ -197,14 +212,14 @@ def deterministic():
 
 @contextlib.contextmanager
 def kernels(device: str, tf32: bool = True, deterministic: bool = True):
-    """How a GPU computes while this lasts; on a CPU nothing changes.
+    """How a GPU of CUDA computes while this lasts; elsewhere nothing changes.
 
     ``tf32``: products of float32 numbers with 10 bits of mantissa. ``deterministic``: only algorithms of cuDNN that
     give the same bits every time; else it tries all and takes the fastest.
     """
     import torch
 
-    if device == "cpu":
+    if not on_cuda(device):
         yield
         return
     cudnn = torch.backends.cudnn

@@ -1,12 +1,12 @@
 """What `make lab` and `make explore` start: JupyterLab on a notebook, for this machine only, asking for its token."""
 
 import os
-import pwd
 import sys
 from pathlib import Path
 
 from ..base.command import command
 from ..base.errors import LabError
+from ..base.system import LINUX
 
 PROMPT = "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection"
 MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
@@ -15,12 +15,16 @@ ENGINES = ("docker", "kubepods", "containerd", "lxc", "libpod")  # in the names 
 
 def in_container() -> bool:
     """Is this a container, or a machine with no account but the system's: is there nobody else that one could be?"""
+    if not LINUX:
+        return False
     if any(map(os.path.exists, MARKS)) or {"container", "KUBERNETES_SERVICE_HOST"} & os.environ.keys():
         return True
     try:
         groups = Path("/proc/1/cgroup").read_text(errors="replace")
     except OSError:
         groups = ""
+    import pwd
+
     people = [user for user in pwd.getpwall() if 1000 <= user.pw_uid < 65000 and not user.pw_shell.endswith("nologin")]
     return any(engine in groups for engine in ENGINES) or not people
 

@@ -18,7 +18,8 @@ from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sweep
-from ..base.machine import pick_device, progress
+from ..base.machine import on_cuda, pick_device, progress
+from ..base.system import cores
 from ..base.version import VERSION
 from . import records, worker
 from .plan import Job, Shard, looks_of, numbers, plan, shards
@@ -173,12 +174,12 @@ def _local(workers: int, device: str):
     import dask
     from distributed import Nanny, Scheduler, SpecCluster
 
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device != "cpu" else []
-    if device != "cpu" and not any(gpus):
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if on_cuda(device) else []
+    if on_cuda(device) and not any(gpus):
         gpus = [str(index) for index in range(torch.cuda.device_count())]
     if ":" in device:
         gpus = [gpus[int(device.partition(":")[2])]]
-    count = workers or len(gpus) or len(os.sched_getaffinity(0))
+    count = workers or len(gpus) or cores()
     encrypted = dask.config.get("distributed.comm.require-encryption")
     door = {"host": "127.0.0.1", "protocol": "tls://" if encrypted else "tcp://", "dashboard": False}
     options = door | {

@@ -19,6 +19,7 @@ from ..base import kept
 from ..base.cache import note_in, tensors_in
 from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, sha256, write_atomic
+from ..base.machine import on_cuda
 from ..config import TrainConfig
 from .state import TrainState
 
@@ -177,7 +178,7 @@ def _owner(state: TrainState) -> str:
 def machine(device: str) -> dict:
     """What the promise of equal bits depends on."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "device": torch.cuda.get_device_name(device) if on_cuda(device) else device,
         "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ..base import doors
 from ..base.errors import LabError
-from ..base.machine import keeping_memory, kernels, own_torch, postponed_interrupt, progress
+from ..base.machine import keeping_memory, kernels, on_cuda, own_torch, postponed_interrupt, progress
 from ..base.rng import seeded, stream_seed
 from ..data.loading import to_unit
 from ..gans.losses import Loss, loss_of
@@ -116,7 +116,7 @@ class Desk:
         self.streams: list[torch.cuda.Stream] = []
         self.noise: list[torch.Generator] = []  # a GPU's random numbers, for each state its own
         self.replay: Callable[[], None] | None = None  # on a GPU, the recorded step
-        compiled = config.compile and device != "cpu"
+        compiled = config.compile and on_cuda(device)
         self.players = [_compiled(s.g, s.d) if compiled else (s.g, s.d) for s in states]
 
     def record(self) -> bool:
@@ -210,7 +210,7 @@ def _compiled(g: nn.Module, d: nn.Module):
 
 def _desks(states: list[TrainState], images: Tensor) -> list[Desk]:
     """One desk for all ``states`` where a graph can be recorded, else one for each."""
-    if states[0].device != "cpu":
+    if on_cuda(states[0].device):
         desk = Desk(states, images)
         if desk.record():
             return [desk]

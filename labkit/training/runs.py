@@ -28,7 +28,7 @@ from .. import data
 from ..base import cache, doors, kept, paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, faults_in, read_sealed, seal, sha256, write_atomic
-from ..base.machine import own_torch, pick_device
+from ..base.machine import on_cuda, own_torch, pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
 from ..gans.layers import fuse
@@ -153,7 +153,7 @@ def choose_profile(profile: str, device: str, **changes) -> str:
         raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
     full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in reported()]
     return (
-        profile if profile != "auto" else "full" if device != "cpu" or all(path.exists() for path in full) else "quick"
+        profile if profile != "auto" else "full" if on_cuda(device) or all(path.exists() for path in full) else "quick"
     )
 
 
@@ -201,7 +201,7 @@ def fit_or_load_seeds(
         )
     images = None if images is None else doors.grey_images(images)
     given = None if images is None else _digest(images)
-    found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
+    found = {config: _finished(config, root, given, on_cuda(device) if whole is None else whole) for config in configs}
     missing = [config for config in found if found[config] is None]
     if missing:
         images = (data.load("train")[0] if images is None else images).to(device)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..base.machine import deterministic, import_whole, own_torch
+from ..base.machine import deterministic, import_whole, on_cuda, own_torch
 from ..base.rng import seeded
 from ..config import TrainConfig
 from ..gans import build
@@ -18,7 +18,9 @@ COLUMNS = ("loss_d", "loss_g", "d_real", "d_fake")  # of the history: losses, me
 
 
 def precision(wanted: str, device: str) -> str:
-    """What ``wanted``, one of `config.PRECISIONS`, is on ``device``: "float32" or "bfloat16"."""
+    """What ``wanted``, one of `config.PRECISIONS`, is on ``device``: "float32", as always on mps, or "bfloat16"."""
+    if device == "mps":
+        return "float32"
     if wanted != "auto":
         return wanted
     multiplies_it = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -45,7 +47,7 @@ class TrainState:
         self.precision = precision(config.precision, device)  # what "auto" is here
         half = torch.bfloat16 if self.precision == "bfloat16" else None
         self.g, self.d = arrange(g.to(device), half), arrange(d.to(device))
-        adam = partial(Adam, betas=(config.beta1, config.beta2), fused=True, capturable=device != "cpu")
+        adam = partial(Adam, betas=(config.beta1, config.beta2), fused=True, capturable=on_cuda(device))
         self.opt_g = adam(self.g.parameters(), config.lr)
         self.opt_d = adam(self.d.parameters(), config.lr_d or config.lr)
         self.average = (

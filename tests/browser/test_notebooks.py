@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -80,9 +81,20 @@ def test_one_cell_of_parameters_and_it_comes_first(path):
     assert all(cell["metadata"].get("tags", []) in ([], ["parameters"]) for cell in cells(path, "code"))
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_where_there_is_no_labkit_the_cell_after_the_settings_says_what_to_type(here):
+    """To a reader who opens a notebook without make; where it is found, nothing happens."""
+    (source,) = {code(path)[1] for path in CHAPTERS}
+    own = {"PATH": os.environ["PATH"]} | ({"PYTHONPATH": str(ROOT)} if here else {})
+    done = subprocess.run([sys.executable, "-S", "-c", source], cwd=os.sep, env=own, capture_output=True, text=True)
+    line = (done.stderr.splitlines() or [""])[-1]
+    words = [] if here else ["ModuleNotFoundError", "make setup", "pip install -e", "Colab"]
+    assert bool(line) != here and all(word in line for word in words)
+
+
 @each_chapter
 def test_a_chapter_not_a_dump(path):
-    sources = code(path)
+    sources = [source for source in code(path) if not source.startswith("# Is the lab here?")]  # the same in all
     lines = [line for source in sources for line in source.splitlines() if line.strip()]
     assert len(lines) <= 125
     assert 600 <= len(re.findall(r"\w+(?:[-'’]\w+)*", prose(path))) <= 1600

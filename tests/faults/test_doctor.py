@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import types
+import venv
 import warnings
 from importlib import metadata
 
@@ -339,7 +340,32 @@ def test_the_remedy_is_one_that_works(installed, monkeypatch, tmp_path):
     assert installed(b="2.1")[0][1].endswith(": delete .venv and run 'make setup'")
 
 
+def test_torch_without_cuda_needs_no_more_of_cuda(installed, tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(lock.read_text() + "nvidia-any==1 ; python_version >= '3'\ntorch==2\ntorchvision==3\n")
+    ((state, text),) = installed(**LOCKED, torch="2", torchvision="3")
+    assert state == "note" and text.startswith("8 of the 9 ") and "nvidia-any==1 (here none): " in text
+    assert installed(**LOCKED, torch="2+cpu", torchvision="3+cpu")[0][1].startswith("8 of the 8 ")
+
+
 # ----- the other checks
+
+
+def test_whether_a_notebook_that_is_opened_without_make_finds_this_labkit(tmp_path, monkeypatch):
+    """As in VS Code, with an interpreter of the reader's: here a new one, and whatever PYTHONPATH make has set."""
+    venv.create(tmp_path / "own", symlinks=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "own/bin/python"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pth = next((tmp_path / "own").glob("lib/python3*/site-packages")) / "labkit.pth"
+    (tmp_path / "other é/labkit").mkdir(parents=True)
+    (tmp_path / "other é/labkit/__init__.py").touch()
+    ((state, text),) = doctor.notebooks()
+    assert state == "note" and "find no labkit: " in text and f"{sys.executable} -m pip install" in text
+    pth.write_text(f"{tmp_path / 'other é'}\n", encoding="utf-8")
+    ((state, text),) = doctor.notebooks()
+    assert state == "note" and f"find the labkit in {tmp_path / 'other é'}: " in text
+    pth.write_text(f"{ROOT}\n", encoding="utf-8")
+    assert [state for state, _ in doctor.notebooks()] == ["ok"]
 
 
 def test_a_labkit_from_elsewhere(tmp_path, monkeypatch):
@@ -401,6 +427,9 @@ def test_free_disk(monkeypatch, torch_is_here, free, state):
 def test_gpu_and_threads(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert list(doctor.gpu()) == [("ok", "none: everything runs on the CPU")]
+    with monkeypatch.context() as mac:
+        mac.setattr(torch.backends.mps, "is_available", lambda: True)
+        assert "DEVICE=mps" in dict(doctor.gpu())["ok"]
     monkeypatch.setattr(
         torch.cuda, "is_available", lambda: warnings.warn("The driver is too old", stacklevel=2) or False
     )

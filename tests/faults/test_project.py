@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from project_copy import clean_environment, copy_project, make
 
 import labkit
+from labkit.base.environment import CPU_INDEX
 from labkit.base.paths import ROOT
 from labkit.base.version import VERSION
 
@@ -80,11 +81,35 @@ def test_the_lock_satisfies_every_dependency(project, lock):
             assert requirement.specifier.contains(next(iter(pin.specifier)).version), f"{text}, but {pin}"
 
 
-def test_environment_yml_installs_the_lock_and_nothing_else(project):
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["environment.yml", "binder/environment.yml"])
+def test_conda_installs_the_lock_and_the_project_and_nothing_else(project, lock, name):
+    environment = yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
     (python,) = (d for d in environment["dependencies"] if isinstance(d, str) and d.startswith("python="))
-    assert environment["dependencies"] == [python, "pip", {"pip": ["-r requirements.lock"]}]
+    *index, constraints, ourselves = environment["dependencies"][-1]["pip"]
+    assert environment["dependencies"] == [python, "pip", {"pip": [*index, constraints, ourselves]}]
     assert Requirement(f"python{project['requires-python']}").specifier.contains(python.removeprefix("python="))
+    assert index == [f"--extra-index-url {CPU_INDEX}"][: name.count("/")]  # that of 2.14.1+cpu, which is above 2.14.1
+    folder, extras = re.fullmatch(r"-e (\S+)\[(.*)\]", ourselves).groups()
+    assert ((ROOT / name).parent / folder).resolve() == ROOT
+    assert set(extras.split(",")) == (set(project["optional-dependencies"]) if not index else {"report"})
+    pins = ((ROOT / name).parent / constraints.removeprefix("-c ")).read_text(encoding="utf-8").splitlines()
+    assert pins == [line.partition(" --hash=")[0].strip() for line in lock]
+
+
+def test_the_container_runs_the_report_as_nobody_in_particular():
+    """What is copied is there, what is made again is not, and set-up needs no more than what it is given."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    words = [word for word, _ in steps]
+    assert steps[-1] == ["CMD", '["make", "report"]'] and steps[words.index("USER")] == ["USER", "reader"]
+    assert words.index("USER") < words.index("COPY") and "root" not in text
+    copies = [step.split()[1:-1] for word, step in steps if word == "COPY"]
+    assert all((ROOT / name).exists() for names in copies for name in names)
+    assert {"Makefile", "pyproject.toml", "requirements.lock", "labkit"} <= {
+        name for names in copies[:2] for name in names
+    }
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {".git", ".venv", ".venv.old", "build"} <= set(ignored)
 
 
 def test_the_version_is_that_of_the_package(project):

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_setup import contents, make_wheels, own, project, setup, sound
+from small_setup import contents, locked, make_wheels, own, project, setup, sound
 
 from labkit.base import environment
 from labkit.base.paths import ROOT
@@ -151,6 +151,49 @@ def test_a_folder_that_python_makes_no_venv_in(tmp_path, wheels, name, word):
     status, lines = setup(root, PIP_FIND_LINKS=str(wheels))
     assert status != 0 and lines[-1].startswith("labkit: ") and word in lines[-1] and "rename" in lines[-1]
     assert not (root / ".venv").exists()
+
+
+def versions(root: Path) -> dict[str, str]:
+    """All that is installed, with its version."""
+    found = (root / ".venv").glob("lib/python*/site-packages/*.dist-info")
+    return dict(path.name.removesuffix(".dist-info").split("-") for path in found)
+
+
+def test_torch_without_cuda_is_chosen_once(tmp_path, wheels):
+    """And neither choice is taken for the other, nor forgotten: not by a later command, nor by a move."""
+    root, folder, builds = project(tmp_path / "cpu", wheels), tmp_path / "wheels", tmp_path / "builds"
+    shutil.copytree(wheels, folder)
+    make_wheels(folder, names=("torch", "torchvision"), needs="nvidia_any")
+    make_wheels(folder, names=("nvidia_any",))
+    (root / "requirements.lock").write_text(locked(folder, "nvidia_any", "small", "torch", "torchvision"))
+    builds.mkdir()
+    make_wheels(builds, "1+cpu", ("torch", "torchvision"))
+    status, lines = setup(root, PIP_FIND_LINKS=shlex.join(map(str, (folder, builds))), TORCH="cpu")
+    assert status == 0 and len(lines) == 1 and "without CUDA" in lines[0], lines
+    without = {"small": "1", "torch": "1+cpu", "torchvision": "1+cpu"}
+    assert without.items() <= versions(root).items() and "nvidia_any" not in versions(root) and sound(root)
+    assert setup(root) == (0, []) and setup(root, TORCH="cpu") == (0, [])
+    moved = root.rename(tmp_path / "moved")
+    assert setup(moved)[0] == 0 and sound(moved) and without.items() <= versions(moved).items()
+    status, lines = setup(moved, TORCH="rocm")
+    assert status and "TORCH = 'rocm' is unknown" in lines[0] and setup(moved) == (0, [])
+    status, lines = setup(moved, TORCH="cuda", PIP_FIND_LINKS=str(folder))
+    assert status == 0 and "without CUDA" not in lines[0] and setup(moved) == (0, [])
+    assert {"nvidia_any": "1", "torch": "1", "torchvision": "1"}.items() <= versions(moved).items()
+
+
+def test_the_lock_without_cuda_is_the_lock_but_for_torch_and_what_only_torch_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    (builds, rest), (whole,) = environment.chosen(True), environment.chosen(False)
+    assert whole == environment.LOCKED and rest[:3] == ("--no-deps", *environment.LOCKED[:2])
+    assert [build.partition("==")[0] for build in builds[3:]] == ["torch", "torchvision"]
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    kept = Path(rest[-1]).read_text().splitlines()
+    names, left = ({line.partition("==")[0] for line in part if "==" in line} for part in (lines, kept))
+    assert all(line in lines for line in kept) and {"torch", "torchvision", "triton", "nvidia-nccl-cu13"} < names - left
+    assert all(name.startswith(("torch", "triton", "cuda-", "nvidia-")) for name in names - left)
+    assert [name for name in sorted(left) if name.startswith(("torch", "triton", "cuda", "nvidia"))] == ["torchmetrics"]
+    assert all(f"{build.removesuffix('+cpu')} \\" in lines for build in builds[3:])
 
 
 def test_only_the_lock_is_installed():

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -15,10 +16,12 @@ from project_copy import clean_environment
 
 import labkit
 from labkit.base import files as base_files
-from labkit.base import paths
+from labkit.base import paths, system
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive, sha256, write_atomic, write_new
-from labkit.base.machine import pick_device, postponed_interrupt
+from labkit.base.machine import on_cuda, pick_device, postponed_interrupt
+from labkit.base.paths import ROOT
+from labkit.training.state import precision
 
 OLD = b"old content " * 1000
 NEW = b"new content " * 2000
@@ -325,7 +328,7 @@ def test_a_folder_that_cannot_be_made(tmp_path, refused):
 def test_without_locks_work_goes_on(tmp_path, monkeypatch):
     """Some network file systems have none."""
     monkeypatch.setattr(
-        base_files.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available"))
+        system.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOLCK, "no locks available"))
     )
     with exclusive(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
@@ -356,11 +359,82 @@ def test_pick_device_refuses(refused, name):
 def test_pick_device_takes(refused):
     assert pick_device("cpu") == "cpu"
     assert pick_device() == pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert not [device for device in ("cpu", "mps") if on_cuda(device)] and on_cuda("cuda:1")
     if torch.cuda.is_available():
         assert pick_device("cuda:0") == "cuda:0"
     else:
         with refused("'cuda'", "0 GPUs", "use auto or cpu"):
             pick_device("cuda")
+
+
+def test_the_gpu_of_a_mac_is_said_to_be_untested_and_taken_by_name_alone(monkeypatch, capsys):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device() != "mps" and capsys.readouterr().err == ""
+    assert pick_device("mps") == "mps" and precision("auto", "mps") == precision("bfloat16", "mps") == "float32"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("labkit: ") and "mps is untested" in line
+
+
+# ----- systems that have less
+
+# A Mac has no affinity of processes, mallopt or /proc, and this one locks no folders. Then, what is to be done there.
+LESS = """
+import fcntl, os, pathlib, sys
+
+sys.platform, read = "darwin", pathlib.Path.read_text
+del os.sched_getaffinity
+
+def no_lock(*_):
+    raise OSError("a disk without locks")
+
+def no_proc(path, *rest, **more):
+    if str(path).startswith("/proc"):
+        raise FileNotFoundError(path)
+    return read(path, *rest, **more)
+
+fcntl.flock, pathlib.Path.read_text = no_lock, no_proc
+from labkit.base import files, machine, system
+from labkit.editor import start
+
+assert system.cores() == os.cpu_count() and not system.LINUX and not start.in_container()
+folder = pathlib.Path(sys.argv[1])
+with machine.keeping_memory(), files.exclusive(folder / "run"):
+    files.write_atomic(folder / "run/a", b"a")
+    files.write_new(folder, "new", {"b": b"b"})
+    assert system.holder(os.open(folder, os.O_RDONLY)) == "another process"
+assert sorted(path.name for path in folder.rglob("*")) == ["a", "b", "new-001", "run"] and "torch" not in sys.modules
+"""
+
+
+def test_a_system_with_less_than_linux(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LESS, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "sys.argv = ['labkit', 'data']; runpy.run_module('labkit', run_name='__main__')",
+        "runpy.run_path('labkit/base/environment.py', run_name='__main__')",
+    ],
+)
+def test_windows_is_told_of_wsl_before_anything_slow(start):
+    code = (
+        "import atexit, runpy, sys; sys.platform = 'win32'; sys.modules['fcntl'] = sys.modules['pwd'] = None;"
+        f" atexit.register(lambda: print('torch' in sys.modules)); {start}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and done.stdout == "False\n" and line.startswith("labkit: ") and "WSL" in line
+
+
+def test_what_only_some_systems_have_is_asked_for_in_one_place():
+    """In labkit/base/system.py, which says what is done elsewhere; set-up needs nothing installed, not even that."""
+    only_some = re.compile(r"import fcntl|sched_getaffinity|/proc/locks")
+    found = {
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("labkit/**/*.py") if only_some.search(path.read_text())
+    }
+    assert found == {"labkit/base/system.py", "labkit/base/environment.py"}
 
 
 # ----- an interruption waits for the work in hand
