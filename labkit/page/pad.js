@@ -9,9 +9,9 @@ const KEYS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown
 export function padPanel(view, place) {
     const {lab} = view, {range} = lab.data;
     place.innerHTML = `<p class="lab-about">Two dimensions or directions at once: drag, or use the arrow keys.</p>
-        <div class="lab-pad-frame"><label class="up">up <select></select></label><div class="lab-pad" tabindex="0"
-            role="application" aria-roledescription="pad"><i></i></div><label class="across">right
-            <select></select></label></div>`;
+        <div class="lab-pad-frame"><label class="up">up <select aria-label="up"></select></label>
+        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="pad"><i></i></div>
+        <label class="across">right <select aria-label="right"></select></label></div>`;
     const pad = place.querySelector('.lab-pad'), dot = pad.firstChild, [up, across] = place.querySelectorAll('select');
     const selects = [across, up];
     let dims = lab.rows.slice(0, 2); // right, up

@@ -21,7 +21,7 @@ export function walkPanel(view, place) {
     const [from, to] = place.querySelectorAll('select'), way = place.querySelector('.way');
     const play = place.querySelector('.lab-play');
     to.value = '1';
-    for (const select of [from, to]) select.addEventListener('change', view.refresh);
+    for (const select of [from, to]) select.addEventListener('change', () => view.refresh());
     way.addEventListener('input', () => view.act(() => {
         const [start, end, t] = [from, to, way].map(control => Number(control.value));
         if (start === end) return 'Choose two garments that are not the same.';
