@@ -26,8 +26,8 @@ export function makeStage(view, place) {
         lab.choose(EVERY);
         garments.find(button => !button.tabIndex).focus();
     }));
-    part('reset').addEventListener('click', () => view.act(() =>
-        part('reset').getAttribute('aria-disabled') === 'true' ? 'The chosen garments are as they were.' : lab.reset()));
+    part('reset').addEventListener('click', () =>
+        view.act(() => idle().reset ? 'The chosen garments are as they were.' : lab.reset()));
     for (const name of ['undo', 'redo']) part(name).addEventListener('click', () => view.history(name));
     garments.forEach((button, row) => {
         button.addEventListener('click', () => view.act(() => lab.click(row)));
@@ -41,6 +41,8 @@ export function makeStage(view, place) {
             garments[row + step].focus();
         });
     });
+    const idle = () => ({undo: !lab.done.length, redo: !lab.undone.length,
+        reset: !lab.edited().some(row => lab.chosen.includes(row))});
     const refresh = () => {
         const edited = lab.edited(), all = lab.chosen.length === EVERY.length, usual = Math.sqrt(lab.size - 0.5);
         garments.forEach((button, row) => {
@@ -53,9 +55,8 @@ export function makeStage(view, place) {
         part('who').textContent = all ? 'all eight garments' :
             `garment${lab.chosen.length > 1 ? 's' : ''} ${listed(lab.chosen.map(row => row + 1))}`;
         part('all').hidden = all;
-        const idle = {undo: !lab.done.length, redo: !lab.undone.length,
-            reset: !lab.chosen.some(row => edited.includes(row))};
-        for (const name in idle) part(name).setAttribute('aria-disabled', String(idle[name])); // keeps the focus
+        for (const [name, nothing] of Object.entries(idle()))
+            part(name).setAttribute('aria-disabled', String(nothing)); // keeps the focus
         networks.forEach((radio, k) => { radio.checked = k === lab.index; });
     };
     const show = (row, image, now) => {
@@ -75,6 +76,6 @@ export function makeStage(view, place) {
 }
 
 const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span
-    class="number">${k + 1}</span>${canvas('picture')}<span class="class"></span> <span class="chance"></span>
+    class="number">${k + 1}</span> ${canvas('picture')}<span class="class"></span> <span class="chance"></span>
     ${canvas('before')}<span class="bright"><span></span><span class="unit"> grey</span></span> <span
     class="wide"></span> <span class="length"><span class="sign">|z| </span><span></span></span></button>`;

@@ -40,7 +40,7 @@ export function walkPanel(view, place) {
         frame = 0;
         lab.release();
         play.textContent = 'Let them walk';
-        view.refresh();
+        view.act(() => '');
     };
     const step = now => {
         frame = requestAnimationFrame(step);
@@ -53,13 +53,14 @@ export function walkPanel(view, place) {
         if (frame) return stop();
         lab.release();
         play.textContent = 'Stop';
+        view.say('They walk; Escape stops them.');
         before = performance.now();
         frame = requestAnimationFrame(step);
     });
     for (const kind of ['keydown', 'pointerdown']) // whoever does something else has seen enough
         view.root.addEventListener(kind, event => {
             if (event.key === 'Escape' || event.target !== play && event.key !== 'Tab') stop();
-        });
+        }, true);
     calm.addEventListener('change', stop);
     document.addEventListener('visibilitychange', stop);
     return () => {

@@ -260,6 +260,41 @@ def test_effects_stand_beside_random_directions(lab):
     )
 
 
+
+def test_small_controls_of_a_slider(lab):
+    """The two buttons and the double click that give back what was, an option that is clicked, the arrows of a number."""
+    before = lab.pixels()
+    lab.slider("z[5]").focus()
+    press(lab, "PageUp")
+    again = lab.page.get_by_label("z[5] as it was")
+    again.click()
+    assert lab.moved(before) == [] and again.is_hidden()
+    drag(lab, lab.slider("z[5]"), (0.5, 0.5), (0.7, 0.5))
+    lab.slider("z[5]").dblclick()
+    assert lab.value("z[5]") == 0 and lab.moved(before) == []
+    number = lab.page.get_by_label("z[5], as a number")
+    number.focus()
+    press(lab, "ArrowUp", "ArrowUp")
+    assert lab.moved(before) == EVERY and lab.slider("z[5]").input_value() == "0.203125"
+    lab.find("search").fill("texture")
+    press(lab, "Escape")
+    assert lab.find("found").is_hidden()
+    press(lab, "ArrowUp")
+    last = lab.page.get_by_role("option").last
+    assert last.get_attribute("aria-selected") == "true" and "z[" in last.inner_text()
+    lab.page.get_by_role("option", name="more texture").click()
+    assert lab.titles() == ["more texture", *DIMS] and lab.find("search").input_value() == ""
+
+
+def test_tabs_by_keyboard(lab):
+    lab.page.get_by_role("tab", name="Sliders").focus()
+    for key, name in (("ArrowRight", "Pad"), ("End", "Share"), ("ArrowRight", "Sliders"), ("ArrowLeft", "Share")):
+        press(lab, key)
+        tab, panel = lab.page.locator("[role=tab]:focus"), lab.page.locator("[role=tabpanel]:visible")
+        assert tab.inner_text() == name and panel.count() == 1
+        assert panel.get_attribute("aria-labelledby") == tab.get_attribute("id")
+
+
 # ----- pad and walks
 
 
