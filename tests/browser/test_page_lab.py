@@ -79,6 +79,18 @@ def drag(lab, locator, start, end, steps=12):
     lab.page.mouse.up()
 
 
+def swipe(lab, locator, start, end, steps=8):
+    """The same with a finger."""
+    locator.wait_for()
+    locator.evaluate("e => e.scrollIntoView({block: 'end'})")
+    box, client = locator.bounding_box(), lab.page.context.new_cdp_session(lab.page)
+    for k in range(steps + 1):
+        share = [a + (b - a) * k / steps for a, b in zip(start, end, strict=True)]
+        point = {"x": box["x"] + share[0] * box["width"], "y": box["y"] + share[1] * box["height"]}
+        client.send("Input.dispatchTouchEvent", {"type": "touchMove" if k else "touchStart", "touchPoints": [point]})
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def press(lab, *keys):
     for key in keys:
         lab.page.keyboard.press(key)
@@ -260,7 +272,6 @@ def test_effects_stand_beside_random_directions(lab):
     )
 
 
-
 def test_small_controls_of_a_slider(lab):
     """The two buttons and the double click that give back what was, an option that is clicked, the arrows of a number."""
     before = lab.pixels()
@@ -270,7 +281,7 @@ def test_small_controls_of_a_slider(lab):
     again.click()
     assert lab.moved(before) == [] and again.is_hidden()
     drag(lab, lab.slider("z[5]"), (0.5, 0.5), (0.7, 0.5))
-    lab.slider("z[5]").dblclick()
+    lab.slider("z[5]").dblclick(position={"x": 20, "y": 10})  # far from the middle
     assert lab.value("z[5]") == 0 and lab.moved(before) == []
     number = lab.page.get_by_label("z[5], as a number")
     number.focus()
@@ -322,6 +333,7 @@ def test_the_pad_hits_what_it_points_at_along_directions_that_are_not_square(lab
         lab.page.get_by_label(label, exact=True).select_option(name)
     drag(lab, lab.find("pad"), (0.5, 0.5), (0.8, 0.3))
     label = lab.find("pad").get_attribute("aria-label")
+    assert label.startswith("Right more aspect ") and ", up more height " in label
     across, up = (float(part.split()[-1]) for part in label.split(", up"))
     assert across == pytest.approx(2.4, abs=0.1) and up == pytest.approx(1.6, abs=0.1)
 
@@ -343,6 +355,10 @@ def test_a_walk_leads_from_the_garment_as_it_is(lab, z):
     lab.page.get_by_label("goes to").select_option(index=0)
     way.fill("0.7")
     assert "not the same" in lab.said()
+    lab.page.locator(".lab-panel-walk select").first.select_option(index=5)
+    way.fill("1")
+    edited[5] = edited[0]
+    assert same(lab.pixels(), drawn(edited))
 
 
 def test_a_random_walk_plays_and_stops_and_is_one_step(lab):
@@ -505,6 +521,10 @@ def test_a_link_that_is_opened_in_the_same_page(lab):
     edited(lab)
     link = lab.link()
     shown = lab.pixels()
+    lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert lab.said() == "The link is copied." and lab.page.evaluate("navigator.clipboard.readText()") == link
+    lab.find("link").focus()
+    assert lab.page.evaluate("getSelection().toString()") == link
     lab.find("undo").click()
     press(lab, *["Control+z"] * 10)
     assert lab.moved(before) == [] and "nothing to undo" in lab.said()
@@ -772,6 +792,7 @@ def test_at_every_width_nothing_hangs_over_and_the_stage_stays_in_view(browser, 
             }).map(e => e.className)"""
             assert lab.page.evaluate(inside) == [], tab
         lab.tab("Sliders")
+        assert all(canvas.is_visible() for canvas in lab.page.locator(".lab-garment .before").all())
         lab.slider("z[80]").focus()
         lab.slider("z[80]").scroll_into_view_if_needed()
         slider, stage = lab.slider("z[80]").bounding_box(), lab.find("stage").bounding_box()
@@ -788,10 +809,15 @@ def test_by_touch(browser, path, z):
         box = lab.slider("z[5]").bounding_box()
         lab.page.touchscreen.tap(box["x"] + 0.75 * box["width"], box["y"] + box["height"] / 2)
         assert lab.moved(before) == [2] and lab.value("z[5]") > 1.5
+        value = lab.value("z[5]")
+        swipe(lab, lab.slider("z[5]"), (0.5 + value / 8, 0.5), (0.25, 0.5))
+        assert lab.value("z[5]") < -1
+        lab.page.get_by_role("tab", name="Pad").tap()
+        swipe(lab, lab.find("pad"), (0.6, 0.6), (0.75, 0.75))
+        assert lab.find("pad").get_attribute("aria-label") == "Right z[5] 2.00, up z[20] -2.00"
         lab.page.get_by_role("tab", name="Draw").tap()
-        lab.find("draw").scroll_into_view_if_needed()
-        lab.find("draw").tap()
-        assert lab.canvas(".lab-draw").max() > 200
+        swipe(lab, lab.find("draw"), (0.2, 0.8), (0.8, 0.8))
+        assert lab.canvas(".lab-draw")[22, 6:22].min() > 200
 
 
 def test_within_25_stops_of_the_tab_key(lab):
