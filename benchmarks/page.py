@@ -3,8 +3,9 @@
     make bench-page            or    python benchmarks/page.py [--moves 200]
 
 For both networks, in a page from a file that carries the engine alone: moves of eight vectors and of one, the time from
-the text of the weights to the first picture, and a step of the search for a garment; and the classes of eight. The product of two matrices on two
-threads says how fast the cores are. Needs finished runs of both networks (make report) and a Chromium.
+the text of the weights to the first picture, and a step of the search for a garment; the classes of eight garments; and
+what a report takes for its page. The product of two matrices on two threads says how fast the cores are. Needs finished
+runs of both networks (make report) and a Chromium.
 Writes build/bench/page.json and .png. Takes about a minute; other programs should rest.
 """
 
@@ -32,7 +33,7 @@ READY = """async ([name, make]) => {
 
 # From the vectors to the pixels of a canvas, a move after the other; a frame is let pass between them.
 MOVES = """async ([n, moves]) => {
-    const canvas = document.createElement("canvas"), generator = network, size = generator.latentDim, z = new Float32Array(n * size);
+    const canvas = document.createElement("canvas"), size = network.latentDim, z = new Float32Array(n * size);
     [canvas.width, canvas.height] = [28 * n, 28];
     document.body.append(canvas);
     const context = canvas.getContext("2d"), times = [];
@@ -40,7 +41,7 @@ MOVES = """async ([n, moves]) => {
     for (let move = -5; move < moves; move++) {
         for (let i = 5; i < z.length; i += size) z[i] = 3 * Math.sin(move / 10);
         await new Promise(requestAnimationFrame);
-        const begin = performance.now(), images = await generator.sample(z);
+        const begin = performance.now(), images = await network.sample(z);
         const pixels = context.createImageData(28 * n, 28);
         for (let i = 0; i < images.length; i++) {
             const garment = Math.floor(i / 784), row = Math.floor(i % 784 / 28), column = i % 28;
@@ -118,7 +119,7 @@ def measure(browser, path: Path, model: str, moves: int) -> dict:
 
 
 def classes(browser, path: Path) -> dict:
-    """What the nearest classes of eight garments take in the page ``path``, from its first word on and then each time."""
+    """What the nearest classes of eight garments take in the page ``path``."""
     page = browser.new_page()
     page.goto(path.as_uri())
     ready = page.evaluate(READY, ["classifier", "classifierOf"])
@@ -136,6 +137,7 @@ def main() -> None:
     os.environ["LABKIT_HEADLESS"] = "1"
     from engine_page import MODELS, have_runs, write_page
     from lab_page import CHROMIUM, chromium
+    from page_lab import write_page as write_report
 
     from labkit.base.files import write_atomic
     from labkit.figures import benchmarks, catalogue
@@ -150,6 +152,9 @@ def main() -> None:
         for model in MODELS:
             results[model] = {"quiet": measure(browser, path, model, options.moves)}
         results["classifier"] = {"quiet": classes(browser, path)}
+        begin = time.perf_counter()
+        write_report(Path(scratch) / "report.html", MODELS[-1:])
+        results["report_s"] = time.perf_counter() - begin
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "page.json", json.dumps(results, indent=2).encode())
     catalogue.save(benchmarks.latency(results), out, "page")
@@ -163,6 +168,7 @@ def main() -> None:
         )
     r = results["classifier"]["quiet"]
     print(f"classes of eight garments: median {r['median_ms']:.1f} ms; ready in {r['ready_s']:.2f} s")
+    print(f"a report takes {results['report_s']:.1f} s for its page, beyond what is measured on the run once")
     print(f"written to {out / 'page.json'}")
 
 

@@ -30,8 +30,9 @@ from .export import export_classifier, export_generator
 FORMAT = 1
 STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
-# What the page's search for a garment follows, as `latent.invert` does.
-SEARCH = {name: getattr(latent, name.upper()) for name in "starts kept steps rate beta1 beta2 eps longest".split()}
+# The constants of `latent.invert`, which the page's search for a garment follows.
+FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
+SEARCH = {name.lower(): getattr(latent, name) for name in FOLLOWED}
 SCORES = ("frechet", "precision", "recall")
 WITHIN = 1.96  # deviations either way that hold 95 % of random directions
 # Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
