@@ -5,12 +5,13 @@ import {element} from './parts.js';
 
 export const FINDER = `<div class="lab-finder"><input type="text" class="lab-search" role="combobox"
     aria-expanded="false" aria-controls="lab-found" aria-autocomplete="list" autocomplete="off" spellcheck="false"
-    aria-label="Add a slider: a dimension from 0 to 99, or what it does" placeholder="Add: a number, width, texture …">
+    placeholder="Add: a number, width, texture …">
     <ul class="lab-found" id="lab-found" role="listbox" tabindex="-1" aria-label="Sliders to add" hidden></ul></div>`;
 
 /** Bring FINDER, in `place`, to life: `take(dim)` is called with what was found, or without. */
 export function connectFinder(lab, place, take) {
     const field = place.querySelector('.lab-search'), list = place.querySelector('.lab-found');
+    field.setAttribute('aria-label', `Add a slider: a dimension from 0 to ${lab.size - 1}, or what it does`);
     let found = [], at = -1; // what is offered, and which of it is marked
     const mark = to => {
         at = to;

@@ -830,9 +830,7 @@ def test_few_stops_of_the_tab_key(lab):
     lab.find("stage").locator("button").first.focus()
     seen = []
     for _ in range(40):
-        inside = lab.page.evaluate(
-            "document.activeElement.closest('.lab') && document.activeElement.className + document.activeElement.type"
-        )
+        inside = lab.page.evaluate("(e => e.closest('.lab-here') && e.className + e.type)(document.activeElement)")
         if not inside:
             break
         seen.append(inside)
