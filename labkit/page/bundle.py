@@ -46,7 +46,7 @@ class Embedded:
         return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'wasm-unsafe-eval'"
 
 
-def embed(contents: dict, networks: "dict[str, Network]", entry: str = "view.js") -> Embedded:
+def embed(contents: dict, networks: "dict[str, Network]", entry: str = "start.js") -> Embedded:
     """The lab in a page: ``contents`` for `lab-data`, the weights of ``networks`` by name, the script from ``entry``.
 
     Raises:
@@ -69,7 +69,7 @@ def script_hash(code: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
 
 
-def script(entry: str = "view.js", folder: Path = FOLDER) -> str:
+def script(entry: str = "start.js", folder: Path = FOLDER) -> str:
     """``entry`` of ``folder`` and all that it imports as one classic script; `labModules` holds what each exports.
 
     Raises:

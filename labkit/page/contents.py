@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import data, latent, pictures
 from ..analysis import directions, effects
+from ..editor import recipe
 from ..editor.recipe import GARMENTS
 from ..editor.session import RANGE
 from ..editor.worlds import name_of_world
@@ -29,6 +30,9 @@ from .export import export_classifier, export_generator
 FORMAT = 1
 STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
+# The constants of `latent.invert`, which the page's search for a garment follows.
+FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
+SEARCH = {name.lower(): getattr(latent, name) for name in FOLLOWED}
 SCORES = ("frechet", "precision", "recall")
 WITHIN = 1.96  # deviations either way that hold 95 % of random directions
 # Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
@@ -93,6 +97,8 @@ def contents(
         "training": trainings or None,
         "lab_dims": list(dims),
         "range": RANGE,
+        "search": SEARCH,
+        "recipe": {"format": recipe.FORMAT, "sliders": recipe.MOST, "letters": recipe.LONGEST},
     }
 
 
@@ -113,6 +119,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
             "units": [UNITS[name][0] for name in effects.NAMES],
+            "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],
             "mean": _short(table.mean * scale),
             "score": _short(table.score, 3),
