@@ -21,8 +21,6 @@ def examine_all(specs: list[str], out: Path, settings: Settings, given: Submissi
         LabError: there is nothing to examine, or the pages cannot be written.
     """
     found = submissions(specs, given)
-    if not found:
-        raise LabError("nothing to examine: give file.py:Class, a file or a folder")
     files, examined = page.file_names([one.name for one in found]), list[Examination]()
     many = len(found) > 1
     for number, (one, file) in enumerate(zip(found, files, strict=True), 1):

@@ -506,6 +506,7 @@ def main() -> None:
     read = _read(sock)
     torch.set_num_threads(what["threads"])
     _limit(what["memory"], what["processor"])
+    send(sock, {})  # from here on it is a stranger's time
     try:
         drawer = globals()[LOADERS[what["kind"]]](what)
         send(sock, drawer.about())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from .. import latent, pictures
+from .. import latent
 from ..base.errors import LabError
 from .process import Process
 
@@ -194,9 +194,9 @@ def form_of(drawn: Tensor, whole: bool, last: str) -> tuple[Form, list[str], lis
 def _range(drawn: Tensor, whole: bool, last: str) -> tuple[tuple[float, float], list[str], list[str]]:
     low, high = drawn.min().item(), drawn.max().item()
     ends = f"Its numbers go from {low:.3g} to {high:.3g}"
-    if last == "Tanh" or (not whole and low < -SLACK and max(-low, high) <= 1 + SLACK):
+    if not whole and max(-low, high) <= 1 + SLACK and (last == "Tanh" or low < -SLACK):
         return (-1, 1), [f"{ends}: \u22121 is black, 1 white"], []
-    if last == "Sigmoid" or (not whole and low >= -SLACK and high <= 1 + SLACK):
+    if low >= -SLACK and high <= 1 + SLACK:
         return (0, 1), [f"{ends}: 0 is black, 1 white"], []
     if low >= 0 and high <= 255 and (whole or high > 2):
         return (0, 255), [f"{ends}: 0 is black, 255 white"], []
@@ -261,12 +261,13 @@ def _say_of_mode(g: Generator, found: Probe, title: str, mode: str, apart: float
     found.batch = found.batch or bool(many)
     if what and title == "train":
         found.faults.append(
-            f"It was left in train mode: {'; '.join(what)}. Call eval() before it draws and before it is saved; all that"
-            " follows was measured in eval mode"
+            f"It was left in train mode: {'; '.join(what)}. Call eval() before it draws and before it is saved; all"
+            " that follows was measured in eval mode"
         )
     elif what:
         even = ", even in eval mode" if title == "eval" else ": is it in train mode? Call eval() before it draws"
-        found.faults.append(f"{'; '.join(what)}{even}".capitalize().replace("batchnorm", "BatchNorm"))
+        text = f"{'; '.join(what)}{even}"
+        found.faults.append(text[0].upper() + text[1:])
 
 
 def _look_at_one(g: Generator, z: Tensor, found: Probe) -> None:

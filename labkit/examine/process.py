@@ -29,6 +29,7 @@ from ..base import paths
 from ..base.errors import LabError
 from . import child
 
+START = 300  # seconds that the interpreter and torch may take to start, on a busy machine
 POLL = 0.1  # seconds between two looks at the memory
 MARK = "LABKIT_EXAMINED"  # in the environment of the process and of all that it starts
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH")  # variables that are handed on
@@ -78,6 +79,7 @@ class Process:
         finally:
             theirs.close()
         try:
+            self._answer("before it is loaded", START)
             self.about, _ = self._answer("while it is loaded")
         except BaseException:
             self.close()
@@ -120,24 +122,25 @@ class Process:
         except (ValueError, TypeError, LookupError, RuntimeError):
             raise LabError(f"it draws nothing that can be used (shape {str(head.get('shape'))[:60]})") from None
 
-    def _answer(self, when: str) -> tuple[dict, bytes]:
-        """The next frame; a LabError with its text if it tells of an error."""
+    def _answer(self, when: str, free: float = 0) -> tuple[dict, bytes]:
+        """The next frame; a LabError with its text if it tells of an error. ``free`` seconds are not counted."""
         start = time.monotonic()
+        until = start + (free or self.left)
         try:
-            head, content = child.receive(lambda n: self._read(n, start, when))
+            head, content = child.receive(lambda n: self._read(n, until, when))
         except (ValueError, OSError) as error:
             raise LabError(self._end() if isinstance(error, OSError) else "it disturbs what is asked of it") from None
         finally:
-            self.left -= time.monotonic() - start
+            self.left -= 0 if free else time.monotonic() - start
         if "error" in head:
             raise LabError("".join(c if c.isprintable() else " " for c in str(head["error"]))[:600])
         return head, content
 
-    def _read(self, n: int, start: float, when: str) -> bytes:
+    def _read(self, n: int, until: float, when: str) -> bytes:
         """``n`` bytes; meanwhile its time and its memory are watched."""
         parts = bytearray()
         while len(parts) < n:
-            if time.monotonic() - start > self.left:
+            if time.monotonic() > until:
                 self.close()
                 raise LabError(f"it hangs or is too slow: {self.seconds:g} seconds were used up {when} (see --seconds)")
             self._check_memory(when)

@@ -57,7 +57,12 @@ def submissions(specs: list[str], given: Submission) -> list[Submission]:
     """All that ``specs`` name, each with what is ``given`` for all: weights, arguments, latent, sentences.
 
     One of which nothing can be made has a ``fault`` and takes its place among the others.
+
+    Raises:
+        LabError: nothing is named.
     """
+    if not specs or not all(specs):
+        raise LabError("nothing to examine: give file.py:Class, a file, or a folder")
     found = [one for spec in specs for one in _of_spec(spec, given)]
     seen: dict[str, int] = {}
     named = []
