@@ -106,7 +106,7 @@ bench-quality: $(READY) ## how soon quick draws as well as a plain script after 
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
 lock: ## compile requirements.lock from pyproject.toml (needs uv): seconds
-	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml --extra report --extra dev --extra study --extra test --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay

@@ -18,9 +18,11 @@ def examine_all(specs: list[str], out: Path, settings: Settings, given: Submissi
     submission its page and the table, ``table`` or out/table.csv, are written whole, so what is done is kept.
 
     Raises:
-        LabError: there is nothing to examine, or the pages cannot be written.
+        LabError: there is nothing to examine, the only one is not there, or the pages cannot be written.
     """
     found = submissions(specs, given)
+    if len(found) == 1 and found[0].fault:
+        raise LabError(found[0].fault)
     files, examined = page.file_names([one.name for one in found]), list[Examination]()
     many = len(found) > 1
     for number, (one, file) in enumerate(zip(found, files, strict=True), 1):

@@ -273,11 +273,9 @@ def _call(what: Callable, name: str, arguments: dict) -> Any:
 def _of_module(module: nn.Module, mode: bool) -> "Drawer":
     """Draw from ``module``; ``mode``: it was brought in a mode, train or eval, that somebody chose."""
     notes = []
-    kinds = {str(value.dtype)[6:] for value in module.parameters() if value.dtype.is_floating_point} - {"float32"}
-    if kinds:
-        notes.append(f"Its weights are {', '.join(sorted(kinds))}: computed in float32")
+    if any(value.dtype in (torch.float16, torch.bfloat16) for value in module.parameters()):
+        notes.append("Its weights are half precision: computed in float32")
         module.float()
-    module.requires_grad_(False)
     layers = [one for one in module.modules() if not list(one.children())]
     hints = []
     for one in layers:
@@ -427,6 +425,8 @@ class Drawer:
             one.train(training) if asked["mode"] == "brought" else None
         if self.module is not None and asked["mode"] != "brought":
             self.module.train(asked["mode"] == "train")
+        own = next((p.dtype for p in self.module.parameters()), z.dtype) if self.module is not None else z.dtype
+        z = z.to(own) if own.is_floating_point else z
         torch.manual_seed(asked["seed"])
         np.random.seed(asked["seed"])
         random.seed(asked["seed"])
@@ -486,7 +486,7 @@ def _fault(error: BaseException, loading: bool) -> str:
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, MemoryError) or "can't allocate memory" in text or "not enough memory" in text:
-        return "the memory limit was reached"
+        return "it fills the memory: its limit was reached (see --memory)"
     if isinstance(error, SystemExit):
         return f"it ends the program (sys.exit({error.code!r})){' when it is imported' if loading else ''}"
     if isinstance(error, EOFError):

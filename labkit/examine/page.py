@@ -31,6 +31,7 @@ SHOWN = {  # scores of the table: what they are called, and how many digits
     "neighbour_ratio": ("neighbour ratio", "{:.2f}"),
     "copies": ("copies", "{:.1%}"),
 }
+INDEXED = (0, 1, 2, 5, 7)  # those that stand in the index, too
 COLUMNS = ("name", "status", "seconds", "kind", "z", "parameters", *monitor.RECORDED)
 ENDS = ("distinct", "depends_on_batch", "sentences_hold", "sentences_tested", "faults", "page")
 
@@ -67,10 +68,10 @@ def page(found: Examination, back: bool = False) -> str:
         title=one.name,
         what=", ".join(words),
         back=back,
-        fault=found.fault,
+        fault=_sentence(found.fault) if found.fault else "",
         images=found.images is not None,
-        faults=found.faults,
-        notes=found.probed.notes if found.probed else [],
+        faults=[_sentence(text) for text in found.faults],
+        notes=[_sentence(text) for text in found.probed.notes] if found.probed else [],
         sentences=found.judged,
         bases=found.bases if found.effects else 0,
         parts=parts,
@@ -108,6 +109,11 @@ def _batch(found: Examination) -> dict | None:
     )
     drawn = sheets.train_mode(found.probed.before, found.probed.after)
     return _part("One vector, one picture?", text, figures=[_figure(drawn, "Orange is brighter, violet darker.", True)])
+
+
+def _sentence(text: str) -> str:
+    """``text`` with a capital at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".?!" else ".")
 
 
 def _cells(scores: dict[str, float]) -> list[str]:
@@ -181,17 +187,21 @@ def index(examined: list[Examination], files: list[str]) -> str:
     beside = next((found.beside for found in examined if found.beside), {})
     rows = []
     for found, file in zip(examined, files, strict=True):
-        cells = _cells(found.scores) if found.scores else [""] * len(SHOWN)
+        cells = [_cells(found.scores)[at] for at in INDEXED] if found.scores else [""] * len(INDEXED)
         status = "examined" if not found.fault else "not to the end" if found.scores else "not examined"
-        text = "; ".join([*([found.fault] if found.fault else []), *found.faults])
+        text = " ".join(map(_sentence, [*([found.fault] if found.fault else []), *found.faults]))
         rows.append(
             {"name": found.submission.name, "page": file, "status": status, "cells": cells, "text": text, "own": False}
         )
-    rows += [
-        {"name": name, "status": "", "cells": _cells(row), "text": "", "own": True} for name, row in beside.items()
-    ]
-    columns = [name for name, _ in SHOWN.values()]
-    return _template("index").render(policy=POLICY, footer=FOOTER, title="Examined", rows=rows, columns=columns)
+    for name, row in beside.items():
+        cells = [_cells(row)[at] for at in INDEXED]
+        rows.append({"name": name, "status": "", "cells": cells, "text": "", "own": True})
+    columns = [list(SHOWN.values())[at][0] for at in INDEXED]
+    whole, faulty = sum(not found.fault for found in examined), sum(bool(found.faults) for found in examined)
+    text = f"{len(examined)} submissions: {whole} were examined to the end, and faults were found in {faulty}."
+    return _template("index").render(
+        policy=POLICY, footer=FOOTER, title="Examined", rows=rows, columns=columns, text=text
+    )
 
 
 def table(examined: list[Examination], files: list[str]) -> str:

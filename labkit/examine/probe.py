@@ -13,6 +13,7 @@ from ..base.errors import LabError
 from .process import Process
 
 GUESSES = (100, 128, 64, 256, 512, 32, 62, 10, 2)  # lengths of z that are tried when nothing tells
+LONGEST = 65_536  # z that a first layer may ask for
 TRIED = 4  # vectors of a try
 SHOWN = 8  # vectors of the test of figure 14
 LOOKED = 100  # pictures from which is told what they mean
@@ -117,28 +118,26 @@ def probe(process: Process, latent_dim: int = 0) -> Probe:
 
 def _takes(process: Process, hints: list, latent_dim: int, mode: str) -> tuple[int, bool]:
     """Length of z, and whether it is (n, d), or else (n, d, 1, 1): the first that gives a picture for each vector."""
-    tries = [(latent_dim, axes) for axes in (2, 4)] if latent_dim else [(d, axes) for axes, d in hints]
-    if not latent_dim:
+    if latent_dim:
+        tries = [(latent_dim, 2), (latent_dim, 4)]
+    else:
+        tries = [(d, axes) for axes, d in hints if 0 < d <= LONGEST]
         tries += [(d, 6 - axes) for d, axes in tries]
         tries += [(d, axes) for d in GUESSES for axes in (2, 4)]
-    if hints and hints[0][0] == 4:
-        tries.sort(key=lambda one: 0 if one in [(d, axes) for axes, d in hints] else 1)
-    said = ""
+    said: list[str] = []
     for d, axes in dict.fromkeys(tries):
-        if not 1 <= d <= 65536:
-            continue
-        z = latent.latents(TRIED, d, 1)
+        shape = (TRIED, d) if axes == 2 else (TRIED, d, 1, 1)
         try:
-            drawn, _ = process.draw(z, (TRIED, d) if axes == 2 else (TRIED, d, 1, 1), mode, 1)
+            drawn, _ = process.draw(latent.latents(TRIED, d, 1), shape, mode, 1)
             if len(drawn) == TRIED and _shape(drawn):
                 return d, axes == 2
-            said = said or f"it gives a tensor of shape {tuple(drawn.shape)} for {TRIED} vectors, and no pictures"
+            said.append(f"{shape}: it gives {tuple(drawn.shape)}, and no pictures")
         except LabError as error:
             if process.ended:
                 raise
-            said = said or str(error)
-    lengths = f"no z of length {latent_dim}" if latent_dim else "z of no length that was tried (see --latent)"
-    raise LabError(f"it takes {lengths}, as (n, d) or (n, d, 1, 1): {said}")
+            said.append(f"{shape}: {error}")
+    others = ", nor for other lengths that were tried (see --latent)" if not latent_dim else ""
+    raise LabError(f"it draws nothing that can be used{others}; for z of shape {said[0]}")
 
 
 def _shape(drawn: Tensor) -> tuple[tuple[int, int, int], bool] | None:

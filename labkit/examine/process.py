@@ -30,7 +30,7 @@ from ..base.errors import LabError
 from . import child
 
 START = 300  # seconds that the interpreter and torch may take to start, on a busy machine
-POLL = 0.1  # seconds between two looks at the memory
+POLL, LOOK = 0.1, 0.3  # seconds between two looks at the process, and at its memory
 MARK = "LABKIT_EXAMINED"  # in the environment of the process and of all that it starts
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH")  # variables that are handed on
 SMALL = 50_000_000  # bytes of a file that lies beside the code and is copied to where it runs
@@ -62,8 +62,9 @@ class Process:
             "PYTHONDONTWRITEBYTECODE": "1",
             MARK: self.mark,
         }
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(paths.ROOT), environment.get("PYTHONPATH")]))
-        command = [sys.executable, "-m", child.__name__, str(theirs.fileno()), json.dumps(what | limits)]
+        others = [os.path.abspath(one) for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
+        environment["PYTHONPATH"] = os.pathsep.join([str(paths.ROOT), *others])
+        command = [sys.executable, "-P", "-m", child.__name__, str(theirs.fileno()), json.dumps(what | limits)]
         self.socket = ours
         try:
             self.process = subprocess.Popen(
@@ -155,10 +156,10 @@ class Process:
 
     def _check_memory(self, when: str) -> None:
         """End all of it if it holds too much; looked at from time to time."""
-        if time.monotonic() - self.looked < POLL:
+        if time.monotonic() - self.looked < LOOK:
             return
-        self.looked = time.monotonic()
-        if (used := memory_of([self.process.pid, *marked(self.mark)])) > self.memory * 1e6:
+        self.looked, tree, limit = time.monotonic(), {self.process.pid, *marked(self.mark)}, self.memory * 1e6
+        if resident(tree) > limit and (used := proportional(tree)) > limit:
             self.close()
             raise LabError(
                 f"it fills the memory: {used / 1e6:.0f} MB {when}, the limit is {self.memory} (see --memory)"
@@ -208,10 +209,19 @@ def marked(mark: str) -> list[int]:
     return found
 
 
-def memory_of(processes: list[int]) -> int:
-    """Bytes of memory that ``processes`` hold, what they share counted once; 0 where the system does not tell."""
+def resident(processes: set[int]) -> int:
+    """Bytes of memory that ``processes`` hold, what they share counted for each; 0 where the system does not tell."""
     total = 0
-    for number in set(processes):
+    for number in processes:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total += int(Path(f"/proc/{number}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    return total
+
+
+def proportional(processes: set[int]) -> int:
+    """The same, what they share counted once: milliseconds for each."""
+    total = 0
+    for number in processes:
         with contextlib.suppress(OSError, ValueError, StopIteration):
             lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
             total += 1024 * int(next(line for line in lines if line.startswith("Pss:")).split()[1])

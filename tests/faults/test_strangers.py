@@ -133,7 +133,7 @@ def test_a_class_of_submissions_is_examined_whatever_they_do(tmp_path, capfd):
     rows = {row["name"]: row["status"] for row in csv.DictReader((tmp_path / "out/table.csv").open())}
     assert list(rows) == list(texts)
     for status, word in zip(
-        rows.values(), ["exit status 3", "memory limit", "hangs or is too slow", "ValueError: two"]
+        rows.values(), ["exit status 3", "fills the memory", "hangs or is too slow", "ValueError: two"]
     ):
         assert word in status
     assert len(list((tmp_path / "out").glob("*.html"))) == len(texts) + 1
