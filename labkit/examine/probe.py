@@ -253,7 +253,9 @@ def _say_of_mode(g: Generator, found: Probe, title: str, mode: str, apart: float
         )
     if mode == "train":
         alike = (
-            "they are alike in train mode" if not many else f"in train mode {many} of 7 pictures move that should not"
+            "none moves in train mode either"
+            if not many
+            else f"in train mode {many} of 7 pictures move that should not"
         )
         found.notes.append(f"A class brings no mode: its pictures were drawn in eval mode; {alike}")
         return

@@ -27,9 +27,10 @@ from torch import Tensor
 
 from ..base import paths
 from ..base.errors import LabError
-from . import child
+from . import frames
 
 START = 300  # seconds that the interpreter and torch may take to start, on a busy machine
+CHILD = "labkit.examine.child"
 POLL, LOOK = 0.1, 0.3  # seconds between two looks at the process, and at its memory
 MARK = "LABKIT_EXAMINED"  # in the environment of the process and of all that it starts
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH")  # variables that are handed on
@@ -39,7 +40,7 @@ SMALL = 50_000_000  # bytes of a file that lies beside the code and is copied to
 class Process:
     """One submission, loaded. A context: it ends with its processes ended.
 
-    ``what`` is what `child` loads; ``seconds`` is all the time that is waited for it, ``memory`` in MB.
+    ``what`` is what `loading.load` takes; ``seconds`` is all the time that is waited for it, ``memory`` in MB.
 
     Raises:
         LabError: of every method: what was brought cannot be used, died, hangs, or takes too much.
@@ -64,7 +65,7 @@ class Process:
         }
         others = [os.path.abspath(one) for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
         environment["PYTHONPATH"] = os.pathsep.join([str(paths.ROOT), *others])
-        command = [sys.executable, "-P", "-m", child.__name__, str(theirs.fileno()), json.dumps(what | limits)]
+        command = [sys.executable, "-P", "-m", CHILD, str(theirs.fileno()), json.dumps(what | limits)]
         self.socket = ours
         try:
             self.process = subprocess.Popen(
@@ -111,7 +112,7 @@ class Process:
 
     def _pictures(self, asked: dict, content: bytes = b"") -> tuple[Tensor, bool]:
         try:
-            child.send(self.socket, asked, content)
+            frames.send(self.socket, asked, content)
         except OSError:
             raise LabError(self._end()) from None
         head, content = self._answer("while it draws")
@@ -128,7 +129,7 @@ class Process:
         start = time.monotonic()
         until = start + (free or self.left)
         try:
-            head, content = child.receive(lambda n: self._read(n, until, when))
+            head, content = frames.receive(lambda n: self._read(n, until, when))
         except (ValueError, OSError) as error:
             raise LabError(self._end() if isinstance(error, OSError) else "it disturbs what is asked of it") from None
         finally:

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of
-from .child import PICTURES
+from .loading import PICTURES
 
 WEIGHTS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 ARRAYS = (".npz", ".npy")
@@ -32,7 +32,7 @@ class Submission:
     """One thing to examine."""
 
     name: str  # on its page and in the table
-    kind: str  # code, script, onnx, images, array: as `child` loads it; "" if ``fault`` says why there is none
+    kind: str  # code, script, onnx, images, array: as `loading` has them; "" if ``fault`` says why there is none
     path: Path = Path()
     object: str = ""  # of a Python file
     weights: Path | None = None
@@ -42,7 +42,7 @@ class Submission:
     fault: str = ""
 
     def what(self) -> dict:
-        """For `child`."""
+        """For `loading.load`, in another process."""
         weights = str(self.weights) if self.weights else ""
         return {
             "kind": self.kind,

@@ -12,11 +12,13 @@ from torch import nn
 
 from labkit import data
 from labkit.base.errors import LabError
-from labkit.examine import bench, child
+from labkit.examine import bench, loading
+from labkit.examine.frames import Refused
 from labkit.examine.measure import Settings
 from labkit.examine.probe import probe
 from labkit.examine.process import Process, marked
 from labkit.examine.submission import Submission
+from labkit.examine.weights import put_weights
 
 NET = """
     import torch
@@ -72,12 +74,12 @@ def test_nothing_is_unpickled(tmp_path):
     for name, content in (("evil.pt", {"w": Hostile(canary)}), ("whole.pt", module)):
         torch.save(content, tmp_path / name)
     np.savez(tmp_path / "evil.npz", images=np.array([Hostile(canary)], dtype=object))
-    with pytest.raises(child.Refused, match="would run code .*system.*: refused"):
-        child._put_weights(module, str(tmp_path / "evil.pt"))
-    with pytest.raises(child.Refused, match="holds Python objects.*Linear.*state_dict"):
-        child._put_weights(module, str(tmp_path / "whole.pt"))
-    with pytest.raises(child.Refused, match="would run code"):
-        child._array({"path": str(tmp_path / "evil.npz")})
+    with pytest.raises(Refused, match="would run code .*system.*: refused"):
+        put_weights(module, str(tmp_path / "evil.pt"))
+    with pytest.raises(Refused, match="holds Python objects.*Linear.*state_dict"):
+        put_weights(module, str(tmp_path / "whole.pt"))
+    with pytest.raises(Refused, match="would run code"):
+        loading._array({"path": str(tmp_path / "evil.npz")})
     assert not canary.exists()
 
 
@@ -85,14 +87,14 @@ def test_weights_are_found_in_a_checkpoint_and_misfits_are_named(tmp_path):
     path, module = tmp_path / "g.pt", nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4))
     right = {f"module._orig_mod.{key}": torch.full_like(value, 7) for key, value in module.state_dict().items()}
     torch.save({"epoch": 3, "netD": {"w": torch.zeros(2)}, "nets": {"netG": right}, "optimiser": {"state": {}}}, path)
-    notes = child._put_weights(module, str(path))
+    notes = put_weights(module, str(path))
     assert "nets.netG" in notes[0] and "module." in notes[1] and module[1].weight.unique().item() == 7
     torch.save({"0.weight": torch.zeros(3, 9), "0.bias": torch.zeros(3), "extra": torch.zeros(1)}, path)
-    with pytest.raises(child.Refused, match=r"0.weight is \(3, 9\) there and \(3, 2\).*has extra"):
-        child._put_weights(module, str(path))
+    with pytest.raises(Refused, match=r"0.weight is \(3, 9\) there and \(3, 2\).*lacks 1.weight"):
+        put_weights(module, str(path))
     path.write_bytes(b"no weights")
-    with pytest.raises(child.Refused, match="no file of weights|holds Python objects"):
-        child._put_weights(module, str(path))
+    with pytest.raises(Refused, match="no file of weights|holds Python objects"):
+        put_weights(module, str(path))
 
 
 # ----- what is found out
