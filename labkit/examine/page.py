@@ -113,7 +113,8 @@ def _batch(found: Examination) -> dict | None:
 
 def _sentence(text: str) -> str:
     """``text`` with a capital at its beginning and a full stop at its end."""
-    return text[:1].upper() + text[1:] + ("" if text[-1:] in ".?!" else ".")
+    first = text[:1].upper() if "." not in text.partition(" ")[0] else text[:1]  # the name of a file stays
+    return first + text[1:] + ("" if text[-1:] in ".?!" else ".")
 
 
 def _cells(scores: dict[str, float]) -> list[str]:

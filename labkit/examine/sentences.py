@@ -82,5 +82,6 @@ def _measured(text: str, one: dict, effects: EffectTable | None, why: str) -> Ju
         "keeps": -limit <= low and high <= limit,
     }[direction]
     chance = "more than random directions do" if q < 0.05 else "no more than random directions do"
-    measured = f"{mean:+.3g} (95 % interval {low:.3g} to {high:.3g}): {chance}, q = {q:.2g}"
+    asked = f" (asked: {limit:g})" if limit else ""
+    measured = f"{mean:+.3g}{asked}, 95 % interval {low:.3g} to {high:.3g}: {chance}, q = {q:.2g}"
     return Judged(text, HOLDS if holds else FAILS, measured)
