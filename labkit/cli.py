@@ -178,7 +178,7 @@ def _examine_options(command: argparse.ArgumentParser) -> None:
     )
     for name, default, what in (
         ("weights", "", "file of the class's weights: a state_dict, or a checkpoint that holds one"),
-        ("out", "build/examined", "folder of the pages"),
+        ("out", str(paths.BUILD / "examined"), "folder of the pages"),
         ("csv", "", "the table, a row for each submission; left out: table.csv beside the pages"),
         ("dims", "5,20,40,60,80", "dimensions whose grids are drawn"),
         ("sentences", "", "a TOML file of sentences about dimensions, each to be judged"),
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work():
         options = parser().parse_args(arguments)
-        if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
+        if options.run in (train, study, report, examine):  # as Ctrl-C: what is at hand is ended, what is done is kept
             signal.signal(signal.SIGTERM, interrupt)
         return options.run(options)
 

@@ -52,7 +52,9 @@ def _folder(what: dict) -> Drawer:
                     raise Refused(
                         f"{path.name} has {opened.size[0]} x {opened.size[1]} pixels: at most {SIDE} are taken"
                     )
-                colours += opened.mode not in ("L", "1", "I;16")
+                if opened.mode[0] in "IF":
+                    raise Refused(f"{path.name} has more than 8 bits for a pixel: save grey levels, 0 to 255")
+                colours += opened.mode not in ("L", "1")
                 images.append(np.asarray(opened.convert("L"), np.uint8))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             raise Refused(f"{path.name} is no picture that can be read") from None
@@ -230,6 +232,11 @@ def _of_module(module: nn.Module, mode: bool) -> Drawer:
     if any(value.dtype in (torch.float16, torch.bfloat16) for value in module.parameters()):
         notes.append("Its weights are half precision: computed in float32")
         module.float()
+    if any(
+        getattr(one, "num_batches_tracked", None) is not None and not one.num_batches_tracked
+        for one in module.modules()
+    ):
+        notes.append("Its BatchNorm has seen no batch: in eval mode it uses statistics that nobody has collected")
     layers = [one for one in module.modules() if not list(one.children())]
     hints = []
     for one in layers:

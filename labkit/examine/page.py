@@ -227,4 +227,5 @@ def _number(value: float | None) -> str:
 
 
 def _safe(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and re.match(r"[=+@\t\r]|-(?![\d.])", cell) else cell
+    formula = isinstance(cell, str) and re.match(r"[=+@\t\r-]", cell) and not re.fullmatch(r"-?\d[\d.e+-]*", cell)
+    return f"'{cell}" if formula else cell

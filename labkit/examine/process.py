@@ -27,6 +27,7 @@ from torch import Tensor
 
 from ..base import paths
 from ..base.errors import LabError
+from ..base.files import FAULTS
 from . import frames
 
 START = 300  # seconds that the interpreter and torch may take to start, on a busy machine
@@ -34,7 +35,7 @@ CHILD = "labkit.examine.child"
 POLL, LOOK = 0.1, 0.3  # seconds between two looks at the process, and at its memory
 MARK = "LABKIT_EXAMINED"  # in the environment of the process and of all that it starts
 KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH")  # variables that are handed on
-SMALL = 50_000_000  # bytes of a file that lies beside the code and is copied to where it runs
+SMALL, FEW = 20_000_000, 50  # bytes of a file that lies beside the code and is copied to where it runs; so many
 
 
 class Process:
@@ -82,7 +83,7 @@ class Process:
             theirs.close()
         try:
             self._answer("before it is loaded", START)
-            self.about, _ = self._answer("while it is loaded")
+            self.about = _checked(self._answer("while it is loaded")[0])
         except BaseException:
             self.close()
             raise
@@ -178,6 +179,8 @@ class Process:
 
     def close(self) -> None:
         """End the process, and all that it started."""
+        if self.socket.fileno() < 0:
+            return
         for _ in range(3):  # one that is being born in the first round is met in the next
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -192,9 +195,23 @@ class Process:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _checked(about: dict) -> dict:
+    """What a process tells of what it has loaded, `Drawer.about`, if it has that form: it may be a stranger's word."""
+    try:
+        return {
+            "hints": [(int(axes), int(size)) for axes, size in about["hints"][:20]],
+            "notes": [str(text)[:500] for text in about["notes"][:20]],
+            "last": str(about["last"])[:100],
+            **{name: int(about[name]) for name in ("parameters", "pictures")},
+            **{name: bool(about[name]) for name in ("of_pictures", "network", "brings_mode", "training")},
+        }
+    except FAULTS:
+        raise LabError("it disturbs what is asked of it") from None
+
+
 def _copy_beside(folder: Path, to: Path) -> None:
     """Copy the small files in ``folder`` to where the code runs, so that it finds them by their names alone."""
-    for path in sorted(folder.iterdir())[:200]:
+    for path in sorted(folder.iterdir())[:FEW]:
         with contextlib.suppress(OSError):
             if path.is_file() and not path.name.startswith(".") and path.stat().st_size <= SMALL:
                 shutil.copyfile(path, to / path.name)
