@@ -52,6 +52,11 @@ class Drawer:
 
 
 def framed(out: Any) -> tuple[dict, bytes]:
+    """What a network gave, a tensor or array, or the first of several, as a frame.
+
+    Raises:
+        Refused: it is no tensor, or far too large.
+    """
     while isinstance(out, tuple | list) and len(out) and not isinstance(out[0], int | float):
         out = out[0]  # pictures, and what else a network may give
     out = torch.from_numpy(out) if isinstance(out, np.ndarray) else out
