@@ -6,6 +6,7 @@ SET ?=
 RETRAIN ?=
 FEATURES ?= classifier
 TORCH ?=
+SUBMISSION ?=
 ARGS ?=
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
@@ -14,10 +15,11 @@ override SET := $(value SET)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
+override SUBMISSION := $(value SUBMISSION)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET FEATURES TORCH ARGS PYTHON
+export PROFILE DEVICE SET FEATURES TORCH SUBMISSION ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -30,7 +32,7 @@ endif
 # A Python with the arguments that follow, and those in ARGS.
 RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages environment setup data doctor lab explore report smoke site study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -65,6 +67,9 @@ study: $(READY) ## many runs, on every core or a cluster, and a record of each (
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
 	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES"
+
+examine: $(READY) ## a GAN that somebody wrote, or a class of them: SUBMISSION=my_gan.py:Generator ARGS="--weights g.pt"; a minute each
+	@$(RUN) -m labkit examine "$$SUBMISSION"
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
 	@"$$PYTHON" -m labkit classifier
@@ -103,7 +108,7 @@ bench-quality: $(READY) ## how soon quick draws as well as a plain script after 
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
 lock: ## compile requirements.lock and constraints.txt from pyproject.toml (needs uv): seconds
-	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml --extra report --extra dev --extra study --extra test --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 	awk '/^[a-z0-9]/ {sub(/ *\\$$/, ""); print}' requirements.lock > constraints.txt
 

@@ -94,6 +94,13 @@ def pdf(options) -> None:
     print(f"report: {make_pdf(choose_profile(options.profile, pick_device(options.device)))}")
 
 
+@says("Examine a generator that somebody wrote, or a class of them: a page for each, a table of all.")
+def examine(options) -> int:
+    from .examine.bench import from_options
+
+    return from_options(options)
+
+
 @says("Say what is wrong on this machine, and what mends it; changes nothing.")
 def doctor(options) -> int:
     from .doctor import main
@@ -101,7 +108,7 @@ def doctor(options) -> int:
     return main()
 
 
-COMMANDS = (data, train, study, score, classifier, report, pdf, doctor)
+COMMANDS = (data, train, study, score, classifier, report, pdf, examine, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     )
     of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _study_options(of[study])
+    _examine_options(of[examine])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
     of[score].add_argument(
         "--features",
@@ -159,12 +167,37 @@ def _study_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--list", dest="only_list", action="store_true", help="say what is done, and train nothing")
 
 
+def _examine_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "specs",
+        nargs="+",
+        metavar="submission",
+        help="file.py:Class, a .pt of TorchScript, a .onnx, an .npz, a folder of pictures, or of submissions",
+    )
+    command.add_argument(
+        "--arguments", nargs="*", default=[], metavar="name=value", help="of the class, when it is built"
+    )
+    for name, default, what in (
+        ("weights", "", "file of the class's weights: a state_dict, or a checkpoint that holds one"),
+        ("out", str(paths.BUILD / "examined"), "folder of the pages"),
+        ("csv", "", "the table, a row for each submission; left out: table.csv beside the pages"),
+        ("dims", "5,20,40,60,80", "dimensions whose grids are drawn"),
+        ("sentences", "", "a TOML file of sentences about dimensions, each to be judged"),
+    ):
+        command.add_argument(f"--{name}", default=default, help=f"{what} (default: {default or 'none'})")
+    command.add_argument("--latent", type=int, default=0, help="length of z; left out: it is found out")
+    command.add_argument(
+        "--seconds", type=float, default=120, help="that each submission's code may take (default: 120)"
+    )
+    command.add_argument("--memory", type=int, default=4096, help="MB that each may hold (default: 4096)")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what ``arguments``, or else the command line, say; the exit status. A fault is one line."""
 
     def work():
         options = parser().parse_args(arguments)
-        if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
+        if options.run in (train, study, report, examine):  # as Ctrl-C: what is at hand is ended, what is done is kept
             signal.signal(signal.SIGTERM, interrupt)
         return options.run(options)
 

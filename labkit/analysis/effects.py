@@ -41,7 +41,13 @@ class Effects:
 
 @own_torch()
 def edit_effects(
-    g: nn.Module, directions: Tensor, reference: Reference, latent_dim: int, bases: int = 1000, seed: int = 0
+    g: nn.Module,
+    directions: Tensor,
+    reference: Reference,
+    latent_dim: int,
+    bases: int = 1000,
+    seed: int = 0,
+    walk: bool = True,
 ) -> Effects:
     """Edit base vectors along every row of ``directions`` (k, latent_dim), to either end of `LAB_VALUES`, and measure.
 
@@ -54,7 +60,7 @@ def edit_effects(
 
     A sweep walks from end to end in `STEPS`: straightness is the distance of the ends over the length of the way, in
     features; monotonicity the share of steps that go towards the end; largest step its share of the way; crossings how
-    often the class changes. One vector in twenty walks.
+    often the class changes. One vector in twenty walks; without ``walk`` none does, and all four are nan.
 
     Raises:
         LabError: directions of another length or without one, or fewer than one base vector.
@@ -74,7 +80,8 @@ def edit_effects(
             broken, entered = weights * torch.stack([1 - is_in, is_in])
             change.append(torch.cat([attributes[1] - attributes[0], torch.stack([moved, flipped, broken], 1)], 1))
             entering.append(entered)
-            sweeps.append(_sweep(g, z[: max(3, bases // 20)], direction, reference))
+            walked = _sweep(g, z[: max(3, bases // 20)], direction, reference) if walk else None
+            sweeps.append(torch.full((len(SWEEPS),), torch.nan) if walked is None else walked)
             bar.update()
     return Effects(torch.stack(change), torch.stack(entering), torch.stack(sweeps))
 

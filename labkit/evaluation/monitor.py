@@ -83,11 +83,16 @@ def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
     """Scores of what the state's generator draws now, as many images as the reference has."""
     n = len(reference.real)
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
+    return {"epoch": state.epoch, **look(images, reference)}
+
+
+def look(images: Tensor, reference: scoring.Reference) -> dict[str, float]:
+    """The scores `RECORDED` of ``images``, (n, 1, 28, 28) in [-1, 1], as many as the reference has."""
     sample = scoring.take(images, reference, signed=True)
-    scores = {**scoring.measures(sample, only=SCORES), **copies(sample), "images": n}
+    scores = {**scoring.measures(sample, only=SCORES), **copies(sample), "images": len(images)}
     crowding = metrics.radii(sample.features, (3,)).median() / reference.radii[0].median()
     scores["crowding"] = crowding.item()
-    return {"epoch": state.epoch, **{name: scores[name] for name in RECORDED}}
+    return {name: scores[name] for name in RECORDED}
 
 
 def copies(sample: scoring.Sample) -> dict[str, float]:

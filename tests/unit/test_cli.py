@@ -18,6 +18,10 @@ OPTIONS = {
     "classifier": [],
     "report": ["name=value", "--profile", "--device", "--retrain", "--site"],
     "pdf": ["--profile", "--device"],
+    "examine": [
+        *("submission", "--weights", "--arguments", "--latent", "--dims", "--sentences"),
+        *("--out", "--csv", "--seconds", "--memory"),
+    ],
     "doctor": [],
 }
 TINY = ["train", "vanilla", "epochs=1", "examples=64", "batch=8", "--profile", "smoke", "--device", "cpu"]
