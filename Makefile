@@ -3,6 +3,8 @@
 PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
+DATASET ?=
+NAME ?=
 RETRAIN ?=
 FEATURES ?= classifier
 ARGS ?=
@@ -10,12 +12,14 @@ ARGS ?=
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
+override DATASET := $(value DATASET)
+override NAME := $(value NAME)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET FEATURES ARGS PYTHON
+export PROFILE DEVICE SET DATASET NAME FEATURES ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -34,11 +38,12 @@ help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
+	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures"
 
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB
 
-data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@"$$PYTHON" -m labkit data
+data: $(READY) ## Fashion-MNIST, or DATASET=mnist|kmnist|emnist-letters|path/to/your/pictures NAME=...: seconds
+	@"$$PYTHON" -m labkit data --name="$$NAME" -- "$$DATASET"
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
 	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then "$$PYTHON" -B -m labkit doctor; else python3 -B -m labkit doctor; fi
@@ -50,25 +55,25 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) --dataset="$$DATASET" -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@$(RUN) -m labkit study --device "$$DEVICE"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
-	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES"
+	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES" --dataset="$$DATASET"
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@"$$PYTHON" -m labkit classifier
+	@"$$PYTHON" -m labkit classifier --dataset="$$DATASET"
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
 	@"$$PYTHON" -m ruff format --check .

@@ -257,10 +257,10 @@ export async function makeGenerator(network, numbers) {
 }
 
 export async function makeClassifier(entry, numbers) {
-  const { forward } = await build(entry.layers, numbers);
+  const { forward } = await build(entry.layers, numbers), classes = entry.layers.at(-1).out;
   const classify = async images => {
-    const logits = await inBatches(forward, images, PIXELS, 10);
-    for (let at = 0; at < logits.length; at += 10) softmax(logits.subarray(at, at + 10));
+    const logits = await inBatches(forward, images, PIXELS, classes);
+    for (let at = 0; at < logits.length; at += classes) softmax(logits.subarray(at, at + classes));
     return logits;
   };
   await classify(new Float32Array(BATCH * PIXELS));  // compiles

@@ -369,7 +369,8 @@ export class View {
         seen.forEach((image, row) => all.set(image, 784 * row));
         const chances = await (await this.classifier).classify(all);
         ALL.filter(row => images[row].image === seen[row]).forEach(row => {
-            const own = [...chances.slice(10 * row, 10 * row + 10)],
+            const n = classes.length,
+                own = [...chances.slice(n * row, n * row + n)],
                 best = own.indexOf(Math.max(...own)),
                 button = this.garments[row];
             button.querySelector('.class').textContent = classes[best];
