@@ -268,7 +268,7 @@ def _untested(claim: Claim, networks: Networks) -> str:
     """Why runs cannot answer; nothing if they can."""
     trained, losses = min(e.epochs for e in networks), {e.config.loss for e in networks}
     if of_others := [e.config.dataset for e in networks if e.config.dataset != data.DEFAULT]:
-        return f"it is about garments, and this network draws {data.find(of_others[0]).noun}s"
+        return f"it is about {data.FASHION_MNIST.title}, and this is {data.find(of_others[0]).title}"
     if claim.kind == "steps" and losses != {NonSaturating.name}:  # thresholds are made for the original's loss
         return f"another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
     if trained < claim.epochs:

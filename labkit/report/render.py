@@ -36,8 +36,9 @@ TITLE = "What a GAN learns from {} {}s"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without sliders
 LEAD = "A lab report on {}: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 NOTICE = (
-    "The chapters were written about garments. Where they speak of them in general, read {noun}s: the figures, tables"
-    " and every result in the text are of {title}. The original's claims are about its own pictures and are not tested."
+    "The chapters were written about the garments of Fashion-MNIST. Here they say {noun}s, and where they speak of sleeves"
+    " and folds they still mean those. All figures, tables and results are of {title}, but for the last chapter. The"
+    " original's claims are about its own pictures: they are not tested."
 )
 ELSEWHERE = (
     "<p><strong>This chapter is about Fashion-MNIST.</strong> Its runs ship with the project and were trained on"
@@ -134,11 +135,15 @@ def _chapters(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict
 
 
 def _in_its_words(notebook, noun: str) -> None:
-    """Let the outputs of ``notebook``, which the code words for garments, say ``noun``."""
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-        shown = output.get("data", {})
-        for kind in shown.keys() & {"text/markdown", "text/html"}:
-            shown[kind] = re.sub(r"\bgarment(?=s?\b)", noun, shown[kind])
+    """Let the text of ``notebook``, and its outputs, say ``noun`` where they say garment."""
+
+    def said(text: str) -> str:
+        return re.sub(r"\bgarment(?=s?\b)", noun, text)
+
+    for cell in notebook.cells:
+        cell.source = said(cell.source) if cell.cell_type == "markdown" else cell.source
+        for shown in (output.get("data", {}) for output in cell.get("outputs", ())):
+            shown |= {kind: said(shown[kind]) for kind in shown.keys() & {"text/markdown", "text/html"}}
 
 
 def _lab(parameters: dict, models: list[str]) -> Embedded | None:

@@ -78,7 +78,7 @@ def test_a_run_on_other_pictures_has_a_folder_of_its_own(lengths, config_of, sam
     for run, images in ((first, sample_images), (second, other)):
         assert fit_or_load(config, "cpu", tmp_path, images).folder == run.folder
 
-    def fetch(split):
+    def fetch(split, dataset):
         raise LabError("the garments are wanted")
 
     monkeypatch.setattr(data, "load", fetch)

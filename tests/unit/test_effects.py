@@ -642,7 +642,7 @@ def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, 
 
 def test_redundancy_is_read_off_the_test_images(monkeypatch):
     images = data.load("test")[0][:1200]
-    monkeypatch.setattr(analysis_effects.data, "load", lambda split: {"test": (images, None)}[split])
+    monkeypatch.setattr(analysis_effects.data, "load", lambda split, **_: {"test": (images, None)}[split])
     measured = pictures.measure(to_unit(images))
     rank, names = pictures.independent(measured)
     said = analysis_effects.redundancy()
