@@ -109,7 +109,7 @@ def _dataset(text: str, name: str = "") -> str:
     from . import data
 
     path = Path(text)
-    if text and (name or path.suffix in (".npz", ".npy") or "/" in text or path.is_dir()) and text not in data.DATASETS:
+    if text and (name or path.suffix == ".npz" or "/" in text or path.is_dir()) and text not in data.DATASETS:
         return data.bring(path, name).name
     return data.find(text or data.DEFAULT).name
 

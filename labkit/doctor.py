@@ -116,6 +116,18 @@ def data():
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
 
 
+def own():
+    """Data sets of the reader's own."""
+    from .data.own import own_record
+
+    def look(name):
+        for split in ("train", "test"):
+            own_record(name).load(split)
+
+    names = [(path.parent.name,) for path in sorted(paths.OWN.glob("*/own.json"))]
+    yield from _verified(look, names, f"data sets of your own in {paths.OWN}")
+
+
 def classifier():
     """The classifier that ships."""
     from .evaluation.classifier import load_classifier
@@ -277,7 +289,7 @@ def threads():
     yield "ok", f"torch computes with {torch.get_num_threads()}, on {len(os.sched_getaffinity(0))} cores"
 
 
-CHECKS = (python, packages, data, classifier, page, runs, measured, studies, folders, disk, browser, gpu, threads)
+CHECKS = (python, packages, data, own, classifier, page, runs, measured, studies, folders, disk, browser, gpu, threads)
 
 
 def examine(check):

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.lib.format import read_array
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -218,21 +219,22 @@ def _folders(files: Sequence[Path], folder: Path, said: list[str]) -> list[str]:
 
 
 def _of_arrays(path: Path) -> Brought:
-    """The pictures and labels in an .npz or .npy."""
+    """The pictures and labels in an .npz."""
     refusal = "give an .npz with images, such as (n, 28, 28) uint8, and perhaps labels, (n,), or a folder of pictures"
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                size = sum(entry.file_size for entry in archive.infolist())
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
             if size > LARGEST:
                 raise LabError(f"{path} unpacks to {size / 1e9:.0f} GB, more than {LARGEST / 1e9:.0f}: {refusal}")
-        with open(path, "rb") as f:
-            loaded = np.load(f, allow_pickle=False)
-            arrays = {key: loaded[key] for key in loaded.files} if hasattr(loaded, "files") else {"images": loaded}
+            arrays = {}
+            for entry in archive.infolist():
+                with archive.open(entry) as f:
+                    arrays[entry.filename.removesuffix(".npy")] = read_array(f, allow_pickle=False)
     except LabError:
         raise
     except Exception as error:  # what NumPy and zipfile raise for what is no array, or holds objects
-        raise LabError(f"{path} is no .npz of numbers ({str(error).splitlines()[0][:100]}): {refusal}") from None
+        why = (str(error) or type(error).__name__).splitlines()[0][:100]
+        raise LabError(f"{path} is no .npz of numbers ({why}): {refusal}") from None
     if {"x_train", "x_test"} <= arrays.keys():  # as Keras has them
         for new in ("x", "y"):
             if {f"{new}_train", f"{new}_test"} <= arrays.keys():

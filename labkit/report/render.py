@@ -36,9 +36,9 @@ TITLE = "What a GAN learns from {} {}s"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without sliders
 LEAD = "A lab report on {}: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
 NOTICE = (
-    "The chapters were written about the garments of Fashion-MNIST. Here they say {noun}s, and where they speak of sleeves"
-    " and folds they still mean those. All figures, tables and results are of {title}, but for the last chapter. The"
-    " original's claims are about its own pictures: they are not tested."
+    "The chapters were written about the garments of Fashion-MNIST. Here they say {noun}s, and where they speak of"
+    " sleeves and folds they still mean those. All figures, tables and results but the last chapter's are of {title}."
+    " The original's claims are about its own pictures: they are not tested."
 )
 ELSEWHERE = (
     "<p><strong>This chapter is about Fashion-MNIST.</strong> Its runs ship with the project and were trained on"
@@ -119,14 +119,14 @@ def _chapters(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict
     exporter, chapters = _exporter(), []
     for name in names:
         notebook = nbformat.read(pages / name, 4)
-        about = declared_parameters(pages / name)
-        if not dataset.plain and "changes" in about:
+        elsewhere = not dataset.plain and "changes" not in declared_parameters(pages / name)  # of what ships alone
+        if not dataset.plain and not elsewhere:
             _in_its_words(notebook, dataset.noun)
         body, _ = exporter.from_notebook_node(notebook)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
-        if not dataset.plain and "changes" not in about:
+        if elsewhere:
             body = body.replace("</h1>", f"</h1>{ELSEWHERE.format(title=html.escape(dataset.title))}", 1)
         title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
         figures = [(n, FIGURES[n][1]) for n in numbers]
