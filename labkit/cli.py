@@ -122,7 +122,8 @@ def _settings(settings: dict, dataset: str) -> dict:
     """
     if dataset and "dataset" in settings:
         raise LabError(f"dataset is given twice, {dataset} and {settings['dataset']}: give it once")
-    if isinstance(given := dataset or settings.get("dataset"), str) and given:
+    given = dataset or settings.get("dataset")
+    if given and isinstance(given, str):
         return settings | {"dataset": _dataset(given)}
     return settings
 

@@ -16,7 +16,7 @@ from labkit import cli, data
 from labkit.base import paths
 from labkit.base.files import sha256
 from labkit.config import config_for
-from labkit.data import convert, kinds, loading, own
+from labkit.data import brought, convert, kinds, loading
 
 
 @pytest.fixture(autouse=True)
@@ -206,8 +206,8 @@ def test_a_bad_npz_is_one_line_and_nothing_is_written(tmp_path, garments, fault,
 
 
 def test_what_unpacks_to_more_than_there_may_be_is_not_unpacked(tmp_path, refused, monkeypatch):
-    monkeypatch.setattr(own, "LARGEST", 1 << 20)
-    monkeypatch.setattr(own, "read_array", lambda *_, **__: pytest.fail("it was unpacked"))
+    monkeypatch.setattr(brought, "LARGEST", 1 << 20)
+    monkeypatch.setattr(brought, "read_array", lambda *_, **__: pytest.fail("it was unpacked"))
     np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros((2000, 28, 28), np.uint8))
     with refused("bomb.npz unpacks to"):
         data.bring(tmp_path / "bomb.npz")
