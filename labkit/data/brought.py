@@ -109,15 +109,14 @@ def read_arrays(path: Path) -> Brought:
             for entry in archive.infolist():
                 with archive.open(entry) as f:
                     arrays[entry.filename.removesuffix(".npy")] = read_array(f, allow_pickle=False)
+        for new in ("x", "y"):  # as Keras has them
+            if {f"{new}_train", f"{new}_test"} <= arrays.keys():
+                arrays[new] = np.concatenate([arrays[f"{new}_train"], arrays[f"{new}_test"]])
     except LabError:
         raise
     except Exception as error:  # what NumPy and zipfile raise for what is no array, or holds objects
         why = (str(error) or type(error).__name__).splitlines()[0][:100]
         raise LabError(f"{path} is no .npz of numbers ({why}): {refusal}") from None
-    if {"x_train", "x_test"} <= arrays.keys():  # as Keras has them
-        for new in ("x", "y"):
-            if {f"{new}_train", f"{new}_test"} <= arrays.keys():
-                arrays[new] = np.concatenate([arrays[f"{new}_train"], arrays[f"{new}_test"]])
     name = next((name for name in IMAGES if name in arrays), None)
     if name is None:
         raise LabError(f"{path} has no images among {', '.join(arrays) or 'its no arrays'}: {refusal}")
@@ -125,7 +124,11 @@ def read_arrays(path: Path) -> Brought:
     given = next((arrays[one] for one in LABELS if one in arrays), None)
     if given is not None and (given.shape != images.shape[:1] or given.dtype.kind not in "iuUSb"):
         raise LabError(f"{path}: labels are a {doors.said(given)}: give one for each of {len(images)} pictures, (n,)")
-    labels = [] if given is None else [one.decode() if isinstance(one, bytes) else str(one) for one in given.tolist()]
+    labels = (
+        []
+        if given is None
+        else [one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in given.tolist()]
+    )
     return Brought(_dark_ground(images, said), labels, said)
 
 
@@ -174,6 +177,7 @@ def _dark_ground(images: np.ndarray, said: list[str]) -> np.ndarray:
 
 
 def some(names: Sequence[str], n: int = 3) -> str:
+    """The first ``n`` of ``names``, in words."""
     return ", ".join(names[:n]) + (", ..." if len(names) > n else "")
 
 
