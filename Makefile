@@ -3,6 +3,8 @@
 PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
+DATASET ?=
+NAME ?=
 RETRAIN ?=
 FEATURES ?= classifier
 TORCH ?=
@@ -12,6 +14,8 @@ ARGS ?=
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
+override DATASET := $(value DATASET)
+override NAME := $(value NAME)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
@@ -19,7 +23,7 @@ override SUBMISSION := $(value SUBMISSION)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET FEATURES TORCH SUBMISSION ARGS PYTHON
+export PROFILE DEVICE SET DATASET NAME FEATURES TORCH SUBMISSION ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -38,11 +42,12 @@ help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
+	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures"
 
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu 2 GB
 
-data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@"$$PYTHON" -m labkit data
+data: $(READY) ## Fashion-MNIST, or DATASET=mnist|kmnist|emnist-letters|path/to/your/pictures NAME=...: seconds
+	@"$$PYTHON" -m labkit data --name="$$NAME" -- "$$DATASET"
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
 	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then "$$PYTHON" -B -m labkit doctor; else python3 -B -m labkit doctor; fi
@@ -54,28 +59,28 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) --dataset="$$DATASET" -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@$(RUN) -m labkit study --device "$$DEVICE"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
-	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES"
+	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES" --dataset="$$DATASET"
 
 examine: $(READY) ## a GAN that somebody wrote, or a class of them: SUBMISSION=my_gan.py:Generator ARGS="--weights g.pt"; a minute each
 	@$(RUN) -m labkit examine "$$SUBMISSION"
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@"$$PYTHON" -m labkit classifier
+	@"$$PYTHON" -m labkit classifier --dataset="$$DATASET"
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
 	@"$$PYTHON" -m ruff format --check .

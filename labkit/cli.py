@@ -3,10 +3,12 @@
 import argparse
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from .base import paths
 from .base import system as system  # first of all: without what it asks for, nothing below works
 from .base.command import guarded, interrupt
+from .base.errors import LabError
 
 PROFILES = "smoke, quick or full; auto is full on a GPU or if its runs are at hand, else quick"
 
@@ -21,11 +23,11 @@ def says(text: str) -> Callable[[Callable], Callable]:
     return keep
 
 
-@says("Find or fetch Fashion-MNIST, verify it, and say where it is.")
+@says("Find or fetch a data set and verify it, or bring in a folder or an .npz of your own pictures.")
 def data(options) -> None:
-    from .data.loading import verify
+    from .data import loading
 
-    verify()
+    loading.verify(loading.find(_dataset(options.what, options.name)))
 
 
 @says("Train a GAN, go on with an interrupted training, or say where the finished run is.")
@@ -36,7 +38,7 @@ def train(options) -> None:
     from .report.settings import parse_settings
     from .training.runs import choose_profile, fit_or_load
 
-    settings = parse_settings(options.settings)
+    settings = _settings(parse_settings(options.settings), options.dataset)
     device = pick_device(options.device)
     profile = choose_profile(options.profile, device, **settings)
     show: Show | None = None
@@ -60,14 +62,14 @@ def study(options) -> int:
 def score(options) -> None:
     from .evaluation.scoring import score_all
 
-    score_all(options.images, options.device, options.features)
+    score_all(options.images, options.device, options.features, _dataset(options.dataset))
 
 
-@says("Train the classifier anew that scores are measured with; all scores begin anew.")
+@says("Train the classifier of a data set anew that scores are measured with; all its scores begin anew.")
 def classifier(options) -> None:
     from .evaluation.classifier import retrain
 
-    retrain()
+    retrain(_dataset(options.dataset))
 
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
@@ -78,7 +80,7 @@ def report(options) -> None:
         from .report.make import make_report
         from .report.settings import parse_settings
 
-        settings = parse_settings(options.settings)
+        settings = _settings(parse_settings(options.settings), options.dataset)
         made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
     print(f"report: {made}")
     if options.site:
@@ -91,7 +93,9 @@ def pdf(options) -> None:
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
 
-    print(f"report: {make_pdf(choose_profile(options.profile, pick_device(options.device)))}")
+    dataset = _dataset(options.dataset)
+    profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
+    print(f"report: {make_pdf(profile, dataset)}")
 
 
 @says("Examine a generator that somebody wrote, or a class of them: a page for each, a table of all.")
@@ -108,6 +112,30 @@ def doctor(options) -> int:
     return main()
 
 
+def _dataset(text: str, name: str = "") -> str:
+    """The name of the data set that ``text`` says, the default if nothing; a path is brought in first, as ``name``."""
+    from . import data
+
+    path = Path(text)
+    if text and (name or path.suffix == ".npz" or "/" in text or path.is_dir()) and text not in data.DATASETS:
+        return data.bring(path, name).name
+    return data.find(text or data.DEFAULT).name
+
+
+def _settings(settings: dict, dataset: str) -> dict:
+    """``settings``, with ``dataset`` if one is given; its name there may be a path, too.
+
+    Raises:
+        LabError: it is given twice.
+    """
+    if dataset and "dataset" in settings:
+        raise LabError(f"dataset is given twice, {dataset} and {settings['dataset']}: give it once")
+    given = dataset or settings.get("dataset")
+    if given and isinstance(given, str):
+        return settings | {"dataset": _dataset(given)}
+    return settings
+
+
 COMMANDS = (data, train, study, score, classifier, report, pdf, examine, doctor)
 
 
@@ -120,6 +148,14 @@ def parser() -> argparse.ArgumentParser:
         text = command.__doc__
         of[command] = commands.add_parser(command.__name__, help=text, description=text)
         of[command].set_defaults(run=command)
+    of[data].add_argument(
+        "what", nargs="?", default="", help="fashion_mnist (as if left out), mnist, kmnist, emnist-letters, or a path"
+    )
+    of[data].add_argument("--name", default="", help="of your own pictures; left out: that of the folder or file")
+    for command in (train, score, classifier, report, pdf):
+        of[command].add_argument(
+            "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
+        )
     of[train].add_argument("model", help="which GAN, for instance dcgan")
     of[train].add_argument(
         "--watch",

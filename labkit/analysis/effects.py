@@ -201,12 +201,12 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
 @own_torch()
 def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
-    card, bases = load_classifier()[1], BASES[run.config.profile]
+    card, bases = load_classifier(dataset=run.config.dataset)[1], BASES[run.config.profile]
     identity = (VERSION, run.generator_sha256, card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
         return EffectTable(**cache.load(run.folder, "atlas", identity))
     d, g = run.config.latent_dim, run.generator(device)
-    reference = load_reference(OF_PROFILE[run.config.profile], device)
+    reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
     effects, null = (
         edit_effects(g, directions, reference, d, bases)
         for directions in (torch.eye(d), latent.random_directions(NULL, d, 77))
@@ -216,9 +216,9 @@ def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     return found
 
 
-def redundancy() -> str:
+def redundancy(dataset: str = data.DEFAULT) -> str:
     """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
-    measured = torch.cat([pictures.measure(part) for part in data.load("test")[0].split(1000)])
+    measured = torch.cat([pictures.measure(part) for part in data.load("test", dataset=dataset)[0].split(1000)])
     rank, names = pictures.independent(measured)
     return (
         f"The {measured.shape[1]} attributes are as good as {rank:.1f} independent ones on real images (effective rank "

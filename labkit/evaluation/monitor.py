@@ -53,7 +53,7 @@ class Monitor:
         """Draw and score the state, if it is its turn, and sound the alarm if need be."""
         if state.epoch % -(-state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
             return
-        self.reference = self.reference or load_reference(self.images, self.device)
+        self.reference = self.reference or load_reference(self.images, self.device, state.config.dataset)
         found = check(state, self.reference)
         earlier = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch]
         curve = [row for row in earlier if row.get("images") == found["images"]] + [found]  # others are not comparable
@@ -104,7 +104,7 @@ def copies(sample: scoring.Sample) -> dict[str, float]:
     to unseen images; the C_T test (the score "copying") does not, takes pictures that are plainer than real ones for
     copies and a few copies among poor pictures for none, and is therefore shown beside the alarm but does not sound it.
     """
-    unseen, reference = scoring.pixel_space().test, sample.reference
+    unseen, reference = scoring.pixel_space(sample.reference.dataset).test, sample.reference
     near = metrics.nearest_distances(sample.pixels, reference.training)
     far = metrics.nearest_distances(sample.pixels, unseen)
     usual = reference.to_training.mean() / metrics.nearest_distances(reference.pixels, unseen, others=True).mean()

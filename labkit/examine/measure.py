@@ -158,7 +158,7 @@ def beside(n: int) -> dict[str, Scores]:
     """The scores of ``n`` real pictures, of the lab's own networks, and of noise, by title: measured once, and kept."""
     rows: dict[str, Scores] = {"real pictures": _kept(n, "training images", lambda: reference_of(n).floor)}
     for model in reported():
-        folders = [folder for folder in runs.finished(garments=True) if folder.parts[-2] == model]
+        folders = [folder for folder in runs.finished(dataset=data.DEFAULT) if folder.parts[-2] == model]
         with contextlib.suppress(LabError):  # none, or damaged: it is not shown
             run = runs.load_run(folders[0]) if folders else None
             if run:

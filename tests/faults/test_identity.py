@@ -78,7 +78,7 @@ def test_a_run_on_other_pictures_has_a_folder_of_its_own(lengths, config_of, sam
     for run, images in ((first, sample_images), (second, other)):
         assert fit_or_load(config, "cpu", tmp_path, images).folder == run.folder
 
-    def fetch(split):
+    def fetch(split, dataset):
         raise LabError("the garments are wanted")
 
     monkeypatch.setattr(data, "load", fetch)
@@ -112,7 +112,7 @@ def test_shipped_runs_have_the_digest_of_the_training_set():
 def test_nothing_compares_other_pictures_with_garments(lengths, tmp_path, monkeypatch, capsys, refused):
     folder = put(lengths[1], tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path)
-    assert runs.finished() == [folder] and runs.finished(garments=True) == []
+    assert runs.finished() == [folder] and runs.finished(dataset="fashion_mnist") == []
     with refused("no finished run of model = 'vanilla'"):
         labkit.load("vanilla")
     with refused("no finished run"):

@@ -380,15 +380,15 @@ def test_how_many_pictures(profile, n, tmp_path, monkeypatch):
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
     monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(1))
-    config = SimpleNamespace(epochs=1, steps=1, latent_dim=100, loss="non-saturating")
+    config = SimpleNamespace(epochs=1, steps=1, latent_dim=100, loss="non-saturating", dataset="fashion_mnist")
     Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=config, history=FAIR), tmp_path)
-    assert asked == [(n, "some device")]
+    assert asked == [(n, "some device", "fashion_mnist")]
 
 
 @pytest.mark.slow
 def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(monitor, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
+    monkeypatch.setattr(monitor, "load_reference", lambda n, device, *_: asked.append(n) or load_reference(n, device))
     watcher = Monitor("smoke")
     assert not asked
     folder = fit_or_load(config_of(tiny_config, epochs=2), "cpu", tmp_path, sample_images, watcher).folder
