@@ -3,6 +3,12 @@
 There is no bundler. Every module, vendored or ours, becomes a function of its own; its import lines look up what the
 modules before it gave, and what it exports is given on. That is all the syntax that is understood: one import or export
 to a statement, at the beginning of a line, by name.
+
+The scripts import only from those to their left. What the reader does changes the state, in lab.js; view.js shows the
+state in every part, and has it drawn.
+
+    vectors, pictures, weights > search > engine > networks > lab > atlas, link, recipe > parts > draw, finder, tabs
+    > stage, sliders, pad, walk, own, share > view, growth > start
 """
 
 import base64
