@@ -83,7 +83,7 @@ def fault(error: BaseException) -> str:
     """What is wrong and what to do, in a line, if ``error`` is one that the reader can mend; else nothing."""
     if isinstance(error, LabError) or type(error).__name__ == "TimeoutExpired":  # of a Chromium
         return str(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or getattr(error, "errno", None) in OPEN:  # of a library that has its own class
         return _system_fault(error)
     if isinstance(error, ImportError) and not (error.name or "").startswith("labkit"):
         return f"{' '.join(str(error).split())}: run 'make doctor', or the same command again if it was interrupted"
@@ -94,9 +94,10 @@ def fault(error: BaseException) -> str:
     return ""
 
 
-def _system_fault(error: OSError) -> str:
+def _system_fault(error) -> str:
     """A line for what the system refused; it names the file, if the system has."""
-    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+    name = getattr(error, "filename", None)
+    name = os.fsdecode(name) if isinstance(name, (str, bytes)) else ""
     if error.errno in WRITING:
         from pathlib import Path
 

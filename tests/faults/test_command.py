@@ -35,6 +35,7 @@ def raised(code, **environment):
         "raise OSError(5, 'Input/output error', b'/disk/run.json')",
         "raise OSError(24, 'Too many open files')",
         "raise OSError(24, 'Too many open files', 7)",
+        "import zmq; raise zmq.error.ZMQError(24, 'Too many open files')",
         "raise OSError(28, 'No space left on device')",
         "raise OSError('no text')",
         "raise ConnectionResetError(104, 'Connection reset by peer')",
