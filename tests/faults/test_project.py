@@ -215,7 +215,7 @@ FAULTS = {
     "Notebook and report": ("N", 16),
     "Interactive": ("I", 8),
     "Supply chain": ("S", 5),
-    "Commands and set-up": ("M", 9),
+    "Commands and set-up": ("M", 12),
 }
 
 
