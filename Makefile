@@ -3,21 +3,27 @@
 PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
+DATASET ?=
+NAME ?=
 RETRAIN ?=
 FEATURES ?= classifier
 TORCH ?=
+SUBMISSION ?=
 ARGS ?=
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
+override DATASET := $(value DATASET)
+override NAME := $(value NAME)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
+override SUBMISSION := $(value SUBMISSION)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET FEATURES TORCH ARGS PYTHON
+export PROFILE DEVICE SET DATASET NAME FEATURES TORCH SUBMISSION ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -30,17 +36,18 @@ endif
 # A Python with the arguments that follow, and those in ARGS.
 RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages environment setup data doctor lab explore report smoke site study score classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
+	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures"
 
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu 2 GB
 
-data: $(READY) ## Fashion-MNIST, found or fetched (30 MB) and verified: seconds
-	@"$$PYTHON" -m labkit data
+data: $(READY) ## Fashion-MNIST, or DATASET=mnist|kmnist|emnist-letters|path/to/your/pictures NAME=...: seconds
+	@"$$PYTHON" -m labkit data --name="$$NAME" -- "$$DATASET"
 
 doctor: ## what is wrong here, if anything, and what mends it; installs and changes nothing: seconds
 	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then "$$PYTHON" -B -m labkit doctor; else python3 -B -m labkit doctor; fi
@@ -52,25 +59,28 @@ explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that
 	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) --dataset="$$DATASET" -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" -- "$$SET"
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@$(RUN) -m labkit study --device "$$DEVICE"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
-	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES"
+	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES" --dataset="$$DATASET"
+
+examine: $(READY) ## a GAN that somebody wrote, or a class of them: SUBMISSION=my_gan.py:Generator ARGS="--weights g.pt"; a minute each
+	@$(RUN) -m labkit examine "$$SUBMISSION"
 
 classifier: $(READY) ## train the classifier anew that scores are measured with: 5 minutes; all scores begin anew
-	@"$$PYTHON" -m labkit classifier
+	@"$$PYTHON" -m labkit classifier --dataset="$$DATASET"
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE"
+	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
 	@"$$PYTHON" -m ruff format --check .
@@ -78,7 +88,7 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 	@"$$PYTHON" -m mypy
 
 test: $(READY) ## all tests, every notebook included, in two processes: minutes
-	@$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
 	@$(RUN) -m pytest tests/unit -m "not slow"
@@ -103,12 +113,12 @@ bench-quality: $(READY) ## how soon quick draws as well as a plain script after 
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
 lock: ## compile requirements.lock and constraints.txt from pyproject.toml (needs uv): seconds
-	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml --extra report --extra dev --extra study --extra test --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 	awk '/^[a-z0-9]/ {sub(/ *\\$$/, ""); print}' requirements.lock > constraints.txt
 
 clean: ## remove build/ and all that smoke made; trained runs (retrained ones too), figures and data stay
-	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained -exec rm -rf {} +; fi
+	@if [ -d build ]; then find -H build -mindepth 1 -maxdepth 1 ! -name retrained ! -name '.*.publishing' -exec rm -rf {} +; fi
 	rm -rf data/runs/smoke build/retrained/smoke build/retrained/.unfinished/smoke figures/smoke
 
 distclean: clean ## remove the .venv too

@@ -3,7 +3,7 @@
 Read from left to right, as the data flows; a room imports only from rooms to its left:
 
     base > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures > editor
-    > page > report > doctor > cli
+    > page > examine > report > doctor > cli
 
 base        the doors for what people bring, errors, atomic files, the machine, random streams, kept measurements; knows
             nothing of GANs
@@ -19,6 +19,7 @@ study       many runs: their records, and the workers that train them
 figures     the catalogue of figures, and the functions that draw them
 editor      the live editor: what it can do, and its sliders
 page        the generator in the page: export of weights, our JavaScript, what is vendored
+examine     the bench for a generator that somebody else wrote: run apart, measured, judged
 report      executes the notebooks and publishes the report
 doctor      looks for what is wrong on this machine, and names what mends it
 cli         the command line; `make` calls it
@@ -38,7 +39,7 @@ os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 
 def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):
-    """A trained generator in eval mode: that of the longest finished run of ``model``, one of `gans.GANS`.
+    """A trained generator of garments in eval mode: of the longest finished run of ``model``, one of `gans.GANS`.
 
         from labkit import latent, load
         images = latent.sample(load("dcgan"), latent.latents(8))  # (8, 1, 28, 28) in [-1, 1]
@@ -50,7 +51,8 @@ def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):
     Raises:
         LabError: no such run, or it is damaged; no such device.
     """
-    from .base import doors, paths  # here, since torch takes a second to import
+    from . import data  # here, since torch takes a second to import
+    from .base import doors, paths
     from .base.errors import LabError
     from .base.machine import own_torch, pick_device
     from .gans import GANS
@@ -59,7 +61,7 @@ def load(model: str = "dcgan", device: str = "cpu", plain: bool = False):
 
     if not isinstance(model, str) or model not in GANS:
         raise LabError(f"model = {doors.said(model)} is unknown: use one of {', '.join(GANS)}")
-    found = [folder for folder in runs.finished(garments=True) if folder.parts[-2] == model]
+    found = [folder for folder in runs.finished(dataset=data.DEFAULT) if folder.parts[-2] == model]
     if not found:
         raise LabError(
             f"no finished run of model = {model!r} in {paths.RUNS}: name the folder of the project's runs in the"

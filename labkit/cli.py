@@ -3,10 +3,12 @@
 import argparse
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 from .base import paths
 from .base import system as system  # first of all: without what it asks for, nothing below works
 from .base.command import guarded, interrupt
+from .base.errors import LabError
 
 PROFILES = "smoke, quick or full; auto is full on a GPU or if its runs are at hand, else quick"
 
@@ -21,11 +23,11 @@ def says(text: str) -> Callable[[Callable], Callable]:
     return keep
 
 
-@says("Find or fetch Fashion-MNIST, verify it, and say where it is.")
+@says("Find or fetch a data set and verify it, or bring in a folder or an .npz of your own pictures.")
 def data(options) -> None:
-    from .data.loading import verify
+    from .data import loading
 
-    verify()
+    loading.verify(loading.find(_dataset(options.what, options.name)))
 
 
 @says("Train a GAN, go on with an interrupted training, or say where the finished run is.")
@@ -36,7 +38,7 @@ def train(options) -> None:
     from .report.settings import parse_settings
     from .training.runs import choose_profile, fit_or_load
 
-    settings = parse_settings(options.settings)
+    settings = _settings(parse_settings(options.settings), options.dataset)
     device = pick_device(options.device)
     profile = choose_profile(options.profile, device, **settings)
     show: Show | None = None
@@ -60,14 +62,14 @@ def study(options) -> int:
 def score(options) -> None:
     from .evaluation.scoring import score_all
 
-    score_all(options.images, options.device, options.features)
+    score_all(options.images, options.device, options.features, _dataset(options.dataset))
 
 
-@says("Train the classifier anew that scores are measured with; all scores begin anew.")
+@says("Train the classifier of a data set anew that scores are measured with; all its scores begin anew.")
 def classifier(options) -> None:
     from .evaluation.classifier import retrain
 
-    retrain()
+    retrain(_dataset(options.dataset))
 
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
@@ -78,7 +80,7 @@ def report(options) -> None:
         from .report.make import make_report
         from .report.settings import parse_settings
 
-        settings = parse_settings(options.settings)
+        settings = _settings(parse_settings(options.settings), options.dataset)
         made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
     print(f"report: {made}")
     if options.site:
@@ -91,7 +93,16 @@ def pdf(options) -> None:
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
 
-    print(f"report: {make_pdf(choose_profile(options.profile, pick_device(options.device)))}")
+    dataset = _dataset(options.dataset)
+    profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
+    print(f"report: {make_pdf(profile, dataset)}")
+
+
+@says("Examine a generator that somebody wrote, or a class of them: a page for each, a table of all.")
+def examine(options) -> int:
+    from .examine.bench import from_options
+
+    return from_options(options)
 
 
 @says("Say what is wrong on this machine, and what mends it; changes nothing.")
@@ -101,7 +112,31 @@ def doctor(options) -> int:
     return main()
 
 
-COMMANDS = (data, train, study, score, classifier, report, pdf, doctor)
+def _dataset(text: str, name: str = "") -> str:
+    """The name of the data set that ``text`` says, the default if nothing; a path is brought in first, as ``name``."""
+    from . import data
+
+    path = Path(text)
+    if text and (name or path.suffix == ".npz" or "/" in text or path.is_dir()) and text not in data.DATASETS:
+        return data.bring(path, name).name
+    return data.find(text or data.DEFAULT).name
+
+
+def _settings(settings: dict, dataset: str) -> dict:
+    """``settings``, with ``dataset`` if one is given; its name there may be a path, too.
+
+    Raises:
+        LabError: it is given twice.
+    """
+    if dataset and "dataset" in settings:
+        raise LabError(f"dataset is given twice, {dataset} and {settings['dataset']}: give it once")
+    given = dataset or settings.get("dataset")
+    if given and isinstance(given, str):
+        return settings | {"dataset": _dataset(given)}
+    return settings
+
+
+COMMANDS = (data, train, study, score, classifier, report, pdf, examine, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -113,6 +148,14 @@ def parser() -> argparse.ArgumentParser:
         text = command.__doc__
         of[command] = commands.add_parser(command.__name__, help=text, description=text)
         of[command].set_defaults(run=command)
+    of[data].add_argument(
+        "what", nargs="?", default="", help="fashion_mnist (as if left out), mnist, kmnist, emnist-letters, or a path"
+    )
+    of[data].add_argument("--name", default="", help="of your own pictures; left out: that of the folder or file")
+    for command in (train, score, classifier, report, pdf):
+        of[command].add_argument(
+            "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
+        )
     of[train].add_argument("model", help="which GAN, for instance dcgan")
     of[train].add_argument(
         "--watch",
@@ -130,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
     )
     of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _study_options(of[study])
+    _examine_options(of[examine])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
     of[score].add_argument(
         "--features",
@@ -159,12 +203,37 @@ def _study_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--list", dest="only_list", action="store_true", help="say what is done, and train nothing")
 
 
+def _examine_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "specs",
+        nargs="+",
+        metavar="submission",
+        help="file.py:Class, a .pt of TorchScript, a .onnx, an .npz, a folder of pictures, or of submissions",
+    )
+    command.add_argument(
+        "--arguments", nargs="*", default=[], metavar="name=value", help="of the class, when it is built"
+    )
+    for name, default, what in (
+        ("weights", "", "file of the class's weights: a state_dict, or a checkpoint that holds one"),
+        ("out", str(paths.BUILD / "examined"), "folder of the pages"),
+        ("csv", "", "the table, a row for each submission; left out: table.csv beside the pages"),
+        ("dims", "5,20,40,60,80", "dimensions whose grids are drawn"),
+        ("sentences", "", "a TOML file of sentences about dimensions, each to be judged"),
+    ):
+        command.add_argument(f"--{name}", default=default, help=f"{what} (default: {default or 'none'})")
+    command.add_argument("--latent", type=int, default=0, help="length of z; left out: it is found out")
+    command.add_argument(
+        "--seconds", type=float, default=120, help="that each submission's code may take (default: 120)"
+    )
+    command.add_argument("--memory", type=int, default=4096, help="MB that each may hold (default: 4096)")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what ``arguments``, or else the command line, say; the exit status. A fault is one line."""
 
     def work():
         options = parser().parse_args(arguments)
-        if options.run in (train, study, report):  # as Ctrl-C: the step is ended and what is done is kept
+        if options.run in (train, study, report, examine):  # as Ctrl-C: what is at hand is ended, what is done is kept
             signal.signal(signal.SIGTERM, interrupt)
         return options.run(options)
 

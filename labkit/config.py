@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from . import data
 from .base import doors
 from .base.errors import LabError
 from .base.files import sha256
@@ -45,9 +46,20 @@ class TrainConfig:
 
     model: str = _field("dcgan", "name", "which pair of networks", choices=GANS)
     profile: str = _field("full", "name", "the budget; decides the folder of the run", choices=PROFILES)
+    dataset: str = _field(
+        data.DEFAULT,
+        "name",
+        f"what is learned: {', '.join(data.DATASETS)}, or pictures of your own ('labkit data PATH')",
+    )
     epochs: int = _field(200, "passes over the data", "the lab shows samples at 200", 1, 100_000)
     batch: int = _field(64, "images", "our choice; BatchNorm needs at least 2", 2, 60_000)
-    examples: int = _field(60_000, "images", "all of the training set; fewer for a smoke test", 2, 60_000)
+    examples: int = _field(
+        60_000,
+        "images",
+        "in an epoch: all of the training set, fewer for a smoke test; of a smaller set, each again and again",
+        2,
+        1_000_000,
+    )
     latent_dim: int = _field(100, "numbers", "the lab's z ~ N(0, I)", 1, 4096)
     lr: float = _field(2e-4, "1", "Adam's step size for both networks, our choice", 1e-8, 1.0)
     lr_d: float = _field(
@@ -147,6 +159,8 @@ def _checked(field, value):
     meta = field.metadata
     if field.type is str:
         found = doors.text(field.name, value, meta["unit"])
+        if field.name == "dataset":
+            return data.checked_name(found)
         if meta["choices"] and found not in meta["choices"]:
             raise LabError(f"{field.name} = {found!r} is unknown: use one of {', '.join(meta['choices'])}")
         return found
@@ -165,7 +179,7 @@ def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
     """The config of ``model`` in ``profile``, with the reader's own ``changes``.
 
     Raises:
-        LabError: no such model, profile or field, or a value that its field does not take.
+        LabError: no such model, profile, data set or field, or a value that its field does not take.
     """
     for alias, name in ALIASES.items():
         if alias in changes:
@@ -183,4 +197,6 @@ def config_for(model: str, profile: str, /, **changes) -> TrainConfig:
             )
     known = isinstance(model, str) and isinstance(profile, str) and model in GANS  # else TrainConfig will say so
     own = GANS[model].recipes.get(profile, {}) if known else {}
-    return TrainConfig(**{"model": model, "profile": profile, **own, **changes})
+    size = data.find(changes.get("dataset", data.DEFAULT)).sizes["train"]
+    larger = {"examples": size} if size > TrainConfig.examples else {}
+    return TrainConfig(**{"model": model, "profile": profile, **larger, **own, **changes})

@@ -135,6 +135,18 @@ def data():
         yield from _verified(read_verified, here, f"files of Fashion-MNIST in {here[0][0].parent}")
 
 
+def own():
+    """Data sets of the reader's own."""
+    from .data.own import own_record
+
+    def look(name):
+        for split in ("train", "test"):
+            own_record(name).load(split)
+
+    names = [(path.parent.name,) for path in sorted(paths.OWN.glob("*/own.json"))]
+    yield from _verified(look, names, f"data sets of your own in {paths.OWN}")
+
+
 def classifier():
     """The classifier that ships."""
     from .evaluation.classifier import load_classifier
@@ -303,6 +315,7 @@ CHECKS = (
     packages,
     notebooks,
     data,
+    own,
     classifier,
     page,
     runs,

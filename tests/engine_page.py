@@ -10,7 +10,7 @@ import torch
 from labkit import latent
 from labkit.base import paths
 from labkit.evaluation.classifier import load_classifier
-from labkit.page import bundle
+from labkit.page import bundle, contents
 from labkit.page.export import Network, export_classifier, export_generator
 from labkit.training import runs
 
@@ -18,7 +18,8 @@ MODELS = ("vanilla", "dcgan")
 
 # What a test asks for in the page. `lab(name)` gives the entry, its weights and the engine.
 TOOLS = """
-const engine = labModules["engine.js"];
+const engine = {...labModules["weights.js"], ...labModules["engine.js"]};
+const constants = JSON.parse(document.getElementById("lab-data").textContent).search;
 async function lab(name) {
     const element = document.getElementById("lab-weights-" + name);
     const entry = JSON.parse(document.getElementById("lab-data").textContent).networks.find(n => n.weights === name);
@@ -56,7 +57,8 @@ def have_runs() -> bool:
 def embedded(*names: str) -> bundle.Embedded:
     """What a page carries for the networks ``names``."""
     entries = [{"model": name, "weights": name, "layers": network(name).layers} for name in names]
-    return bundle.embed({"format": 1, "networks": entries}, {name: network(name) for name in names}, "engine.js")
+    parts = {"format": 1, "networks": entries, "search": contents.SEARCH}
+    return bundle.embed(parts, {name: network(name) for name in names}, "networks.js")
 
 
 def write_page(folder: Path, *names: str, tail: str = "", damage: str = "") -> Path:

@@ -20,6 +20,7 @@ from functools import partial
 
 import torch
 
+from .. import data
 from ..base import paths
 from ..base.files import write_atomic
 from ..gans.losses import NonSaturating
@@ -234,8 +235,11 @@ class Verdict:
 def judge(within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]] | None = None) -> list[Verdict]:
     """All verdicts: of ``runs`` where at least two can answer, else of the one run of each network in ``within``.
 
-    Both by the network's name, vanilla and dcgan; ``runs`` are paired by their seeds.
+    Both by the network's name, vanilla and dcgan; ``runs`` are paired by their seeds. Where the run at hand was trained
+    on another data set, no run of garments answers for it.
     """
+    if any(evidence.config.dataset != data.DEFAULT for evidence in within.values()):
+        runs = None
     return [_judged(claim, within, runs or {}) for claim in CLAIMS]
 
 
@@ -263,6 +267,8 @@ def _row(claim: Claim) -> Callable[..., Verdict]:
 def _untested(claim: Claim, networks: Networks) -> str:
     """Why runs cannot answer; nothing if they can."""
     trained, losses = min(e.epochs for e in networks), {e.config.loss for e in networks}
+    if of_others := [e.config.dataset for e in networks if e.config.dataset != data.DEFAULT]:
+        return f"it is about {data.FASHION_MNIST.title}, and this is {data.find(of_others[0]).title}"
     if claim.kind == "steps" and losses != {NonSaturating.name}:  # thresholds are made for the original's loss
         return f"another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
     if trained < claim.epochs:

@@ -160,14 +160,14 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Eff
 
     Measured once and kept in the run's folder.
     """
-    with contextlib.suppress(LookupError, TypeError):
+    with contextlib.suppress(LookupError, TypeError, LabError):  # no classifier yet, of another data set
         return cached_directions(run)
     axes = effects.effects_of(run, device)
     null = Effects(axes.null.unsqueeze(1), axes.null_entering.unsqueeze(1), axes.null_sweeps)
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     units, bases = torch.stack(list(found.values())), effects.BASES[run.config.profile]
-    reference = load_reference(OF_PROFILE[run.config.profile], device)
+    reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
     measured = effects.compare(effects.edit_effects(g, units, reference, latent_dim, bases), null, axes.pairs)
     vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
     tensors = {key: value.float() for key, value in (vars(measured) | vectors).items()}
@@ -188,7 +188,7 @@ def _identity(run: Run) -> tuple:
         VERSION,
         effects.VERSION,
         run.generator_sha256,
-        load_classifier()[1]["sha256"],
+        load_classifier(dataset=run.config.dataset, train=False)[1]["sha256"],
         effects.BASES[run.config.profile],
     )
 

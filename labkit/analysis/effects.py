@@ -41,7 +41,13 @@ class Effects:
 
 @own_torch()
 def edit_effects(
-    g: nn.Module, directions: Tensor, reference: Reference, latent_dim: int, bases: int = 1000, seed: int = 0
+    g: nn.Module,
+    directions: Tensor,
+    reference: Reference,
+    latent_dim: int,
+    bases: int = 1000,
+    seed: int = 0,
+    walk: bool = True,
 ) -> Effects:
     """Edit base vectors along every row of ``directions`` (k, latent_dim), to either end of `LAB_VALUES`, and measure.
 
@@ -54,7 +60,7 @@ def edit_effects(
 
     A sweep walks from end to end in `STEPS`: straightness is the distance of the ends over the length of the way, in
     features; monotonicity the share of steps that go towards the end; largest step its share of the way; crossings how
-    often the class changes. One vector in twenty walks.
+    often the class changes. One vector in twenty walks; without ``walk`` none does, and all four are nan.
 
     Raises:
         LabError: directions of another length or without one, or fewer than one base vector.
@@ -74,7 +80,8 @@ def edit_effects(
             broken, entered = weights * torch.stack([1 - is_in, is_in])
             change.append(torch.cat([attributes[1] - attributes[0], torch.stack([moved, flipped, broken], 1)], 1))
             entering.append(entered)
-            sweeps.append(_sweep(g, z[: max(3, bases // 20)], direction, reference))
+            walked = _sweep(g, z[: max(3, bases // 20)], direction, reference) if walk else None
+            sweeps.append(torch.full((len(SWEEPS),), torch.nan) if walked is None else walked)
             bar.update()
     return Effects(torch.stack(change), torch.stack(entering), torch.stack(sweeps))
 
@@ -194,12 +201,12 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
 @own_torch()
 def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
-    card, bases = load_classifier()[1], BASES[run.config.profile]
+    card, bases = load_classifier(dataset=run.config.dataset)[1], BASES[run.config.profile]
     identity = (VERSION, run.generator_sha256, card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):
         return EffectTable(**cache.load(run.folder, "atlas", identity))
     d, g = run.config.latent_dim, run.generator(device)
-    reference = load_reference(OF_PROFILE[run.config.profile], device)
+    reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
     effects, null = (
         edit_effects(g, directions, reference, d, bases)
         for directions in (torch.eye(d), latent.random_directions(NULL, d, 77))
@@ -209,9 +216,9 @@ def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     return found
 
 
-def redundancy() -> str:
+def redundancy(dataset: str = data.DEFAULT) -> str:
     """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
-    measured = torch.cat([pictures.measure(part) for part in data.load("test")[0].split(1000)])
+    measured = torch.cat([pictures.measure(part) for part in data.load("test", dataset=dataset)[0].split(1000)])
     rank, names = pictures.independent(measured)
     return (
         f"The {measured.shape[1]} attributes are as good as {rank:.1f} independent ones on real images (effective rank "

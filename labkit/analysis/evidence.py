@@ -7,6 +7,7 @@ for `claims.judge` to say, from several. Where the evidence brings no interval o
 drawn anew `RESAMPLES` times, with replacement (the bootstrap, Efron 1979).
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -181,9 +182,14 @@ def over_parts(measure: Callable[..., Tensor], sets: list[list[Tensor]], id: str
     return Estimate(value, lambda: drawn(measure, [list(map(parts, group)) for group in sets], id, ordered=True))
 
 
+def spread(values: Tensor, dim: int = 0) -> Tensor:
+    """Standard deviation of ``values`` along ``dim``; of one or none it is nan, without a warning of torch's."""
+    return values.std(dim) if values.shape[dim] > 1 and len(values) else values.mean(dim) * math.nan
+
+
 def swing(loss: Tensor) -> Tensor:
     """Standard deviation within each block of `BLOCK` steps, (blocks,)."""
-    return short_blocks(loss).std(1)
+    return spread(short_blocks(loss), 1)
 
 
 def settling(id: str, evidence: Evidence) -> Estimate:
@@ -203,7 +209,7 @@ def settling(id: str, evidence: Evidence) -> Estimate:
 
 def fluctuation(d: Tensor, g: Tensor) -> Tensor:
     """Standard deviation of D's loss over all steps, over that of G's: what the spread of the drawn curves shows."""
-    return d.std() / g.std()
+    return spread(d.flatten()) / spread(g.flatten())
 
 
 def fluctuations(evidence: Evidence) -> dict[str, float]:
@@ -368,7 +374,7 @@ def inequality(effects: EffectTable, dims: Tensor, null: Tensor, names: Sequence
     """How much the sizes of effects vary over dimensions, over the same of random directions; mean of ``names``."""
     at = [NAMES.index(name) for name in names]
     sizes, of_null = effects.mean[dims][:, at].abs(), effects.null[null][:, at].abs()
-    return (sizes.std(0) / of_null.std(0).clamp(min=1e-9)).mean()
+    return (spread(sizes) / spread(of_null).clamp(min=1e-9)).mean()
 
 
 # ----- single dimensions: the interval over base vectors comes with the effects

@@ -33,7 +33,7 @@ class Inversion:
     nearest: Tensor  # (n,): that of the nearest of the training garments
     own: Tensor  # (c,): of pictures of the network itself, found by the same search
     noise: Tensor  # (c,): of test garments whose pixels were shuffled, found by the same search
-    pictures: Tensor  # uint8 (10, 28, 28): what was found for the first of each class
+    pictures: Tensor  # uint8 (classes, 28, 28): what was found for the first of each class
 
     @property
     def missed(self) -> Tensor:
@@ -41,10 +41,15 @@ class Inversion:
         return (self.rms > self.nearest).float()
 
 
-def garments(per_class: int) -> Tensor:
-    """The first ``per_class`` test garments of each class, (10 * per_class, 1, 28, 28), class by class."""
-    images, labels = data.load("test")
-    return to_unit(torch.cat([images[labels == k][:per_class] for k in range(10)]))
+def garments(per_class: int, dataset: str = data.DEFAULT) -> Tensor:
+    """The first ``per_class`` test images of each class, (classes * per_class, 1, 28, 28), class by class."""
+    images, labels = data.load("test", dataset=dataset)
+    return to_unit(torch.cat([images[labels == k][:per_class] for k in range(len(data.find(dataset).classes))]))
+
+
+def of_each(profile: str, dataset: str = data.DEFAULT) -> int:
+    """How many test images of each class are looked for: `PER_CLASS`, or as many as the smallest class has."""
+    return min(PER_CLASS[profile], int(data.load("test", dataset=dataset)[1].bincount().min()))
 
 
 def shuffled(images: Tensor) -> Tensor:
@@ -57,18 +62,19 @@ def shuffled(images: Tensor) -> Tensor:
 @own_torch()
 def inversion_of(run: Run, device: str = "cpu") -> Inversion:
     """Test garments looked for in a run's generator; done once and kept in the run's folder."""
-    per_class, steps, d = PER_CLASS[run.config.profile], STEPS[run.config.profile], run.config.latent_dim
+    profile, dataset, d = run.config.profile, run.config.dataset, run.config.latent_dim
+    per_class, steps = of_each(profile, dataset), STEPS[profile]
     method = (latent.STARTS, latent.KEPT, latent.RATE, latent.BETA1, latent.BETA2, latent.LONGEST)
     identity = (VERSION, run.generator_sha256, per_class, steps, *method)
     with contextlib.suppress(LookupError, TypeError):
         return Inversion(**cache.load(run.folder, "inversion", identity))
-    g, real = run.generator(device), garments(per_class)
+    g, real = run.generator(device), garments(per_class, dataset)
     few = real[:: max(5, len(real) // 20)]  # two of each class, if there are as many
     sought = {"own": latent.sample(g, latent.latents(len(few), d, 600)), "noise": shuffled(few)}
     search = partial(latent.invert, g, steps=steps, latent_dim=d, signed=True)
     found = search(real)
     rms = {name: search(images).rms for name, images in sought.items()}
-    nearest = pictures.nearest(real, to_unit(data.load("train")[0]), signed=True)[1]
+    nearest = pictures.nearest(real, to_unit(data.load("train", dataset=dataset)[0]), signed=True)[1]
     result = Inversion(found.rms, nearest, **rms, pictures=pictures.levels(found.images[::per_class], signed=True))
     cache.save(run.folder, "inversion", identity, vars(result))
     return result
@@ -85,5 +91,5 @@ def missed_more(one: Inversion, other: Inversion) -> tuple[float, float, float]:
 
 
 def missed_classes(result: Inversion) -> Tensor:
-    """The share of missed garments in each class, (10,)."""
-    return result.missed.view(10, -1).mean(1)
+    """The share of missed garments in each class, (classes,)."""
+    return result.missed.view(len(result.pictures), -1).mean(1)

@@ -11,6 +11,7 @@ def _folder(variable: str, default: Path) -> Path:
 
 ROOT = Path(__file__).resolve().parents[2]  # the project: notebooks/, data/, figures/, build/
 DATA = _folder("LABKIT_DATA", ROOT / "data")  # the files of the data sets
+OWN = _folder("LABKIT_OWN", ROOT / "data/own")  # the reader's own pictures, and classifiers that were trained here
 RUNS = _folder("LABKIT_RUNS", ROOT / "data/runs")  # trained runs
 STUDIES = _folder("LABKIT_STUDIES", ROOT / "data/studies")  # records of studies, and what workers keep meanwhile
 FIGURES = ROOT / "figures"  # those of a report, by profile

@@ -30,6 +30,8 @@ FASHION_MNIST = register(
         },
         images_sha256="2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
         mirror=_mirror,
+        noun="garment",
+        mirrored=True,
         package="dataset-fashion-mnist",
         system="fashion-mnist",
         folders=("FashionMNIST/raw", "raw"),  # of torchvision

@@ -5,7 +5,9 @@ The content of every file is verified by SHA-256 on every load, whatever the sou
 
 import contextlib
 import errno
+import functools
 import gzip
+import hashlib
 import io
 import math
 import os
@@ -28,7 +30,8 @@ from ..base.errors import LabError
 from ..base.files import exclusive, part_of, sha256, sweep
 from ..base.machine import progress
 from .fashion_mnist import FASHION_MNIST
-from .registry import Dataset
+from .own import Own, checked_name, own_record
+from .registry import DATASETS, Dataset
 
 SYSTEM = Path("/usr/share/datasets")  # where Debian's packages of data sets put them
 TIMEOUT = 20  # seconds without a byte before a download is given up
@@ -40,18 +43,53 @@ def load(
     split: str = "train",
     device: str = "cpu",
     folder: Path | None = None,
-    dataset: Dataset = FASHION_MNIST,
+    dataset: Dataset | str = FASHION_MNIST,
 ) -> tuple[Tensor, Tensor]:
     """Images, uint8 (n, 28, 28), and labels, uint8 (n,), of ``split`` ("train" or "test"), fetched if need be.
 
+    ``dataset`` is a record, or the name of one, the reader's own among them (`own`).
+
     Raises:
-        LabError: a file is damaged, or is nowhere and cannot be fetched.
+        LabError: a file is damaged, or is nowhere and cannot be fetched; there is no such data set.
     """
+    dataset = find(dataset) if isinstance(dataset, str) else dataset
     if split not in dataset.splits:
         raise LabError(f"split = {split!r} is unknown: use {' or '.join(dataset.splits)}")
-    folder = ensure(folder or paths.DATA, dataset)
-    images, labels = (parse_idx(_content(folder, name, dataset), name, dataset.shape) for name in dataset.splits[split])
+    if isinstance(dataset, Own):
+        images, labels = dataset.load(split)
+    else:
+        folder = ensure(folder or paths.DATA, dataset)
+        images, labels = (
+            parse_idx(_content(folder, name, dataset), name, dataset.shape) for name in dataset.splits[split]
+        )
+        images = images.transpose(1, 2).contiguous() if dataset.transposed else images
+        labels = labels - dataset.lowest
     return images.to(device), labels.to(device)
+
+
+def find(name: str) -> Dataset:
+    """The record of the data set ``name``, one of `DATASETS` or the reader's own; a hyphen is as good as a _.
+
+    Raises:
+        LabError: there is none.
+    """
+    name = checked_name(name)
+    return DATASETS[name] if name in DATASETS else own_record(name)
+
+
+@functools.cache
+def _digest(name: str) -> str:
+    return sha256(load("train", dataset=DATASETS[name])[0].numpy().tobytes())
+
+
+def images_sha256(name: str) -> str:
+    """The digest of the training images of the data set ``name``, by which a run on them is known.
+
+    Raises:
+        LabError: see `load`.
+    """
+    dataset = find(name)
+    return dataset.images_sha256 or _digest(dataset.name)
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -61,6 +99,8 @@ def to_unit(images: Tensor) -> Tensor:
 
 def read_verified(path: Path, digest: str, largest: int = FASHION_MNIST.largest) -> bytes:
     """The content of ``path``, decompressed if it is gzip, provided that its SHA-256 is ``digest``.
+
+    A ``digest`` that begins with "md5:" is that of the file itself, which then has to be gzip.
 
     Raises:
         LabError: it cannot be read, is damaged, or is a sound file of other pictures; the line says which.
@@ -75,14 +115,16 @@ def read_verified(path: Path, digest: str, largest: int = FASHION_MNIST.largest)
             + ("see to the disk" if may else "give yourself the right to read it, with chmod")
             + ", or name another folder in the environment variable LABKIT_DATA"
         ) from None
-    packed = content.startswith(b"\x1f\x8b")
+    packed, archive = content.startswith(b"\x1f\x8b"), hashlib.md5(content, usedforsecurity=False).hexdigest()
     try:
         content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1) if packed else content
     except (OSError, EOFError, zlib.error) as error:
         raise LabError(f"{path} is damaged ({error}): {_remedy(path, 'delete it')}") from None
-    if sha256(content) == digest:
+    if digest in (sha256(content), f"md5:{archive}"):
         return content
     fault = f"sha256 {sha256(content)[:12]}…, expected {digest[:12]}…"
+    if digest.startswith("md5:"):
+        fault = f"md5 of the file {archive[:12]}…, expected {digest[4:16]}…; only the .gz as it is published is known"
     if not (shape := _idx_shape(content)):
         raise LabError(f"{path} is damaged ({fault}): {_remedy(path, 'delete it')}")
     size = " x ".join(map(str, shape))
@@ -139,8 +181,11 @@ def locate(folder: Path, name: str, dataset: Dataset = FASHION_MNIST) -> Path | 
     """
     dotted = name.replace("-idx", ".idx")
     here = [f"{name}.gz", name, f"{dotted}.gz", dotted]
-    candidates = [place / one for place in (folder, *(folder / below for below in dataset.folders)) for one in here]
-    return next((path for path in (*candidates, SYSTEM / dataset.system / f"{name}.gz") if _is_there(path)), None)
+    places = [folder / below for below in (dataset.place, *dataset.folders)]
+    candidates = [place / one for place in places for one in here]
+    if dataset.system:
+        candidates.append(SYSTEM / dataset.system / f"{name}.gz")
+    return next((path for path in candidates if _is_there(path)), None)
 
 
 def _is_there(path: Path) -> bool:
@@ -173,34 +218,36 @@ def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
     Raises:
         LabError: no source works; the line says why for each, and what to do without a network.
     """
-    sweep(folder)
+    if isinstance(dataset, Own):
+        return dataset.folder
+    sweep(folder / dataset.place)
     if not _missing(folder, dataset):
         return folder
-    with exclusive(folder):
+    with exclusive(folder / dataset.place):
         return _fetch(folder, dataset)
 
 
 def _fetch(folder: Path, dataset: Dataset) -> Path:
     """The work of `ensure`, in a folder where nobody else fetches."""
-    reasons = []
-    for part in folder.glob("*.gz.part"):  # of an older labkit
+    reasons, place = [], folder / dataset.place
+    for part in place.glob("*.gz.part"):  # of an older labkit
         part.unlink(missing_ok=True)
     for source in (_from_mirror, _from_debian):
         missing = _missing(folder, dataset)
         if not missing:
             return folder
         try:
-            with contextlib.closing(source(missing, folder, dataset)) as parts:
+            with contextlib.closing(source(missing, place, dataset)) as parts:
                 for name, path in parts:
                     read_verified(path, dataset.digests[name], dataset.largest)
-                    os.replace(path, folder / f"{name}.gz")
+                    os.replace(path, place / f"{name}.gz")
         except (LabError, OSError, ValueError, HTTPException, subprocess.SubprocessError) as error:
             reasons.append(f"{source.__doc__}: {error}")
     if missing := _missing(folder, dataset):
         raise LabError(
-            f"{missing[0]}.gz is not in {folder} and could not be fetched ({'; '.join(reasons)}):"
-            f" without a network, put the {len(dataset.digests)} .gz files of {dataset.title} there,"
-            " or name their folder in the environment variable LABKIT_DATA"
+            f"{missing[0]}.gz is not in {place} and could not be fetched ({'; '.join(reasons)}):"
+            f" without a network, put the {len(dataset.digests)} .gz files of {dataset.title} there, or name"
+            f" {'the folder above it' if dataset.place else 'their folder'} in the environment variable LABKIT_DATA"
         )
     return folder
 
@@ -260,7 +307,11 @@ def _run(command: list[str], folder: str) -> None:
 
 def verify(dataset: Dataset = FASHION_MNIST) -> None:
     """Fetch what is missing, and say where the verified files are."""
+    if isinstance(dataset, Own):
+        print(f"ok  {dataset.folder}  {dataset.source}, {dataset.counted}")
+        return
     folder = ensure(paths.DATA, dataset)
     for name, digest in dataset.digests.items():
         _content(folder, name, dataset)
-        print(f"ok  {locate(folder, name, dataset)}  sha256 of the content {digest[:12]}…")
+        what = "md5 of the file" if digest.startswith("md5:") else "sha256 of the content"
+        print(f"ok  {locate(folder, name, dataset)}  {what} {digest.removeprefix('md5:')[:12]}…")

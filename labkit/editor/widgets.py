@@ -12,10 +12,9 @@ import torch
 from IPython.display import Javascript
 from traitlets import TraitError
 
-from .. import latent
+from .. import data, latent
 from ..base import paths
 from ..base.errors import LabError
-from ..data import CLASSES
 from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
 from ..gans import GANS
@@ -51,10 +50,8 @@ class LatentExplorer(Editor):
         device: str = "auto",
     ):
         self.view, self._syncing = None, False
-        try:
-            self.classifier: Classifier | None = load_classifier()[0]
-        except LabError:  # the editor does without the classes
-            self.classifier = None
+        self.classifier: Classifier | None = None
+        self.classes: tuple[str, ...] = ()
         super().__init__(run, dims, seed, device)
         if LatentExplorer._live:
             LatentExplorer._live.close()
@@ -68,6 +65,16 @@ class LatentExplorer(Editor):
         if self.view:
             view, self.view = self.view, None
             _close(view)
+
+    def _open(self, run, found, descriptions) -> None:
+        """As `session.Editor`; and name the pictures as the classifier of the run's data set does, if there is one."""
+        if self.run is None or run.config.dataset != self.run.config.dataset:
+            try:
+                self.classifier = load_classifier(dataset=run.config.dataset, train=False)[0]
+                self.classes = data.find(run.config.dataset).classes
+            except LabError:  # the editor does without the classes
+                self.classifier = None
+        super()._open(run, found, descriptions)
 
     def refresh(self) -> None:
         """Bring page and state together: picture, measures, sliders, status line."""
@@ -292,7 +299,9 @@ class LatentExplorer(Editor):
         ]
         if self.classifier:
             chance, seen = self.classifier.measure(edited, signed=True)[1].max(1)
-            lines.append(("seen as", [(f"{CLASSES[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)]))
+            lines.append(
+                ("seen as", [(f"{self.classes[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)])
+            )
         cells = []
         for i, (name, values) in enumerate(lines):
             cells.append(f'<span class="name">{name}</span>')

@@ -56,7 +56,8 @@ def name_of_world(folder: Path) -> str:
 def label(folder: Path) -> str:
     """What the list of networks shows for ``folder``."""
     *_, first, second, name = folder.parts
-    name += " (other pictures)" * _of_other_pictures(folder)
+    if _of_other_pictures(folder):
+        name += f" ({runs.dataset_of(folder) or 'other pictures'})"
     return f"{first}, {name}" if folder.is_relative_to(paths.RUNS) else f"{first}: {second}, {name}"
 
 

@@ -31,7 +31,7 @@ NEAR = (
 COPIES = 0.01  # memorisation: a larger share of copies
 OF_FEW = 0.5  # the same, if the pictures are few ones again and again: one of them may be near by chance
 STRETCH = 100  # steps that D must have won
-WON = 0.01  # D has won: its typical mean answer to pictures of G is below this; of all runs that ship it is above 0.05
+WON = 0.02  # D has won: its typical mean answer to pictures of G is below this; of all runs that ship it is above 0.05
 SCORES = ("frechet", "precision", "recall", "coverage", "dropped_classes", "copying")
 RECORDED = (*SCORES, "neighbour_ratio", "copies", "crowding", "images")
 
@@ -53,7 +53,7 @@ class Monitor:
         """Draw and score the state, if it is its turn, and sound the alarm if need be."""
         if state.epoch % -(-state.config.epochs // CHECKS) and state.epoch != state.config.epochs:
             return
-        self.reference = self.reference or load_reference(self.images, self.device)
+        self.reference = self.reference or load_reference(self.images, self.device, state.config.dataset)
         found = check(state, self.reference)
         earlier = [row for row in read(folder / "scores.json") if row["epoch"] < state.epoch]
         curve = [row for row in earlier if row.get("images") == found["images"]] + [found]  # others are not comparable
@@ -83,11 +83,16 @@ def check(state: TrainState, reference: scoring.Reference) -> dict[str, float]:
     """Scores of what the state's generator draws now, as many images as the reference has."""
     n = len(reference.real)
     images = latent.sample(trained_generator(state, n=1000), latent.latents(n, state.config.latent_dim, 2000))
+    return {"epoch": state.epoch, **look(images, reference)}
+
+
+def look(images: Tensor, reference: scoring.Reference) -> dict[str, float]:
+    """The scores `RECORDED` of ``images``, (n, 1, 28, 28) in [-1, 1], as many as the reference has."""
     sample = scoring.take(images, reference, signed=True)
-    scores = {**scoring.measures(sample, only=SCORES), **copies(sample), "images": n}
+    scores = {**scoring.measures(sample, only=SCORES), **copies(sample), "images": len(images)}
     crowding = metrics.radii(sample.features, (3,)).median() / reference.radii[0].median()
     scores["crowding"] = crowding.item()
-    return {"epoch": state.epoch, **{name: scores[name] for name in RECORDED}}
+    return {name: scores[name] for name in RECORDED}
 
 
 def copies(sample: scoring.Sample) -> dict[str, float]:
@@ -99,7 +104,7 @@ def copies(sample: scoring.Sample) -> dict[str, float]:
     to unseen images; the C_T test (the score "copying") does not, takes pictures that are plainer than real ones for
     copies and a few copies among poor pictures for none, and is therefore shown beside the alarm but does not sound it.
     """
-    unseen, reference = scoring.pixel_space().test, sample.reference
+    unseen, reference = scoring.pixel_space(sample.reference.dataset).test, sample.reference
     near = metrics.nearest_distances(sample.pixels, reference.training)
     far = metrics.nearest_distances(sample.pixels, unseen)
     usual = reference.to_training.mean() / metrics.nearest_distances(reference.pixels, unseen, others=True).mean()

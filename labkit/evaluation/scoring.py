@@ -68,11 +68,15 @@ class PixelSpace:
         return (images.flatten(1) - self.mean) @ self.axes
 
 
+def pixel_space(dataset: str = data.DEFAULT) -> PixelSpace:
+    """The space of a data set, from its images, once in a process: seconds."""
+    return _pixel_space(dataset, data.images_sha256(dataset))
+
+
 @functools.cache
 @own_torch()
-def pixel_space() -> PixelSpace:
-    """The space, from the data, once in a process: seconds."""
-    train, test = data.load("train")[0], data.load("test")[0]
+def _pixel_space(dataset: str, images_sha256: str) -> PixelSpace:
+    train, test = (data.load(split, dataset=dataset)[0] for split in ("train", "test"))
     mean, axes = principal_axes(train, COMPONENTS)
     empty = torch.empty(0, COMPONENTS)
     space = PixelSpace((mean / 127.5 - 1).float(), axes.float(), empty, empty)
@@ -105,11 +109,12 @@ class Reference:
     reach: float  # farther than this from the nearest test image are 1 % of the floor, by features
     width: float  # median distance between two test images, by features
     width_pixels: float  # the same, by pixels
+    dataset: str = data.DEFAULT
 
     @property
     def histogram(self) -> Tensor:
-        """Shares of the classes, (10,)."""
-        return self.classes.bincount(minlength=10) / len(self.classes)
+        """Shares of the classes, (classes,)."""
+        return self.classes.bincount(minlength=self.classifier.classifier.out_features) / len(self.classes)
 
     def part(self, index: Tensor) -> "Reference":
         """The reference with those of its test images and of `seen` that ``index`` lists; the widths stay."""
@@ -120,21 +125,29 @@ class Reference:
         return dataclasses.replace(self, radii=radii(parts["features"], (3, 5)), **parts)
 
 
+def most_scored(n: int, dataset: str = data.DEFAULT) -> int:
+    """How many of ``n`` images can be scored: there must be as many test images, and twice as many to train on."""
+    sizes = data.find(dataset).sizes
+    return min(n, sizes["test"], sizes["train"] // 2)
+
+
 @own_torch()
-def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
-    """The reference for ``n`` images, 100 to 10,000.
+def load_reference(n: int = IMAGES, device: str = "cpu", dataset: str = data.DEFAULT) -> Reference:
+    """The reference for ``n`` images of ``dataset``, 100 to 10,000; of a small one for `most_scored`.
 
     Raises:
         LabError: a number that is none of these.
     """
     n, device = doors.whole("n", n, 100, IMAGES, "images, for a score"), pick_device(device)
-    classifier, card = load_classifier()
+    classifier, card = load_classifier(dataset=dataset)
+    images, test, n = *(data.load(split, dataset=dataset)[0] for split in ("train", "test")), most_scored(n, dataset)
     with seeded("reference"):
-        mine = torch.randperm(IMAGES)[:n]
-        train = torch.randperm(60_000)
-    near, away, rest = train[:n], train[IMAGES : IMAGES + n], torch.cat([train[:IMAGES], train[IMAGES + n :]])
-    images, space = data.load("train")[0], pixel_space()
-    real, seen, floor = to_unit(data.load("test")[0][mine]), to_unit(images[near]), to_unit(images[away])
+        mine = torch.randperm(min(IMAGES, len(test)))[:n]
+        train = torch.randperm(len(images))
+    half = min(IMAGES, len(images) // 2)
+    near, away, rest = train[:n], train[half : half + n], torch.cat([train[:half], train[half + n :]])
+    space = pixel_space(dataset)
+    real, seen, floor = to_unit(test[mine]), to_unit(images[near]), to_unit(images[away])
     features, probabilities = classifier.to(device).measure(real, signed=True)
     to_real = nearest_distances(classifier.measure(floor, signed=True)[0], features)
     pixels, training = space.test[mine], space.train[rest]
@@ -155,6 +168,7 @@ def load_reference(n: int = IMAGES, device: str = "cpu") -> Reference:
         reach=to_real.quantile(0.99).item(),
         width=median_distance(features),
         width_pixels=median_distance(pixels),
+        dataset=dataset,
     )
 
 
@@ -164,7 +178,7 @@ class Sample:
 
     images: Tensor  # (n, 1, 28, 28) in [-1, 1], on the CPU
     features: Tensor  # (n, 128)
-    probabilities: Tensor  # (n, 10) of the classes
+    probabilities: Tensor  # (n, classes)
     pixels: Tensor  # (n, 64), in `pixel_space`
     reference: Reference  # of as many images
     seed: int  # of the evaluation, for a score that draws
@@ -288,7 +302,8 @@ def take(images: Tensor, reference: Reference, seed: int = 0, signed: bool = Fal
     if len(images) != len(reference.real):
         raise LabError(f"{len(images)} images against {len(reference.real)} real ones: give as many")
     features, probabilities = reference.classifier.measure(images, signed=True)
-    return Sample(images, features, probabilities, pixel_space().features(images), reference, seed)
+    pixels = pixel_space(reference.dataset).features(images)
+    return Sample(images, features, probabilities, pixels, reference, seed)
 
 
 @own_torch()
@@ -345,13 +360,17 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0, sig
 
 
 @own_torch()
-def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> dict[str, dict[str, dict]]:
+def score_runs(
+    found: list[runs.Run], n: int = IMAGES, device: str = "cpu", dataset: str = data.DEFAULT
+) -> dict[str, dict[str, dict]]:
     """Every score with its interval (`score_with_interval`): its value "mean", "low", "high", and the number "n".
 
     For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
     generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The latent
-    vectors are those of evaluation seed 0.
+    vectors are those of evaluation seed 0. All are of ``dataset``; of a small one fewer are scored (`most_scored`).
     """
+    n = most_scored(n, dataset)
+    pictures_of = () if dataset == data.DEFAULT else (data.images_sha256(dataset),)
     wanted: list[tuple[str, Path, str, runs.Run | None]] = [
         ("floor", paths.MEASURED, "training images", None),
         ("ceiling", paths.MEASURED, "noise", None),
@@ -359,11 +378,11 @@ def score_runs(found: list[runs.Run], n: int = IMAGES, device: str = "cpu") -> d
     wanted += [(run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.generator_sha256, run) for run in found]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
-        identity = VERSION, load_classifier()[1]["sha256"], n, of
+        identity = VERSION, load_classifier(dataset=dataset)[1]["sha256"], n, of, *pictures_of
         try:
             scores = _kept([folder] if run else [folder, paths.GIVEN], identity)
         except LookupError:
-            reference = reference or load_reference(n, device)
+            reference = reference or load_reference(max(n, 100), device, dataset)
             print(f"scores of {name}", flush=True)
             scores = score_with_interval(_images_of(name, run, reference, device), reference, signed=True)
             cache.save(folder, "scores", identity, scores)
@@ -412,7 +431,7 @@ def table(rows: dict[str, dict[str, dict]]) -> str:
     return "\n".join(lines)
 
 
-def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
+def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES, dataset: str = data.DEFAULT) -> float:
     """The usual FID (Heusel et al. 2017), in the features of a network trained on photographs.
 
     ``n`` samples against ``n`` test images, at most 10,000: roughly the protocol of Lucic et al. 2018. Needs the
@@ -432,7 +451,9 @@ def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
             "'pip install torch-fidelity', and run once with internet"
         ) from None
     for real, z in zip(
-        data.load("test")[0][:n].split(100), latent.latents(n, latent_dim, 1000).split(100), strict=False
+        data.load("test", dataset=dataset)[0][:n].split(100),
+        latent.latents(n, latent_dim, 1000).split(100),
+        strict=False,
     ):
         fake = ((latent.sample(g, z) + 1) * 127.5).round().to(torch.uint8)
         metric.update(real.unsqueeze(1).expand(-1, 3, -1, -1), real=True)
@@ -440,8 +461,12 @@ def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES) -> float:
     return metric.compute().item()
 
 
-def score_all(images: int = IMAGES, device: str = "auto", features: str = "classifier") -> None:
-    """Measure every finished run with ``images`` images of each kind, print the table and write build/scores.json.
+def score_all(
+    images: int = IMAGES, device: str = "auto", features: str = "classifier", dataset: str = data.DEFAULT
+) -> None:
+    """Measure every finished run on ``dataset`` with ``images`` images of each kind, and print the table.
+
+    It is written to build/scores.json, that of another data set than the default to build/scores-<name>.json.
 
     ``device`` is auto, cpu or cuda, ``features`` one of `FEATURES`: inception gives the usual FID alone.
 
@@ -450,23 +475,28 @@ def score_all(images: int = IMAGES, device: str = "auto", features: str = "class
     """
     if features not in FEATURES:
         raise LabError(f"features = {features!r} is unknown: use one of {', '.join(FEATURES)}")
-    garments = runs.finished(garments=True)
+    record, mine = data.find(dataset), runs.finished(dataset=dataset)
     for other in runs.finished():
-        if other not in garments:
-            print(f"{other.relative_to(paths.RUNS)} is left out: it was trained on other pictures, and no garments")
-    found = [runs.load_run(folder) for folder in garments]
+        if other not in mine:
+            print(
+                f"{other.relative_to(paths.RUNS)} is left out: it was trained on other pictures, and no {record.noun}s"
+            )
+    found = [runs.load_run(folder) for folder in mine]
     if not found:
-        raise LabError(f"{paths.RUNS} holds no finished run: train one first, with 'make report'")
+        of = "" if record.plain else f" on {record.title}"
+        raise LabError(f"{paths.RUNS} holds no finished run{of}: train one first, with 'make report'")
     if features == "inception":
         for run in found:
-            distance = inception_distance(run.generator(), run.config.latent_dim, images)
+            distance = inception_distance(run.generator(), run.config.latent_dim, images, record.name)
             print(f"{run.folder.relative_to(paths.RUNS)}: Inception FID {distance:.2f} ({images:,} samples, test set)")
         print(
             "Roughly the protocol of Lucic et al. 2018, whose best NS GAN has 26.5 (deviation 1.6). "
             "Not to be compared with the classifier's distances."
         )
         return
-    rows, card, book = score_runs(found, images, pick_device(device)), load_classifier()[1], paths.BUILD / "scores.json"
+    rows = score_runs(found, images, pick_device(device), record.name)
+    card, images = load_classifier(dataset=record.name)[1], most_scored(images, record.name)
+    book = paths.BUILD / ("scores.json" if record.plain else f"scores-{record.name}.json")
     kept = {"version": VERSION, "classifier": card, "images": images, "rows": rows}
     write_atomic(book, json.dumps(kept, indent=1).encode())
     print(

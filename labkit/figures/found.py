@@ -21,15 +21,16 @@ COLOURS = (ORANGE, BLUE)
     "of each class that was missed: a training garment is nearer than what was found.",
 )
 def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> Figure:
-    """Figure 25: ``real`` (10, 1, 28, 28), the first of each class, beside what was found of it in each network."""
-    figure = Figure(figsize=(11.5, 5.2))
+    """Figure 25: ``real`` (k, 1, 28, 28), the first of each class, beside what was found of it in each network."""
+    more = max(0, len(classes) - 10)
+    figure = Figure(figsize=(11.5 + 0.5 * more, 5.2 + 0.12 * more))
     sheets, charts = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.75, 1])[0]
     axes = sheets.subplots(1 + len(networks), 1, height_ratios=[1, *[2.07] * len(networks)])
     show_images(axes[0], real.transpose(0, 1), ["real"], top=classes)
     for ax, (name, result) in zip(axes[1:], networks.items(), strict=True):
-        made = to_unit(result.pictures)  # (10, 1, 28, 28)
+        made = to_unit(result.pictures)  # (k, 1, 28, 28)
         error = (made - real).abs() - 1  # no error is black, as much as can be (255 grey levels) white
-        rms = [f"{value:.0f}" for value in result.rms[:: len(result.rms) // 10]]
+        rms = [f"{value:.0f}" for value in result.rms[:: len(result.rms) // len(real)]]
         show_images(ax, stack([made[:, 0], error[:, 0]]), [f"{name}:\nfound", "|error|"], top=rms)
     top, bottom = charts.subplots(2, 1)
     _errors(top, networks)

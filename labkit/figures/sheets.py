@@ -146,6 +146,17 @@ def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
 
 
 @house_style()
+def album(images: Tensor, columns: int = 16) -> Figure:
+    """Images (n, 1, 28, 28) in rows of ``columns``; the last row is filled with blanks."""
+    rows = -(-len(images) // columns)
+    sheet = torch.full((rows * columns, *images.shape[2:]), torch.nan)
+    sheet[: len(images)] = images[:, 0]
+    figure = Figure(figsize=(0.6 * columns, 0.6 * rows + 0.1))
+    show_images(figure.subplots(), sheet.unflatten(0, (rows, columns)))
+    return figure
+
+
+@house_style()
 def edit(base: Tensor, edited: Tensor, title: str) -> Figure:
     """The editor's state: base (n, 1, 28, 28) above edited, and edited minus base with its mean |change| per image."""
     figure = Figure(figsize=(9, 3.9))

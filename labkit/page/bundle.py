@@ -3,6 +3,12 @@
 There is no bundler. Every module, vendored or ours, becomes a function of its own; its import lines look up what the
 modules before it gave, and what it exports is given on. That is all the syntax that is understood: one import or export
 to a statement, at the beginning of a line, by name.
+
+The scripts import only from those to their left. What the reader does changes the state, in lab.js; view.js shows the
+state in every part, and has it drawn.
+
+    vectors, pictures, weights > search > engine > networks > lab > atlas, link, recipe > parts > draw, finder, tabs
+    > stage, sliders, pad, walk, own, share > view, growth > start
 """
 
 import base64
@@ -46,7 +52,7 @@ class Embedded:
         return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes} 'wasm-unsafe-eval'"
 
 
-def embed(contents: dict, networks: "dict[str, Network]", entry: str = "view.js") -> Embedded:
+def embed(contents: dict, networks: "dict[str, Network]", entry: str = "start.js") -> Embedded:
     """The lab in a page: ``contents`` for `lab-data`, the weights of ``networks`` by name, the script from ``entry``.
 
     Raises:
@@ -69,7 +75,7 @@ def script_hash(code: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
 
 
-def script(entry: str = "view.js", folder: Path = FOLDER) -> str:
+def script(entry: str = "start.js", folder: Path = FOLDER) -> str:
     """``entry`` of ``folder`` and all that it imports as one classic script; `labModules` holds what each exports.
 
     Raises:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .. import data, latent, pictures
 from ..analysis import directions, effects
+from ..editor import recipe
 from ..editor.recipe import GARMENTS
 from ..editor.session import RANGE
 from ..editor.worlds import name_of_world
@@ -29,6 +30,9 @@ from .export import export_classifier, export_generator
 FORMAT = 1
 STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
+# The constants of `latent.invert`, which the page's search for a garment follows.
+FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
+SEARCH = {name.lower(): getattr(latent, name) for name in FOLLOWED}
 SCORES = ("frechet", "precision", "recall")
 WITHIN = 1.96  # deviations either way that hold 95 % of random directions
 # Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
@@ -62,7 +66,7 @@ def lab(runs: Sequence[Run], **options) -> Embedded:
     }
     for entry in content["networks"]:
         entry |= {"weights": entry["model"], "layers": networks[entry["model"]].layers}
-    networks["classifier"] = export_classifier(load_classifier()[0])
+    networks["classifier"] = export_classifier(load_classifier(dataset=runs[0].config.dataset)[0])
     content["classifier"] = {"weights": "classifier", "layers": networks["classifier"].layers}
     return embed(content, networks)
 
@@ -82,17 +86,19 @@ def contents(
     was not measured on a run before is measured.
     """
     base = latent.latents(GARMENTS, runs[0].config.latent_dim, seed)
-    images, labels = tests()
+    images, labels = tests(runs[0].config.dataset)
     trainings = [found for model in GANS for found in [training((arms or {}).get(f"{model}-ours", ()))] if found]
     return {
         "format": FORMAT,
         "networks": [network(run, (rms or {}).get(run.config.model)) for run in runs],
-        "classes": list(data.CLASSES),
+        "classes": list(data.find(runs[0].config.dataset).classes),
         "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
         "base": {"seed": seed, "z": base.tolist()},
         "training": trainings or None,
         "lab_dims": list(dims),
         "range": RANGE,
+        "search": SEARCH,
+        "recipe": {"format": recipe.FORMAT, "sliders": recipe.MOST, "letters": recipe.LONGEST},
     }
 
 
@@ -113,6 +119,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
             "units": [UNITS[name][0] for name in effects.NAMES],
+            "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],
             "mean": _short(table.mean * scale),
             "score": _short(table.score, 3),
@@ -156,13 +163,15 @@ def words(name: str, mean: Tensor, score: Tensor) -> str:
     return said(own) if own == most else f"{said(own)}; more than that, {said(most)}"
 
 
-def tests() -> tuple[Tensor, Tensor]:
+def tests(dataset: str = data.DEFAULT) -> tuple[Tensor, Tensor]:
     """The real test garments that the page offers: images uint8 (16, 28, 28) and their labels (16,).
 
-    They are the first of each class, then the second of each of the first six.
+    They are the first of each class, then the second, and so on: of ten classes, the second of the first six.
     """
-    images, labels = data.load("test")
-    chosen = [int((labels == k % 10).nonzero()[k // 10]) for k in range(TESTS)]
+    images, labels = data.load("test", dataset=dataset)
+    classes = range(len(data.find(dataset).classes))
+    of_each = [(labels == k).nonzero().flatten()[:TESTS].tolist() for k in classes]
+    chosen = [mine[i] for i in range(TESTS) for mine in of_each if i < len(mine)][:TESTS]
     return images[chosen], labels[chosen]
 
 

@@ -1,77 +1,84 @@
-// A row of the list of sliders, and a line of what one does.
+// The panel of sliders: what they do, the list of them, and what the one that moves was measured to do.
 
-import {signed} from './lab.js';
+import {effects, percent} from './atlas.js';
+import {FINDER, connectFinder} from './finder.js';
+import {choice, element} from './parts.js';
+import {clipped, fixed, listed, signed} from './vectors.js';
 
-const UNSIGNED = ['image change', 'class flips', 'breakage'];
+const MODES = ['shift', 'set'];
 
-/** One effect in a line: its name, where it lies among random directions, its size, and what that means. */
-export function effectLine({name, mean, unit, score, low, high, special}) {
-    const line = document.createElement('div'),
-        at = 60 + 7 * Math.min(8, Math.max(-8, score)),
-        show = x => signed(x).replace(/^\+/, '');
-    line.className = 'lab-effect';
-    line.innerHTML = `<span></span><svg viewBox="0 0 120 14" aria-hidden="true"><path d="M0 7H120"/><rect x="46.3"
-        y="2" width="27.4" height="10" rx="2"/>
-        <circle cx="${at.toFixed(1)}" cy="7" r="4" class="${special ? 'special' : ''}"/></svg><b></b><i></i>`;
-    const [title, value, random] = ['span', 'b', 'i'].map(tag => line.querySelector(tag));
-    title.textContent = name;
-    value.textContent =
-        `${UNSIGNED.includes(name) ? show(mean) : signed(mean)} ${unit}`.trim();
-    random.textContent = `random: ${show(low)} to ${show(high)}`;
-    return line;
+/** The panel in `place`; a function that shows the state. */
+export function slidersPanel(view, place) {
+    const {lab} = view, rows = new Map(); // of each dimension: {row, slide, number}
+    const mode = choice('mode', 'what a slider does', ['shift by', 'set to']);
+    place.innerHTML = `<div class="lab-line">${mode}${FINDER}</div>
+        <ul class="lab-rows"></ul><div class="lab-effects"></div>
+        <p class="lab-keys" id="lab-keys">Arrow keys move by 0.1, with Shift by 0.01, Page Up and Down by 1;
+            Backspace resets, Delete removes.</p>`;
+    const list = place.querySelector('.lab-rows'), modes = place.querySelectorAll('[name=lab-mode]');
+    modes.forEach((radio, k) => radio.addEventListener('change', () => view.act(() => {
+        lab.mode = MODES[k];
+        lab.release();
+    })));
+    connectFinder(lab, place, dim => {
+        view.act(() => {
+            if (dim === undefined)
+                throw Error('Nothing of that name: type a number, or a word such as width or texture.');
+            return `${lab.title(dim)} has a slider${lab.add(dim) ? '' : ' already'}.`;
+        });
+        const {row} = rows.get(dim) || {};
+        if (!row) return;
+        row.classList.remove('new');
+        row.getBoundingClientRect(); // so that the light begins anew
+        row.classList.add('new');
+        list.scrollTop = row.offsetTop - list.offsetTop - 8;
+    });
+    return () => {
+        modes.forEach((radio, k) => { radio.checked = MODES[k] === lab.mode; });
+        for (const [dim, {row}] of rows) {
+            if (lab.rows.includes(dim)) continue;
+            row.remove();
+            rows.delete(dim);
+        }
+        lab.rows.forEach((dim, k) => {
+            if (!rows.has(dim)) rows.set(dim, makeRow(view, place, dim));
+            const {row} = rows.get(dim);
+            if (list.children[k] !== row) list.insertBefore(row, list.children[k] || null);
+            showRow(lab, dim, rows.get(dim));
+        });
+        showEffects(lab, place.querySelector('.lab-effects'));
+    };
 }
 
-/** The row of `dim`: {row, range, number}. */
-export function slider(view, dim) {
-    const {lab} = view,
-        row = document.createElement('li'),
-        title = lab.title(dim),
-        range = lab.data.range;
-    row.className = 'lab-row';
+/** The row of `dim`: {row, slide, number}. */
+function makeRow(view, place, dim) {
+    const {lab} = view, {range} = lab.data, title = lab.title(dim), row = element('li', {className: 'lab-row'});
     row.innerHTML = `<span class="name"></span><input type="range" min="${-range}" max="${range}" step="0.0078125">
         <input type="number" min="${-range}" max="${range}" step="0.1"><button type="button" tabindex="-1"
-            class="lab-icon again">↺</button>
-        <button type="button" tabindex="-1" class="lab-icon away">×</button>`;
-    const [slide, number] = row.querySelectorAll('input'),
-        [again, away] = row.querySelectorAll('button');
-    row.querySelector('.name').textContent = title;
-    row.querySelector('.name').title = lab.direction(dim)?.words || title;
-    slide.setAttribute('aria-label', title);
+            class="lab-icon again">↺</button><button type="button" tabindex="-1" class="lab-icon away">×</button>`;
+    const [name, slide, number, again, away] = row.children;
+    Object.assign(name, {textContent: title, title: lab.direction(dim)?.words || title});
+    const labels = [[slide, title], [number, `${title}, as a number`], [again, `${title} as it was`],
+        [away, `take the slider of ${title} away`]];
+    for (const [control, text] of labels) control.setAttribute('aria-label', text);
+    for (const button of [again, away]) button.title = button.getAttribute('aria-label');
     slide.setAttribute('aria-describedby', 'lab-keys');
-    number.setAttribute('aria-label', `${title}, as a number`);
-    for (const [button, text] of [
-        [again, `${title} as it was`],
-        [away, `take the slider of ${title} away`],
-    ]) {
-        button.setAttribute('aria-label', text);
-        button.title = text;
-    }
-    const act = edit => {
-        view.focus = dim;
-        view.act(edit);
-    };
-    const move = value => act(() => lab.move([[dim, value]], view.held));
+    const move = value => view.act(() => lab.move([dim, value]));
+    const reset = () => view.act(() => lab.reset(dim));
     const remove = () => {
         const next = row.nextElementSibling || row.previousElementSibling;
-        act(() => lab.remove(dim));
-        (next?.querySelector('input') || view.part('search')).focus();
+        view.act(() => lab.remove(dim));
+        (next?.querySelector('input') || place.querySelector('.lab-search')).focus();
     };
-    const reset = () => act(() => lab.reset(dim));
     slide.addEventListener('input', () => move(Number(slide.value)));
-    slide.addEventListener('focus', () => {
-        view.focus = dim;
-        view.showEffects();
-    });
     slide.addEventListener('dblclick', reset);
+    slide.addEventListener('focus', () => {
+        lab.moved = dim;
+        view.refresh();
+    });
     slide.addEventListener('keydown', event => {
-        const fine = event.shiftKey ? 0.01 : 0.1,
-            step = {
-                ArrowLeft: -fine,
-                ArrowDown: -fine,
-                ArrowRight: fine,
-                ArrowUp: fine,
-                PageUp: 1,
-                PageDown: -1,
+        const fine = event.shiftKey ? 0.01 : 0.1;
+        const step = {ArrowLeft: -fine, ArrowDown: -fine, ArrowRight: fine, ArrowUp: fine, PageUp: 1, PageDown: -1
             }[event.key];
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (step) move(Math.round((lab.shown(dim).value + step) * 100) / 100);
@@ -81,11 +88,52 @@ export function slider(view, dim) {
         event.preventDefault();
     });
     number.addEventListener('change', () => {
-        number.dataset.done = 'yes';
         move(number.value === '' ? NaN : Number(number.value));
-        delete number.dataset.done;
+        number.value = fixed(lab.shown(dim).value);
     });
     again.addEventListener('click', reset);
     away.addEventListener('click', remove);
-    return {row, range: slide, number};
+    return {row, slide, number};
+}
+
+function showRow(lab, dim, {row, slide, number}) {
+    const {value, mixed} = lab.shown(dim), active = document.activeElement;
+    if (active !== slide || !lab.held) slide.value = value; // a browser moves the one that is held
+    if (active !== number) number.value = fixed(value); // nor does what is typed change
+    slide.style.setProperty('--at', `${50 + 50 * clipped(value / lab.data.range, -1, 1)}%`);
+    slide.setAttribute('aria-valuetext', `${fixed(value)}${mixed ? ', the garments differ' : ''}`);
+    row.classList.toggle('mixed', mixed);
+    row.classList.toggle('moved', lab.mode === 'shift' && (value !== 0 || mixed));
+    row.classList.toggle('focus', dim === lab.focus);
+}
+
+/** What the dimension that moves does, beside random directions. */
+function showEffects(lab, place) {
+    const dim = lab.focus, key = `${lab.index} ${dim}`;
+    if (place.dataset.of === key) return;
+    place.dataset.of = key;
+    place.replaceChildren();
+    if (dim === undefined) return;
+    const found = effects(lab, dim), more = found.filter(one => one.special).map(one => one.name);
+    const {purity} = lab.direction(dim) || {}, count = lab.network.effects.vectors.toLocaleString('en');
+    const head = element('p', {textContent: !found.length ? ' came with a recipe: it was not measured.' :
+        ` from −3 to 3, mean over ${count} garments: ` +
+        (more.length ? `more than a random direction in ${listed(more)}.` : 'no more than a random direction.') +
+        (purity === undefined ? '' : ` Purity ${percent(purity)}.`)});
+    head.prepend(element('b', {textContent: lab.title(dim)}));
+    place.append(head, ...found.map(line));
+}
+
+/** One effect: its name, where it lies among random directions, its size, and what that means. */
+function line({name, mean, unit, score, low, high, special, signless}) {
+    const at = 60 + 7 * clipped(score, -8, 8), plain = x => signed(x).replace(/^\+/, '');
+    const part = element('div', {className: 'lab-effect'});
+    part.innerHTML = `<span></span><svg viewBox="0 0 120 14" aria-hidden="true"><path d="M0 7H120"/><rect x="46.3"
+        y="2" width="27.4" height="10" rx="2"/><circle cx="${at.toFixed(1)}" cy="7" r="4"
+        class="${special ? 'special' : ''}"/></svg><b></b><i></i>`;
+    const [title, , value, random] = part.children;
+    title.textContent = name;
+    value.textContent = `${signless ? plain(mean) : signed(mean)} ${unit}`.trim();
+    random.textContent = `random: ${plain(low)} to ${plain(high)}`;
+    return part;
 }

@@ -44,6 +44,8 @@ def make_report(
 
     With ``site``, build/site/ too: the report for a static host, with the sliders of all networks.
 
+    A report on another data set than the default has its name in these folders, as in build/smoke-mnist/.
+
     ``settings`` are parameters of the notebooks or fields of TrainConfig. With ``retrain`` no finished run is loaded:
     networks are trained anew, and a published report's are kept in `paths.RETRAINED`; the same call goes on with what
     an interrupted one has trained. Returns the path of the HTML report.
@@ -52,36 +54,43 @@ def make_report(
         LabError: bad settings, a folder that cannot be written, a notebook that failed; the last report is as it was.
     """
     parameters = check_settings(profile, device, dict(settings or {}), notebooks)
-    profile = parameters["profile"]
-    figures, pages, book = Target(paths.FIGURES / profile), Target(paths.BUILD / profile), Target(paths.BUILD, False)
+    profile, dataset = parameters["profile"], data.find(parameters["changes"].get("dataset", data.DEFAULT))
+    name = name_of(profile, dataset.name)
+    figures, pages, book = Target(paths.FIGURES / name), Target(paths.BUILD / name), Target(paths.BUILD, False)
     static = Target(paths.BUILD / "site")
     all_targets = [figures, pages, book, static]
     with contextlib.ExitStack() as held:
-        held.enter_context(exclusive(paths.BUILD / f".{profile}.busy"))  # a folder: one report of a profile at a time
+        held.enter_context(exclusive(paths.BUILD / f".{name}.busy"))  # a folder: one report of a profile at a time
         if site:
             held.enter_context(exclusive(paths.BUILD / ".site.busy"))
         probe(all_targets if site else all_targets[:3])
-        finish(profile, all_targets)
-        sweep(profile, all_targets)
+        finish(name, all_targets)
+        sweep(name, all_targets)
         held.enter_context(_runs_of(profile, retrain))
-        data.ensure(paths.DATA)
-        stage = paths.BUILD / f".{profile}.staging"
+        data.ensure(paths.DATA, dataset)
+        stage = paths.BUILD / f".{name}.staging"
         _work(notebooks, parameters, stage, site)
         parts = {figures: stage / "figures", pages: stage / "pages"}
         catalogue.keep_unchanged(stage / "figures", figures.folder)
         if site:
             parts[static] = stage / "site"
-        if (stage / "pages/claims.json").exists() and profile != "smoke":
+        if (stage / "pages/claims.json").exists() and profile != "smoke" and dataset.plain:
             write_atomic(stage / "book/claims.json", (stage / "pages/claims.json").read_bytes())
             parts[book] = stage / "book"
-        publish(profile, parts)
+        publish(name, parts)
         shutil.rmtree(stage)
     return pages.folder / "report.html"
 
 
+def name_of(profile: str, dataset: str = data.DEFAULT) -> str:
+    """What the folders of a report are called."""
+    return profile if dataset == data.DEFAULT else f"{profile}-{dataset}"
+
+
 def _work(notebooks: Sequence[Path], parameters: dict, stage: Path, site: bool) -> None:
     """Run ``notebooks`` and render them: ``stage`` is then what is to be published, in the folders of its parts."""
-    start, failed = time.perf_counter(), paths.BUILD / f"{parameters['profile']}-failed"
+    failed = paths.BUILD / f"{stage.name.split('.')[1]}-failed"
+    start = time.perf_counter()
     for folder in (stage, failed):
         shutil.rmtree(folder, ignore_errors=True)
     pages = stage / "pages"

@@ -6,17 +6,23 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
+from .make import name_of
 
 
-def make_pdf(profile: str) -> Path:
-    """Print build/<profile>/report.html to PDF with a headless Chromium."""
-    source, browser = paths.BUILD / profile / "report.html", next(filter(None, map(shutil.which, BROWSERS)), None)
+def make_pdf(profile: str, dataset: str = data.DEFAULT) -> Path:
+    """Print build/<profile>/report.html, or that of another data set, to PDF with a headless Chromium."""
+    source, browser = (
+        paths.BUILD / name_of(profile, dataset) / "report.html",
+        next(filter(None, map(shutil.which, BROWSERS)), None),
+    )
+    more = "" if dataset == data.DEFAULT else f" DATASET={dataset}"
     if not source.exists():
-        raise LabError(f"{source} is not there: run 'make report PROFILE={profile}' first")
+        raise LabError(f"{source} is not there: run 'make report PROFILE={profile}{more}' first")
     if not browser:
         raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
     out = source.with_suffix(".pdf")

@@ -1,5 +1,6 @@
 """Executed notebooks as one HTML page that asks the network for nothing."""
 
+import html
 import re
 import shutil
 import subprocess
@@ -28,11 +29,21 @@ from ..study import records
 from ..training.runs import Run, load_run, run_folder
 from . import images
 from .environment import kernels_own
+from .settings import declared_parameters
 from .site import template, write_site
 
-TITLE = "What a GAN learns from sixty thousand garments"
+TITLE = "What a GAN learns from {} {}s"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without sliders
-LEAD = "A lab report on Fashion-MNIST: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
+LEAD = "A lab report on {}: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
+NOTICE = (
+    "The chapters were written about the garments of Fashion-MNIST. Here they say {noun}s, and where they speak of"
+    " sleeves and folds they still mean those. All figures, tables and results but the last chapter's are of {title}."
+    " The original's claims are about its own pictures: they are not tested."
+)
+ELSEWHERE = (
+    "<p><strong>This chapter is about Fashion-MNIST.</strong> Its runs ship with the project and were trained on"
+    " garments; nothing in it was compared with {title}.</p>"
+)
 
 
 def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: bool = False) -> Path:
@@ -43,33 +54,43 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
     Raises:
         LabError: a figure is missing, or there is one that nobody declared.
     """
+    dataset = data.find(parameters.get("changes", {}).get("dataset", data.DEFAULT))
     figures = catalogue.expected(len(parameters.get("dims", latent.LAB_DIMS)))
     _check_figures(stage, figures)
     with kernels_own(stage):
-        chapters = _chapters(stage / "pages", names)
-    made = _provenance(parameters, seconds)
+        chapters = _chapters(stage / "pages", names, dataset)
+    made = _provenance(parameters, seconds, dataset)
     has_lab = any('class="lab-here"' in chapter["body"] for chapter in chapters)
     encoded = images.encode(chapter["body"] for chapter in chapters)
 
     def made_of(place: images.Place, models: list[str], **more) -> str:
         """The page with pictures where ``place`` says and the sliders of ``models``."""
         placed = [chapter | {"body": images.put(chapter["body"], encoded, place)} for chapter in chapters]
-        return page(placed, made, _lab(parameters, models) if has_lab else None, **more)
+        return page(placed, made, _lab(parameters, models) if has_lab else None, dataset=dataset, **more)
 
     if site:
         write_site(stage / "site", stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
     return write_atomic(stage / "pages/report.html", made_of(images.inside, reported()[-1:]).encode())
 
 
-def page(chapters: list[dict], made: list[tuple[str, str]], lab: Embedded | None, site: bool = False) -> str:
+def page(
+    chapters: list[dict],
+    made: list[tuple[str, str]],
+    lab: Embedded | None,
+    site: bool = False,
+    dataset: data.Dataset = data.FASHION_MNIST,
+) -> str:
     """The HTML of ``chapters`` (name, title, body and figures of each), alive where ``lab`` is given.
 
     Of a ``site`` it may show pictures that lie beside it.
     """
+    many = "sixty thousand" if dataset.sizes["train"] == 60_000 else f"{dataset.sizes['train']:,}"
     policy = lab.policy if lab else POLICY
     return template("page").render(
-        title=TITLE,
-        lead=LEAD,
+        title=TITLE.format(many, dataset.noun),
+        lead=LEAD.format(dataset.title),
+        notice="" if dataset.plain else NOTICE.format(noun=dataset.noun, title=dataset.title),
+        source=f"{dataset.title}: {dataset.source}",
         made=made,
         chapters=chapters,
         pygments=HtmlFormatter().get_style_defs(".highlight"),
@@ -93,19 +114,36 @@ def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
         )
 
 
-def _chapters(pages: Path, names: list[str]) -> list[dict]:
-    """Name, title, body and figures of each notebook in ``pages``."""
+def _chapters(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict]:
+    """Name, title, body and figures of each notebook in ``pages``; what is said in them of ``dataset`` has its noun."""
     exporter, chapters = _exporter(), []
     for name in names:
         notebook = nbformat.read(pages / name, 4)
+        elsewhere = not dataset.plain and "changes" not in declared_parameters(pages / name)  # of what ships alone
+        if not dataset.plain and not elsewhere:
+            _in_its_words(notebook, dataset.noun)
         body, _ = exporter.from_notebook_node(notebook)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
+        if elsewhere:
+            body = body.replace("</h1>", f"</h1>{ELSEWHERE.format(title=html.escape(dataset.title))}", 1)
         title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
         figures = [(n, FIGURES[n][1]) for n in numbers]
         chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": figures})
     return chapters
+
+
+def _in_its_words(notebook, noun: str) -> None:
+    """Let the text of ``notebook``, and its outputs, say ``noun`` where they say garment."""
+
+    def said(text: str) -> str:
+        return re.sub(r"\bgarment(?=s?\b)", noun, text)
+
+    for cell in notebook.cells:
+        cell.source = said(cell.source) if cell.cell_type == "markdown" else cell.source
+        for shown in (output.get("data", {}) for output in cell.get("outputs", ())):
+            shown |= {kind: said(shown[kind]) for kind in shown.keys() & {"text/markdown", "text/html"}}
 
 
 def _lab(parameters: dict, models: list[str]) -> Embedded | None:
@@ -147,17 +185,17 @@ def _exporter():
     )
 
 
-def _provenance(parameters: dict, seconds: float) -> list[tuple[str, str]]:
+def _provenance(parameters: dict, seconds: float, dataset: data.Dataset) -> list[tuple[str, str]]:
     """How the report was made: name and value, for the head of the page."""
     made = f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs"
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
-    dataset = data.FASHION_MNIST
-    digest = dataset.digests[dataset.splits["train"].images]
+    digest = dataset.digests[dataset.splits["train"].images] if dataset.digests else dataset.images_sha256
     rows = [("made", made)]
     for model in reported():
         config = config_for(model, parameters["profile"], **seed, **parameters["changes"])
         rows.append((model, _training(load_run(run_folder(config)))))
-    rows.append(("data", f"{dataset.title}, training images sha256 {digest[:12]}"))
+    kind = "md5" if digest.startswith("md5:") else "sha256"
+    rows.append(("data", f"{dataset.title}, training images {kind} {digest.removeprefix('md5:')[:12]}"))
     git = ["git", "-C", str(paths.ROOT), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
     return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])

@@ -1,7 +1,7 @@
 """A training run on disk: data/runs/<profile>/<model>/seed<n>-<digest of the config>/
 
-On other pictures than the training set of Fashion-MNIST it is another run: its folder's name goes on with the first
-eight digits of their digest.
+On other pictures than the training set of Fashion-MNIST, those of another data set too, it is another run: its folder's
+name goes on with the first eight digits of their digest.
 
     checkpoint-...                            see `checkpoints`
     generator.safetensors                     ready to sample from
@@ -109,15 +109,24 @@ class Run:
 
 
 def run_folder(config: TrainConfig, root: Path | None = None, images_sha256: str | None = None) -> Path:
-    """Where the run of ``config`` lives that is trained on the images with this digest, or on the training set.
+    """Where the run of ``config`` lives that is trained on the images with this digest, or on its training set.
 
     Older versions gave a run on other images the plain name. It keeps it, and is given for these alone.
     """
     plain = Path(root or paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
-    wanted, there = images_sha256 or GARMENTS, images_of(plain)
+    wanted, there = images_sha256 or images_for(config.dataset), images_of(plain)
     if there == wanted or (there is None and wanted == GARMENTS):
         return plain
     return plain.with_name(f"{plain.name}-{wanted[:8]}")
+
+
+def images_for(dataset: str) -> str:
+    """The digest of the training images of ``dataset``, which a run on them has in its manifest.
+
+    Raises:
+        LabError: there is no such data set, or none of its files.
+    """
+    return GARMENTS if dataset == data.DEFAULT else data.images_sha256(dataset)
 
 
 def images_of(folder: Path) -> str | None:
@@ -130,17 +139,26 @@ def images_of(folder: Path) -> str | None:
     return None
 
 
-def finished(root: Path | None = None, garments: bool = False) -> list[Path]:
+def dataset_of(folder: Path) -> str:
+    """The name of the data set of the finished run in ``folder``, if it says one other than the default."""
+    with contextlib.suppress(*FAULTS):
+        name = read_sealed(folder / "run.json", FORMAT)["config"].get("dataset", data.DEFAULT)
+        return "" if name == data.DEFAULT else name
+    return ""
+
+
+def finished(root: Path | None = None, dataset: str = "") -> list[Path]:
     """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet.
 
-    With ``garments``, only of those on the training set, as far as they can be read.
+    With ``dataset``, only of those on its training set, as far as they can be read.
     """
+    wanted = images_for(dataset) if dataset else ""
     found = [
         path.parent
         for profile in reversed(PROFILES)
         for path in sorted((root or paths.RUNS).glob(f"{profile}/*/*/run.json"))
     ]
-    return [folder for folder in found if not garments or images_of(folder) in (None, GARMENTS)]
+    return [folder for folder in found if not dataset or (images_of(folder) or GARMENTS) == wanted]
 
 
 def choose_profile(profile: str, device: str, **changes) -> str:
@@ -168,8 +186,9 @@ def fit_or_load(
     """The run of ``config``: loaded if it is finished, resumed if it is half done, trained otherwise.
 
     ``images`` are pictures to train on, as `doors.grey_images` takes them: uint8 (N, 28, 28), or floats, NumPy, other
-    shapes that can be told to mean such; left out, they are the training set. Other images make another run. A run that
-    differs in nothing but fewer epochs is gone on from, to the same bits. ``root`` is where runs are kept.
+    shapes that can be told to mean such; left out, they are the training set of the config's data set, each again and
+    again where they are fewer than its examples. Other images make another run. A run that differs in nothing but fewer
+    epochs is gone on from, to the same bits. ``root`` is where runs are kept.
     ``monitor`` is called with the state and the run's folder after every epoch of a training; see
     `evaluation.monitor.Monitor`.
     ``whole``: a run that was finished early is not enough, train it to its end; left out, that is so on a GPU.
@@ -204,15 +223,21 @@ def fit_or_load_seeds(
     found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
     missing = [config for config in found if found[config] is None]
     if missing:
-        images = (data.load("train")[0] if images is None else images).to(device)
-        if missing[0].examples > len(images):
-            raise LabError(f"examples = {missing[0].examples} is more than the {len(images)} images there are")
+        whole_set, n = (
+            data.load("train", dataset=missing[0].dataset)[0] if images is None else images,
+            missing[0].examples,
+        )
+        if n > len(whole_set) and (images is not None or missing[0].dataset == data.DEFAULT):
+            raise LabError(f"examples = {n} is more than the {len(whole_set)} images there are")
+        digest, images = given or _digest(whole_set), whole_set.to(device)
+        if n > len(images):  # a smaller set, each again and again
+            images = images.repeat(-(-n // len(images)), 1, 1)[:n]
         folders = {config: run_folder(config, root, given) for config in missing}
         with contextlib.ExitStack() as stack:
             for folder in folders.values():
                 stack.enter_context(exclusive(folder))
             stack.enter_context(_faults_in_a_line(folders))
-            states = [TrainState(config, device, given or _digest(images)) for config in missing]
+            states = [TrainState(config, device, digest) for config in missing]
             found |= zip(missing, _fit(states, list(folders.values()), images, monitor), strict=True)
     return [run for config in configs if (run := found[config])]
 
@@ -223,7 +248,7 @@ def _finished(config: TrainConfig, root: Path | None, given: str | None, whole: 
     if not os.path.lexists(folder / "run.json"):
         return None
     run = load_run(folder, config)
-    if run.manifest["images_sha256"] != (given or GARMENTS):
+    if run.manifest["images_sha256"] != (given or images_for(config.dataset)):
         raise LabError(f"{folder} was trained on other images: delete it, or give another root")
     return run if run.epochs == config.epochs or not whole else None
 
@@ -285,7 +310,8 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
-    state = TrainState(config, "cpu", _digest(data.load("train")[0] if images is None else doors.grey_images(images)))
+    images = data.load("train", dataset=config.dataset)[0] if images is None else doors.grey_images(images)
+    state = TrainState(config, "cpu", _digest(images))
     folder = run_folder(config, root, state.images_sha256)
     with exclusive(folder) if folder.exists() else contextlib.nullcontext():
         resume(state, folder, whole_epochs=True)

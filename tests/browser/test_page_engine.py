@@ -131,7 +131,7 @@ SEARCH = """
     window.g ||= await engine.makeGenerator(...await lab(given[0]));
     const seen = [], starts = numbers(given[1]);
     const onStep = (step, rms, best) => { seen.push([rms, best.rms]); };
-    const found = await g.invert(numbers(given[2]), { starts, onStep });
+    const found = await g.invert(numbers(given[2]), { starts, constants, onStep });
     return [textOf(found.z), textOf(found.image), found.rms, seen];"""
 
 
@@ -168,11 +168,11 @@ def test_a_search_can_be_stopped_and_refuses_what_is_no_picture(opened):
     code = """
         const g = await engine.makeGenerator(...await lab("vanilla")), starts = new Float32Array(800).fill(0.1);
         const stop = new AbortController(), seen = [];
-        const fault = await g.invert(new Float32Array(784), { starts, signal: stop.signal, onStep(step) {
+        const fault = await g.invert(new Float32Array(784), { starts, constants, signal: stop.signal, onStep(step) {
             seen.push(step);
             if (step === 3) stop.abort();
         } }).catch(fault => fault.name);
-        const other = await g.invert(new Float32Array(10), { starts }).catch(fault => fault.message);
+        const other = await g.invert(new Float32Array(10), { starts, constants }).catch(fault => fault.message);
         return [fault, seen, other];"""
     fault, seen, other = ask(opened("vanilla"), code)
     assert fault == "AbortError" and seen == [0, 1, 2, 3] and "784" in other
@@ -186,7 +186,8 @@ def test_a_thousand_moves_take_no_memory(opened, model):
     setup = """
         const g = await engine.makeGenerator(...await lab(given[0])), n = given[1] * g.latentDim;
         window.move = async () => { await g.sample(new Float32Array(n).fill(Math.random())); };
-        window.search = steps => g.invert(new Float32Array(784), { starts: new Float32Array(n).fill(0.1), steps });
+        window.search = steps => g.invert(new Float32Array(784), {
+            starts: new Float32Array(n).fill(0.1), constants: { ...constants, steps } });
         for (let i = 0; i < 20; i++) await move();
         await search(30);"""
     ask(page, setup, model, 8 if model == "vanilla" else 1)

@@ -25,7 +25,7 @@ from labkit.evaluation.classifier import load_classifier
 from labkit.training import runs
 
 NAMES = [check.__name__ for check in doctor.CHECKS]
-NEED_TORCH = {"data", "classifier", "runs", "studies", "gpu", "threads"}
+NEED_TORCH = {"data", "own", "classifier", "runs", "studies", "gpu", "threads"}
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def test_a_run_on_other_pictures_has_a_folder_of_its_own(lengths, config_of, sam
     for run, images in ((first, sample_images), (second, other)):
         assert fit_or_load(config, "cpu", tmp_path, images).folder == run.folder
 
-    def fetch(split):
+    def fetch(split, dataset):
         raise LabError("the garments are wanted")
 
     monkeypatch.setattr(data, "load", fetch)
@@ -112,7 +112,7 @@ def test_shipped_runs_have_the_digest_of_the_training_set():
 def test_nothing_compares_other_pictures_with_garments(lengths, tmp_path, monkeypatch, capsys, refused):
     folder = put(lengths[1], tmp_path)
     monkeypatch.setattr(paths, "RUNS", tmp_path)
-    assert runs.finished() == [folder] and runs.finished(garments=True) == []
+    assert runs.finished() == [folder] and runs.finished(dataset="fashion_mnist") == []
     with refused("no finished run of model = 'vanilla'"):
         labkit.load("vanilla")
     with refused("no finished run"):
@@ -463,6 +463,15 @@ def test_parts_of_the_dead_are_swept_and_those_of_the_living_are_not(tmp_path):
             writer.kill()
     with exclusive(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_a_measurement_made_anew_elsewhere_is_no_damage_and_one_that_is_gone_is(tmp_path):
+    """The same number on another machine may differ in its last digits, and has another name."""
+    old = kept.write(tmp_path / "atlas-0a1b-1111.safetensors", b"of one machine")
+    old.unlink()
+    assert [str(old) in line for line in kept.damages(tmp_path)] == [True]
+    kept.write(tmp_path / "atlas-0a1b-2222.safetensors", b"of another")
+    assert kept.damages(tmp_path) == []
 
 
 @pytest.mark.parametrize("mask, mode", [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])

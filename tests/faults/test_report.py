@@ -28,7 +28,7 @@ from project_copy import clean_environment, copy_project
 
 from labkit.base import paths
 from labkit.base.errors import LabError
-from labkit.base.files import exclusive
+from labkit.base.files import exclusive, write_atomic
 from labkit.config import config_for
 from labkit.figures import catalogue
 from labkit.figures.catalogue import FIGURES
@@ -247,6 +247,15 @@ def test_killed_at_any_rename_of_a_publication(tmp_path, monkeypatch, place):
             assert status == 9
             assert child("old", 0) == 0
         assert renames == 14  # six files copied, the journal, six files put in place; and then none
+
+
+def test_make_clean_keeps_what_a_killed_publication_is_finished_by(tmp_path):
+    """Without its journal, figures/ would stay a mixture of two reports."""
+    shutil.copy(paths.ROOT / "Makefile", tmp_path)
+    for path in (tmp_path / "build/.full.publishing", tmp_path / "build/full/report.html"):
+        write_atomic(path, b"{}")
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "build").rglob("*")] == [".full.publishing"]
 
 
 def test_publishing_keeps_pictures_that_look_the_same(lab):

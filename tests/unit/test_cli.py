@@ -8,16 +8,20 @@ from labkit import cli
 from labkit.base import paths
 
 OPTIONS = {
-    "data": [],
-    "train": ["model", "name=value", "--profile", "--device", "--watch"],
+    "data": ["what", "--name"],
+    "train": ["model", "name=value", "--profile", "--device", "--watch", "--dataset"],
     "study": [
         *("--models", "--recipes", "--seeds", "--looks", "--without", "--profile", "--name", "--scheduler"),
         *("--weights", "--epochs", "--workers", "--group", "--list", "--device"),
     ],
-    "score": ["--device", "--images", "--features"],
-    "classifier": [],
-    "report": ["name=value", "--profile", "--device", "--retrain", "--site"],
-    "pdf": ["--profile", "--device"],
+    "score": ["--device", "--images", "--features", "--dataset"],
+    "classifier": ["--dataset"],
+    "report": ["name=value", "--profile", "--device", "--retrain", "--site", "--dataset"],
+    "pdf": ["--profile", "--device", "--dataset"],
+    "examine": [
+        *("submission", "--weights", "--arguments", "--latent", "--dims", "--sentences"),
+        *("--out", "--csv", "--seconds", "--memory"),
+    ],
     "doctor": [],
 }
 TINY = ["train", "vanilla", "epochs=1", "examples=64", "batch=8", "--profile", "smoke", "--device", "cpu"]

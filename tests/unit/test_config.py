@@ -21,9 +21,10 @@ NOT_A_SWITCH = [None, 0, 1, 1.0, "yes", "", [True], math.nan]
 BAD = {
     "model": NOT_A_NAME + ["smoke", "full"],
     "profile": NOT_A_NAME + ["dcgan"],
+    "dataset": [None, 0, True, ["mnist"], b"mnist", "", "a/b", "..", "<b>", "x" * 41],
     "epochs": NOT_AN_INT + [0, 100_001],
     "batch": NOT_AN_INT + [0, 1, 60_001],
-    "examples": NOT_AN_INT + [0, 1, 60_001],
+    "examples": NOT_AN_INT + [0, 1, 1_000_001],
     "latent_dim": NOT_AN_INT + [0, 4097],
     "lr": NOT_A_FLOAT + [0, 0.0, 1e-9, 1.0001, 2],
     "lr_d": NOT_A_FLOAT + [-1e-9, 1.0001, 2],
@@ -46,9 +47,10 @@ BAD = {
 GOOD = {
     "model": ["vanilla", "dcgan"],
     "profile": ["smoke", "quick", "full"],
+    "dataset": ["mnist", "my_own_1"],
     "epochs": [1, 100_000],
     "batch": [2, 60_000],
-    "examples": [64, 59_999],
+    "examples": [64, 59_999, 1_000_000],
     "latent_dim": [1, 4096],
     "lr": [1e-8, 1.0, 1],
     "lr_d": [0.0, 0, 1.0],
@@ -166,7 +168,8 @@ DIFFERENCES = {
 
 def test_defaults_are_the_labs():
     assert TrainConfig().to_dict() == {
-        "model": "dcgan", "profile": "full", "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
+        "model": "dcgan", "profile": "full", "dataset": "fashion_mnist",
+        "epochs": 200, "batch": 64, "examples": 60_000, "latent_dim": 100,
         "lr": 2e-4, "lr_d": 0.0, "d_steps": 1, "beta1": 0.5, "beta2": 0.999, "loss": "non-saturating",
         "penalty": 0.0, "label_smoothing": 0.0, "feature_matching": 0.0, "without": "", "ema": 0.0, "precision": "auto",
         "tf32": True, "deterministic": True, "compile": False, "seed": 0,

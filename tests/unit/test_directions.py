@@ -474,7 +474,7 @@ def kept(run, reference, monkeypatch):
     for name, value in {"STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
         monkeypatch.setattr(analysis_effects, name, value)
     for module in (analysis_effects, directions):
-        monkeypatch.setattr(module, "load_reference", lambda n, device: reference)
+        monkeypatch.setattr(module, "load_reference", lambda n, device, *_: reference)
     calls, measure = [], analysis_effects.edit_effects
 
     def counted(g, ways, *rest):
@@ -573,7 +573,7 @@ def test_other_circumstances_have_directions_of_their_own(run, three, monkeypatc
         monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
     if changed == "classifier":
         for module in (analysis_effects, directions):
-            monkeypatch.setattr(module, "load_classifier", lambda: (None, {"sha256": "another"}))
+            monkeypatch.setattr(module, "load_classifier", lambda **_: (None, {"sha256": "another"}))
     if changed == "generator":
         monkeypatch.setitem(run.manifest["files"], "generator.safetensors", "another")
     if changed == "bases":

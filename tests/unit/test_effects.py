@@ -544,7 +544,7 @@ def kept(run, reference, monkeypatch):
         path.unlink()
     for name, value in {"STEPS": 3, "NULL": 4, "BASES": {"smoke": 4}}.items():
         monkeypatch.setattr(analysis_effects, name, value)
-    monkeypatch.setattr(analysis_effects, "load_reference", lambda n, device: reference)
+    monkeypatch.setattr(analysis_effects, "load_reference", lambda n, device, *_: reference)
     calls = []
 
     def counted(g, directions, *rest):
@@ -628,7 +628,7 @@ def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, 
     if changed == "version":
         monkeypatch.setattr(analysis_effects, "VERSION", analysis_effects.VERSION + 1)
     if changed == "classifier":
-        monkeypatch.setattr(analysis_effects, "load_classifier", lambda: (None, {"sha256": "another"}))
+        monkeypatch.setattr(analysis_effects, "load_classifier", lambda **_: (None, {"sha256": "another"}))
     if changed == "bases":
         monkeypatch.setattr(analysis_effects, "BASES", {"smoke": 3})
     if changed == "generator":
@@ -642,7 +642,7 @@ def test_other_circumstances_have_an_atlas_of_their_own(run, kept, monkeypatch, 
 
 def test_redundancy_is_read_off_the_test_images(monkeypatch):
     images = data.load("test")[0][:1200]
-    monkeypatch.setattr(analysis_effects.data, "load", lambda split: {"test": (images, None)}[split])
+    monkeypatch.setattr(analysis_effects.data, "load", lambda split, **_: {"test": (images, None)}[split])
     measured = pictures.measure(to_unit(images))
     rank, names = pictures.independent(measured)
     said = analysis_effects.redundancy()

@@ -910,7 +910,7 @@ def workplace(tmp_path, small, tiny_config, sample_images, sample_as_garments, m
     monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     monkeypatch.setattr(paths, "MEASURED", tmp_path / "build/measured")
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(scoring, "load_reference", lambda n, device: small)
+    monkeypatch.setattr(scoring, "load_reference", lambda n, device, *_: small)
     monkeypatch.setattr(scoring, "PAIRS", 1)
     monkeypatch.setattr(runs, "trained_generator", functools.partial(state.trained_generator, n=100))
 
@@ -990,7 +990,7 @@ def test_other_circumstances_are_measured_anew(workplace, measured, monkeypatch,
     if changed == "version":
         monkeypatch.setattr(scoring, "VERSION", scoring.VERSION + 1)
     if changed == "classifier":
-        monkeypatch.setattr(scoring, "load_classifier", lambda: (None, {"sha256": "another"}))
+        monkeypatch.setattr(scoring, "load_classifier", lambda **_: (None, {"sha256": "another"}))
     scoring.score_runs([], 101 if changed == "images" else 100)
     assert len(measured) == 2
 
@@ -1053,7 +1053,7 @@ def test_the_scores_that_ship_are_found(model, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "GARMENTS", data.FASHION_MNIST.images_sha256)
     monkeypatch.setattr(paths, "MEASURED", tmp_path)
     monkeypatch.setattr(paths, "GIVEN", tmp_path)  # those that ship have a test of their own
-    monkeypatch.setattr(scoring, "load_reference", lambda n, device: SimpleNamespace(floor=torch.zeros(n, 1)))
+    monkeypatch.setattr(scoring, "load_reference", lambda n, device, *_: SimpleNamespace(floor=torch.zeros(n, 1)))
     stand_in = {name: torch.full((3,), 10_000.0) for name in SCORES}
     monkeypatch.setattr(scoring, "score_with_interval", lambda images, reference, **options: stand_in)
     monkeypatch.setattr(latent, "sample", lambda *given: pytest.fail("a shipped run is measured again"))

@@ -380,15 +380,15 @@ def test_how_many_pictures(profile, n, tmp_path, monkeypatch):
     monkeypatch.setattr(monitor, "trained_generator", lambda state, n: None)
     monkeypatch.setattr(monitor.album, "keep", lambda *arguments: None)
     monkeypatch.setattr(monitor, "check", lambda state, reference: healthy(1))
-    config = SimpleNamespace(epochs=1, steps=1, latent_dim=100, loss="non-saturating")
+    config = SimpleNamespace(epochs=1, steps=1, latent_dim=100, loss="non-saturating", dataset="fashion_mnist")
     Monitor(profile, "some device")(SimpleNamespace(epoch=1, config=config, history=FAIR), tmp_path)
-    assert asked == [(n, "some device")]
+    assert asked == [(n, "some device", "fashion_mnist")]
 
 
 @pytest.mark.slow
 def test_the_pictures_are_read_once_and_not_before_the_first_check(tiny_config, sample_images, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(monitor, "load_reference", lambda n, device: asked.append(n) or load_reference(n, device))
+    monkeypatch.setattr(monitor, "load_reference", lambda n, device, *_: asked.append(n) or load_reference(n, device))
     watcher = Monitor("smoke")
     assert not asked
     folder = fit_or_load(config_of(tiny_config, epochs=2), "cpu", tmp_path, sample_images, watcher).folder
@@ -619,6 +619,7 @@ def test_a_discriminator_that_has_won_is_named_in_words():
     assert reason.startswith("D has won: ") and "0.0004" in reason and "lr_d" in reason
     assert won(torch.cat([history_of(0.6, 0.4, 900, 1.2), history_of(0.9, 0.001, 900)], 1))
     assert won(history_of(0.9, 0.001, 10).expand(10, 10, 4))  # epochs of ten steps
+    assert won(history_of(0.98, 0.016))  # where a vanilla GAN's D that learns ten times as fast comes to rest
 
 
 @pytest.mark.parametrize(

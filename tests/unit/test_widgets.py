@@ -510,7 +510,7 @@ def test_the_captions_measure_what_is_shown(lab):
 
 
 def test_without_the_ruler_only_the_classes_are_missing(home, monkeypatch):
-    def missing():
+    def missing(**_):
         raise LabError("no ruler")
 
     for module in (editor_widgets, directions):

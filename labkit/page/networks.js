@@ -1,0 +1,21 @@
+// The networks that the page carries, each unpacked when it is first asked for.
+
+import {makeClassifier, makeGenerator} from './engine.js';
+import {readWeights} from './weights.js';
+
+const opened = new Map();
+
+function open(entry, make) {
+    if (!opened.has(entry)) opened.set(entry, read(entry.weights).then(numbers => make(entry, numbers)));
+    return opened.get(entry);
+}
+
+async function read(name) {
+    const holder = document.getElementById(`lab-weights-${name}`);
+    if (!holder) throw Error('damaged: a part of this file is missing');
+    return readWeights(holder.textContent, holder.dataset.sha256);
+}
+
+/** The generator of an entry of lab-data's `networks`, and the classifier of its `classifier`. Reject if damaged. */
+export const generatorOf = entry => open(entry, makeGenerator);
+export const classifierOf = entry => open(entry, makeClassifier);

@@ -1,0 +1,109 @@
+// A garment of the reader's own: drawn, from a picture, or a real one; and the search of the network for it.
+
+import {Drawing} from './draw.js';
+import {generatorOf} from './networks.js';
+import {canvas, choice, escaped} from './parts.js';
+import {GREY, PIXELS, fromFile, levels, paint} from './pictures.js';
+import {normals} from './vectors.js';
+
+/** The panel in `place`: {refresh, take}, functions that show the state, and that take a picture file. */
+export function ownPanel(view, place) {
+    const {lab} = view, {tests, classes} = lab.data;
+    place.innerHTML = `<p
+        class="lab-about">Draw a garment, take a picture of one, or a real one. Then let the network look for it.</p>
+    <div class="lab-find"><canvas class="lab-draw" tabindex="0" role="application" aria-roledescription="drawing"
+            aria-label="Your garment, 28 by 28 pixels. Arrow keys move the cursor, Space draws, Shift with
+            arrows draws a line."></canvas>
+        <div class="lab-draw-tools">${choice('tool', 'tool', ['pencil', 'eraser'])}
+            <label>size <input type="range" class="lab-size" min="1" max="7" value="3" step="1"></label>
+            <button type="button" class="lab-clear">Clear</button>
+            <label class="lab-file">Picture …<input type="file" class="lab-picture" accept="image/*"></label>
+            <span class="lab-about">or drop one here; it stays on this computer</span></div></div>
+    <div class="lab-tests" role="group" aria-label="Real garments of the test set">${tests.labels.map((label, k) =>
+        `<button type="button" aria-label="real garment ${k + 1}: ${escaped(classes[label])}"
+            title="${escaped(classes[label])}">${canvas('')}</button>`).join('')}</div>
+    <div class="lab-line"><button type="button" class="lab-go lab-main">Find it</button><span
+        class="lab-about lab-goes"></span></div>
+    <div class="lab-result" hidden><figure>${canvas('wanted')}<figcaption>wanted</figcaption></figure>
+        <figure>${canvas('got')}<figcaption>found</figcaption></figure>
+        <div><div class="lab-error" aria-hidden="true"></div><p class="lab-error-words"></p></div></div>`;
+    const part = name => place.querySelector(`.lab-${name}`), go = part('go');
+    const drawing = new Drawing(part('draw'), () => refresh());
+    let search = null; // what stops the search that runs
+    const refresh = () => {
+        go.textContent = search ? 'Stop' : 'Find it';
+        go.disabled = drawing.blank && !search;
+        if (!search) part('goes').textContent = `takes the place of garment ${lab.chosen[0] + 1}`;
+    };
+    const take = async file => {
+        try {
+            drawing.set(await fromFile(file));
+            view.say('The picture is centred and fitted into 28 × 28 pixels. Draw on it, or find it.');
+        } catch (fault) {
+            view.say(fault.message, true);
+        }
+    };
+    const find = async () => {
+        const {network} = lab, [row] = lab.chosen, {search: constants} = lab.data, {signal} = search;
+        let best = null;
+        part('result').hidden = false;
+        part('error-words').textContent = 'Looking …';
+        paint(place.querySelector('.wanted'), drawing.pixels);
+        const onStep = (step, all, found) => {
+            best = found;
+            showFound(place, network, best);
+            part('goes').textContent = `step ${step} of ${constants.steps}`;
+        };
+        try {
+            const starts = normals(constants.starts * lab.size), generator = await generatorOf(network);
+            const {z} = await generator.invert(drawing.image, {starts, constants, onStep, signal});
+            if (signal.aborted || network !== lab.network) throw Error('stopped');
+            view.act(() => {
+                lab.place(row, z);
+                lab.choose([row]);
+                return `Found, ${best.rms.toFixed(0)} grey levels off: it is garment ${row + 1} now,` +
+                    ' and the sliders edit it.';
+            });
+        } catch (fault) {
+            const stopped = signal.aborted || network !== lab.network;
+            const where = best ? ` at ${best.rms.toFixed(0)} grey levels` : '';
+            if (stopped) view.say(`Stopped${where}: no garment was replaced.`);
+            else view.say(`The search failed (${fault.message}).`, true);
+        }
+    };
+    go.addEventListener('click', async () => {
+        if (search) return search.abort();
+        search = new AbortController();
+        refresh();
+        await find();
+        search = null;
+        refresh();
+    });
+    place.querySelectorAll('[name=lab-tool]').forEach((radio, k) =>
+        radio.addEventListener('change', () => { drawing.ink = k === 0; }));
+    part('size').addEventListener('input', event => { drawing.size = Number(event.target.value); });
+    part('clear').addEventListener('click', () => drawing.set(new Float32Array(PIXELS)));
+    part('picture').addEventListener('change', event => {
+        if (event.target.files[0]) take(event.target.files[0]);
+        event.target.value = '';
+    });
+    const pixels = Uint8Array.from(atob(tests.pixels), c => c.charCodeAt(0));
+    place.querySelectorAll('.lab-tests button').forEach((button, k) => {
+        const own = pixels.subarray(PIXELS * k, PIXELS * (k + 1));
+        paint(button.firstChild, own);
+        button.addEventListener('click', () => drawing.set(own));
+    });
+    return {refresh, take};
+}
+
+/** What a search has found so far: its picture, and how far off it is beside a real test garment and noise. */
+function showFound(place, {test_rms: real, noise_rms: noise}, {rms, image}) {
+    const whole = Math.max(80, 1.1 * (noise ?? 0)), marks = {found: rms, real, noise};
+    place.querySelector('.lab-error').innerHTML = Object.keys(marks).filter(kind => marks[kind] !== null).map(kind =>
+        `<i class="${kind}" style="left:${Math.min(100, 100 * marks[kind] / whole).toFixed(1)}%"></i>`).join('');
+    place.querySelector('.lab-error-words').textContent =
+        `${rms.toFixed(1)} grey levels off (root mean square per pixel).` +
+        (real === null ? '' : ` A real test garment: ${real.toFixed(0)}.`) +
+        (noise === null ? '' : ` Noise: ${noise.toFixed(0)}.`);
+    paint(place.querySelector('.got'), levels(image));
+}

@@ -1,0 +1,70 @@
+// The pad: two dimensions or directions at once.
+
+import {capture, element} from './parts.js';
+import {clipped, fixed} from './vectors.js';
+
+const KEYS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
+
+/** The panel in `place`; a function that shows the state. */
+export function padPanel(view, place) {
+    const {lab} = view, {range} = lab.data;
+    place.innerHTML = `<p class="lab-about">Two dimensions or directions at once: drag, or use the arrow keys.</p>
+        <div class="lab-pad-frame"><label class="up">up <select aria-label="up"></select></label>
+        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="pad"><i></i></div>
+        <label class="across">right <select aria-label="right"></select></label></div>`;
+    const pad = place.querySelector('.lab-pad'), dot = pad.firstChild, [up, across] = place.querySelectorAll('select');
+    const selects = [across, up];
+    let dims = lab.rows.slice(0, 2); // right, up
+    const at = () => dims.map(dim => clipped(lab.shown(dim).value, -range, range));
+    const move = (x, y) => view.act(() => lab.move([dims[0], x], ...dims[0] === dims[1] ? [] : [[dims[1], y]]));
+    const follow = ({clientX, clientY}) => {
+        const box = pad.getBoundingClientRect();
+        move(((clientX - box.left) / box.width * 2 - 1) * range, (1 - (clientY - box.top) / box.height * 2) * range);
+    };
+    pad.addEventListener('pointerdown', event => {
+        if (event.button) return;
+        lab.hold();
+        capture(pad, event);
+        follow(event);
+    });
+    pad.addEventListener('pointermove', event => {
+        if (pad.hasPointerCapture(event.pointerId)) follow(event);
+    });
+    pad.addEventListener('keydown', event => {
+        const step = event.shiftKey ? 0.01 : 0.1, by = KEYS[event.key];
+        if (!by) return;
+        event.preventDefault();
+        move(...at().map((value, k) => Math.round((value + step * by[k]) * 100) / 100));
+    });
+    selects.forEach((select, k) => select.addEventListener('change', () => {
+        dims[k] = /^\d+$/.test(select.value) ? Number(select.value) : select.value;
+        view.refresh();
+    }));
+    return () => {
+        const spare = [...lab.rows, ...lab.data.lab_dims], without = all => all.filter(dim => !lab.rows.includes(dim));
+        dims = [0, 1].map(k => lab.knows(dims[k]) ? dims[k] : spare[k % spare.length]);
+        selects.forEach((select, k) => offer(select, String(dims[k]), [
+            ['with a slider', lab.rows],
+            ['directions', without(lab.network.directions.map(one => one.name))],
+            ['dimensions', without([...Array(lab.size).keys()])],
+        ], lab));
+        const [x, y] = at();
+        dot.style.left = `${50 + 50 * x / range}%`;
+        dot.style.top = `${50 - 50 * y / range}%`;
+        pad.setAttribute('aria-label',
+            `Right ${lab.title(dims[0])} ${fixed(x)}, up ${lab.title(dims[1])} ${fixed(y)}`);
+    };
+}
+
+/** Show `value` in `select`, which offers `groups`, [[label, dims], ...]. */
+function offer(select, value, groups, lab) {
+    const text = JSON.stringify(groups);
+    if (select.dataset.shown !== text)
+        select.replaceChildren(...groups.map(([label, dims]) => {
+            const group = element('optgroup', {label});
+            group.append(...dims.map(dim => new Option(lab.title(dim), dim)));
+            return group;
+        }));
+    select.dataset.shown = text;
+    select.value = value;
+}

@@ -1,0 +1,62 @@
+// Where the page begins: what it holds is made live, each part when the reader comes near it.
+
+import {showGrowth} from './growth.js';
+import {element} from './parts.js';
+import {View} from './view.js';
+import {supported} from './weights.js';
+
+const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
+
+function start() {
+    let data;
+    try {
+        data = JSON.parse(document.getElementById('lab-data').textContent);
+    } catch {
+        return; // the page is cut off
+    }
+    const [lab, growth] = ['.lab-here', '.growth-here'].map(name => document.querySelector(name));
+    const linked = () => location.hash.startsWith('#lab=');
+    if (lab) {
+        let opening;
+        const open = () => opening ??= openLab(lab, data);
+        if (linked()) loaded().then(open).then(view => view?.root.scrollIntoView());
+        else near(lab, open);
+        window.addEventListener('hashchange', async () => {
+            if (linked()) (await open())?.openLink(location.hash);
+        });
+    }
+    if (growth && data.training && !supported())
+        near(growth, () => showGrowth(growth, data.training).catch(() => growth.replaceChildren()));
+}
+
+const loaded = () => new Promise(done =>
+    document.readyState === 'complete' ? done() : window.addEventListener('load', done, {once: true}));
+
+function near(place, act) {
+    const observer = new IntersectionObserver(entries => {
+        if (!entries.some(entry => entry.isIntersecting)) return;
+        observer.disconnect();
+        act();
+    }, {rootMargin: AHEAD});
+    observer.observe(place);
+}
+
+/** The lab in `place`, whose figure it takes the place of; or, where that fails, one sentence below the figure. */
+async function openLab(place, data) {
+    let why = supported();
+    if (!why) try {
+        const view = new View(data);
+        await view.start();
+        place.prepend(view.root);
+        place.classList.add('live');
+        return view;
+    } catch (fault) {
+        const text = fault?.message ?? fault;
+        why = /damaged/.test(text) ? 'The weights in this file are damaged.' : `The generator did not start (${text}).`;
+    }
+    const textContent = `${why.replace(/\.?$/, '.')} So the figure shows the editor at rest.`;
+    place.append(element('p', {className: 'lab-note', textContent}));
+    return null;
+}
+
+start();
