@@ -140,8 +140,8 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         sweep(parent)
-        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part, _locked(part):
-            new = Path(part) / stem
+        with _part_folder(parent, stem) as part:
+            new = part / stem
             for name, content in files.items():
                 write_atomic(new / name, content)
             for number in itertools.count(1):
@@ -161,15 +161,22 @@ def write_new(parent: Path, stem: str, files: dict[str, bytes]) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(folder: str):
-    """``folder`` is locked while this lasts, where the file system has locks: its writer lives."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            lock(handle)
-        yield
-    finally:
-        os.close(handle)
+def _part_folder(parent: Path, stem: str):
+    """A new folder in ``parent``, locked while this lasts, where the file system has locks: its writer lives."""
+    while True:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{stem}.", suffix=".part") as part:
+            try:
+                handle = os.open(part, os.O_RDONLY)
+            except FileNotFoundError:  # swept already
+                continue
+            try:
+                with contextlib.suppress(OSError):
+                    lock(handle)
+                if os.path.exists(part):  # not swept before it was locked
+                    yield Path(part)
+                    return
+            finally:
+                os.close(handle)
 
 
 @contextlib.contextmanager

@@ -220,7 +220,7 @@ def fit_or_load_seeds(
         )
     images = None if images is None else doors.grey_images(images)
     given = None if images is None else _digest(images)
-    found = {config: _finished(config, root, given, on_cuda(device) if whole is None else whole) for config in configs}
+    found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
     missing = [config for config in found if found[config] is None]
     if missing:
         whole_set, n = (

@@ -228,6 +228,29 @@ def test_write_new_from_many_threads(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(folders)
 
 
+def test_a_new_folder_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    """By another writer, who takes it for one of the dead; before it is opened, or after."""
+    moments, opening, folders = ["opened", "locked"], os.open, set()
+
+    def swept_before(moment, path):
+        if str(path).endswith(".part") and Path(path).is_dir():
+            folders.add(str(path))
+            if moment in moments:
+                moments.remove(moment)
+                Path(path).rmdir()
+
+    def opened(path, *rest, **more):
+        swept_before("opened", path)
+        handle = opening(path, *rest, **more)
+        swept_before("locked", path)
+        return handle
+
+    monkeypatch.setattr(os, "open", opened)
+    folder = write_new(tmp_path, "kept", {"mine": b"mine"})
+    assert not moments and tree(folder) == {"mine": b"mine"} and list(tmp_path.iterdir()) == [folder]
+    assert len(folders) == 3
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES], ids=errno.errorcode.get)
 @pytest.mark.parametrize("fails", ["first file", "second file", "folder"])
 def test_write_new_is_all_or_none(tmp_path, monkeypatch, refused, fails, number):
