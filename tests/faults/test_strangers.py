@@ -126,7 +126,7 @@ def test_a_class_of_submissions_is_examined_whatever_they_do(tmp_path, capfd):
         "ends": "import os\nos._exit(3)",
         "fills": "kept = []\nwhile True: kept.append(bytearray(10**8))",
         "hangs": "while True: pass",
-        "speaks": "print('noise on the terminal')\nraise ValueError('one\\ntwo')",
+        "speaks": "print('noise on the terminal', flush=True)\nraise ValueError('one\\ntwo')",
     }
     for name, text in texts.items():
         (tmp_path / name).mkdir()
