@@ -184,7 +184,7 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
 
 
 FAULTS = {
-    "Data": ("D", 10),
+    "Data": ("D", 13),
     "Checkpoints": ("C", 12),
     "Training": ("T", 10),
     "Notebook and report": ("N", 16),
@@ -247,6 +247,7 @@ def test_a_bad_argument_is_one_line(arguments, words):
         ("report", "PROFILE"),
         ("report", "DEVICE"),
         ("report", "SET"),
+        ("report", "DATASET"),
         ("smoke", "SET"),
         ("pdf", "PROFILE"),
         ("score", "FEATURES"),
