@@ -108,7 +108,7 @@ def read_arrays(path: Path) -> Brought:
             arrays = {}
             for entry in archive.infolist():
                 with archive.open(entry) as f:
-                    arrays[entry.filename.removesuffix(".npy")] = read_array(f, allow_pickle=False)
+                    arrays[entry.filename.removesuffix(".npy")] = read_array(f)  # which refuses objects
         for new in ("x", "y"):  # as Keras has them
             if {f"{new}_train", f"{new}_test"} <= arrays.keys():
                 arrays[new] = np.concatenate([arrays[f"{new}_train"], arrays[f"{new}_test"]])

@@ -275,6 +275,7 @@ def test_a_bad_argument_is_one_line(arguments, words):
         ("report", "PROFILE"),
         ("report", "DEVICE"),
         ("report", "SET"),
+        ("report", "DATASET"),
         ("smoke", "SET"),
         ("pdf", "PROFILE"),
         ("score", "FEATURES"),
