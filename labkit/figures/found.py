@@ -20,7 +20,7 @@ COLOURS = (ORANGE, BLUE)
     "none), with the error of the whole picture above; the errors of all garments that were looked for; and the share "
     "of each class that was missed: a training garment is nearer than what was found.",
 )
-def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> Figure:
+def found(real: Tensor, networks: dict[str, Inversion], classes: list[str], noun: str = "garment") -> Figure:
     """Figure 25: ``real`` (k, 1, 28, 28), the first of each class, beside what was found of it in each network."""
     more = max(0, len(classes) - 10)
     figure = Figure(figsize=(11.5 + 0.5 * more, 5.2 + 0.12 * more))
@@ -33,22 +33,22 @@ def found(real: Tensor, networks: dict[str, Inversion], classes: list[str]) -> F
         rms = [f"{value:.0f}" for value in result.rms[:: len(result.rms) // len(real)]]
         show_images(ax, stack([made[:, 0], error[:, 0]]), [f"{name}:\nfound", "|error|"], top=rms)
     top, bottom = charts.subplots(2, 1)
-    _errors(top, networks)
+    _errors(top, networks, noun)
     _missed(bottom, networks, classes)
     return figure
 
 
-def _errors(ax: Axes, networks: dict[str, Inversion]) -> None:
+def _errors(ax: Axes, networks: dict[str, Inversion], noun: str) -> None:
     """The share of garments that are found at least as near as x."""
     first = next(iter(networks.values()))
     for (name, result), colour in zip(networks.items(), COLOURS, strict=False):
         ax.ecdf(result.rms.numpy(), color=colour, label=name)
         ax.axvline(result.own.median().item(), color=colour, ls=":", lw=1.2)
         ax.axvline(result.noise.median().item(), color=colour, ls="--", lw=1.2)
-    ax.ecdf(first.nearest.numpy(), color="0.4", label="nearest training garment")
+    ax.ecdf(first.nearest.numpy(), color="0.4", label=f"nearest training {noun}")
     ax.plot([], [], color="0.4", ls=":", lw=1.2, label="own pictures (median)")
     ax.plot([], [], color="0.4", ls="--", lw=1.2, label="noise (median)")
-    ax.set(xlabel="error per pixel (RMS), grey levels", ylabel="share of garments", xlim=(0, None), ylim=(0, 1))
+    ax.set(xlabel="error per pixel (RMS), grey levels", ylabel=f"share of {noun}s", xlim=(0, None), ylim=(0, 1))
     ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=9)
 
 
