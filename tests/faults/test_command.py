@@ -70,7 +70,7 @@ def test_what_a_terminal_cannot_show_is_replaced():
 def test_a_name_that_is_no_text_is_named():
     done = python("-m", "labkit", "data", LABKIT_DATA=b"/proc/nowhere/\xff".decode(errors="surrogateescape"))
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and b"/proc/nowhere/?" in done.stderr
-    done = python("-m", "labkit", "data", b"\xff\xfe=1", PYTHONIOENCODING="ascii")
+    done = python("-m", "labkit", "doctor", b"\xff\xfe=1", PYTHONIOENCODING="ascii")
     assert done.returncode == 2 and b"Traceback" not in done.stderr
 
 

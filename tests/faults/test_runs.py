@@ -1019,8 +1019,10 @@ def test_flipped_bits_of_the_manifest(finished):
 
 @pytest.mark.parametrize("path", sorted(Path(labkit.__file__).parent.rglob("*.py")), ids=lambda path: path.name)
 def test_no_pickle(path):
-    """Loading a pickle runs what is in it."""
+    """Loading a pickle runs what is in it. What a stranger saved is read as tensors alone, in a process of its own."""
     text = path.read_text()
+    if path.parent.name == "examine":
+        text = re.sub(r"torch\.load\([^()]*weights_only=True\)|what `?torch\.save`?", "", text)
     assert not re.search(r"(?<!safetensors\.)\btorch\.(load|save)\b|allow_pickle", text)
     assert not re.search(r"^\s*(from|import)\b.*\b(pickle|cloudpickle|dill|joblib|marshal|shelve)\b", text, re.M)
 

@@ -203,10 +203,10 @@ def test_only_the_lock_is_installed():
 
 # It is Python as far as its options go, and else says what it was given.
 STAND_IN = """
-import runpy, sys
+import os, runpy, sys
 
 if sys.argv[1] == "-I":
-    sys.executable, sys.argv = sys.argv[0], sys.argv[2:]
+    sys.executable, sys.argv = os.environ["CALLED"], sys.argv[2:]
     runpy.run_path(sys.argv[0], run_name="__main__")
 elif sys.argv[1] != "-c":
     print(sys.argv[1:])
@@ -225,7 +225,9 @@ def test_arguments_are_words_and_never_run(tmp_path, text):
         shutil.copy(ROOT / name, root / name)
     python = tmp_path / "a $HOME 'b' \"c/python"
     python.parent.mkdir()
-    python.write_text(f"#!{sys.executable}\n{STAND_IN}")
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    real = shlex.join([sys.executable, str(tmp_path / "stand_in.py")])  # a name with a space is none for a line with #!
+    python.write_text(f'#!/bin/sh\nCALLED="$0" exec {real} "$@"\n')
     python.chmod(0o755)
     command = ["make", "test", f"PYTHON={python}", f"ARGS={text}"]
     done = subprocess.run(command, cwd=root, env=own(), capture_output=True, text=True)
