@@ -72,7 +72,7 @@ def project(tmp_path_factory):
     root = copy_project(tmp_path_factory.mktemp("page") / "a lab 實驗")
     chapter = root / "notebooks/03_latent_perturbation.ipynb"
     notebook = json.loads(chapter.read_text(encoding="utf-8"))
-    settings, bench, *figures_and_tables, editor = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    settings, _, _, *figures_and_tables, editor = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert "parameters" in settings["metadata"]["tags"] and EDITOR in "".join(editor["source"])
     assert 'profile = "auto"' in "".join(settings["source"])
     settings["source"] = [line.replace('profile = "auto"', 'profile = "smoke"') for line in settings["source"]]
