@@ -78,7 +78,7 @@ def test_one_cell_of_parameters_and_it_comes_first(path):
         target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
         assert re.fullmatch(r"[a-z_][a-z0-9_]*", ast.unparse(target))
         ast.literal_eval(statement.value)  # plain values, nothing to be executed
-    assert all(cell["metadata"].get("tags", []) in ([], ["parameters"]) for cell in cells(path, "code"))
+    assert all(cell["metadata"].get("tags", []) in ([], ["parameters"], ["live"]) for cell in cells(path, "code"))
 
 
 @pytest.mark.parametrize("here", [True, False])
