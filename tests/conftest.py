@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from sample_data import with_digests
 
 from labkit import data
+from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.files import sha256
 from labkit.config import config_for
@@ -23,6 +24,13 @@ if (
     signal.getsignal(signal.SIGINT) == signal.SIG_IGN
 ):  # as in a background job of a shell: tests that press Ctrl-C need it heard
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session):
+    """On a fresh clone the data are fetched once, not by every process; without them some tests say what is missing."""
+    if not hasattr(session.config, "workerinput"):
+        with suppress(LabError):
+            data.ensure(paths.DATA)
 
 
 def pytest_collection_modifyitems(items):

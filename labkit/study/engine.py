@@ -216,6 +216,8 @@ class _Study:
 
     def run(self, missing: list[Job], group: int) -> dict[Job, str]:
         """Have all of ``missing`` made, and written as they come; why some were not, in a line each."""
+        from distributed.comm import CommClosedError
+
         on_gpus = self._check_workers() and self.device != "cpu"
         size = group or (GROUP if on_gpus else 1)
         total = sum(job.config.epochs for job in missing)
@@ -223,7 +225,7 @@ class _Study:
         with progress(total=total, unit="epoch", desc=f"study {self.folder.name}") as bar:
             try:
                 self._make(shards(missing, self.looks, size), bar)
-            except CancelledError:
+            except (CancelledError, CommClosedError):
                 raise LabError(
                     f"the scheduler at {self.client.scheduler.address} is gone: the records that came are kept;"
                     " run the same command to go on from there"
