@@ -8,6 +8,7 @@ NAME ?=
 RETRAIN ?=
 FEATURES ?= classifier
 TORCH ?=
+TORCH_INDEX ?=
 SUBMISSION ?=
 ARGS ?=
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
@@ -19,11 +20,12 @@ override NAME := $(value NAME)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
+override TORCH_INDEX := $(value TORCH_INDEX)
 override SUBMISSION := $(value SUBMISSION)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET DATASET NAME FEATURES TORCH SUBMISSION ARGS PYTHON
+export PROFILE DEVICE SET DATASET NAME FEATURES TORCH TORCH_INDEX SUBMISSION ARGS PYTHON
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -44,7 +46,7 @@ help:
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
 	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures"
 
-setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu 2 GB
+setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu TORCH_INDEX=address 2 GB
 
 data: $(READY) ## Fashion-MNIST, or DATASET=mnist|kmnist|emnist-letters|path/to/your/pictures NAME=...: seconds
 	@"$$PYTHON" -m labkit data --name="$$NAME" -- "$$DATASET"

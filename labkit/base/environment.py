@@ -44,7 +44,6 @@ NETWORK = (
 LOCKED = ("--require-hashes", "-r", "requirements.lock")
 # torch without CUDA is a build of its own for Linux, by the same version with +cpu, and PyTorch's index alone has it;
 # what else in the lock is of CUDA, only the other build needs. Elsewhere torch comes without CUDA anyway.
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OF_CUDA = re.compile(r"(torch|torchvision|triton|cuda-[\w-]+|nvidia-[\w-]+)==([^\s;]+)")
 OURSELVES = ("--no-deps", "--no-build-isolation", "--editable", ".")
 
@@ -123,8 +122,9 @@ def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     try:
         call(PYTHON, "-I", "-m", "pip", "install", "--quiet", *arguments, environment=environment or network())
     except SetupError as error:
-        hint = f" (torch without CUDA is at {CPU_INDEX} alone; TORCH=cuda takes the other)"
-        raise SetupError(f"{error}{hint if CPU_INDEX in arguments else ''}") from None
+        hint = " (torch without CUDA is in PyTorch's own index alone: give TORCH_INDEX=, the address that its install"
+        hint += " page shows for Pip and CPU; TORCH=cuda takes the other)"
+        raise SetupError(f"{error}{hint if any('+cpu' in one for one in arguments) else ''}") from None
 
 
 def fits() -> bool:
@@ -148,7 +148,8 @@ def chosen(cpu: bool) -> list[tuple[str, ...]]:
     builds = [f"{name}=={of_cuda[name]}+cpu" for name in ("torch", "torchvision") if name in of_cuda]
     rest = VENV / "cpu.lock"
     rest.write_text("".join(entry for entry in entries if not OF_CUDA.match(entry)))
-    return [("--no-deps", "--index-url", CPU_INDEX, *builds), ("--no-deps", "--require-hashes", "-r", str(rest))]
+    index = ["--index-url", address] if (address := os.environ.get("TORCH_INDEX", "")) else []
+    return [("--no-deps", *index, *builds), ("--no-deps", "--require-hashes", "-r", str(rest))]
 
 
 def satisfied(cpu: bool) -> bool:

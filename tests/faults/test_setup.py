@@ -184,8 +184,10 @@ def test_torch_without_cuda_is_chosen_once(tmp_path, wheels):
 
 def test_the_lock_without_cuda_is_the_lock_but_for_torch_and_what_only_torch_needs(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setenv("TORCH_INDEX", "file:///index")
     (builds, rest), (whole,) = environment.chosen(True), environment.chosen(False)
     assert whole == environment.LOCKED and rest[:3] == ("--no-deps", *environment.LOCKED[:2])
+    assert builds[:3] == ("--no-deps", "--index-url", "file:///index")
     assert [build.partition("==")[0] for build in builds[3:]] == ["torch", "torchvision"]
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     kept = Path(rest[-1]).read_text().splitlines()
