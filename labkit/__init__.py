@@ -2,11 +2,12 @@
 
 Read from left to right, as the data flows; a room imports only from rooms to its left:
 
-    base > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures > editor
-    > page > examine > report > doctor > cli
+    base > texts > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures
+    > editor > page > examine > report > doctor > cli
 
 base        the doors for what people bring, errors, atomic files, the machine, random streams, kept measurements; knows
             nothing of GANs
+texts       what a reader sees in words, by language
 pictures    what can be measured on a picture: brightness, width, distance to the nearest
 data        data sets: find, fetch, verify, hand over as one tensor
 gans        one file for each GAN, their registry, layers and losses
