@@ -18,7 +18,7 @@ from ..texts import listed, say
 from ..training.runs import Run
 from . import claims, comparisons
 from .design import Arms
-from .effects import NAMES, EffectTable
+from .effects import NAMES, EffectTable, called, in_unit, number
 from .inversion import Inversion
 
 MODELS = ("dcgan", "vanilla")
@@ -93,13 +93,6 @@ def _better_here(scores: Scores) -> str:
     return say(f"answers.better_here.{ahead[0] if ahead else 'neither'}", **values)
 
 
-def amount(measure: str, value: float, signed: bool = True) -> str:
-    """``value`` of a measure, of `effects.NAMES`, in its unit: +4.7 px, or 17 %."""
-    unit, scale = UNITS[measure]
-    text = f"{value * scale:{'+' if signed else ''}.2g}".replace("-", "\N{MINUS SIGN}")
-    return f"{text} {unit}".strip()
-
-
 def _by(dim: int, table: EffectTable) -> tuple[str, int]:
     """The measure by which ``dim`` stands out most beside random directions, and its place in `NAMES`."""
     i = int(table.score[dim].abs().argmax())
@@ -114,12 +107,12 @@ def effect(dim: int, table: EffectTable) -> str:
     q = table.q[dim, i].item()
     return say(
         f"answers.effect.{'attribute' if signed else 'unsigned'}",
-        measure=say(f"measures.{key.replace(' ', '_')}"),
-        amount=amount(key, mean, signed),
-        low=amount(key, low, signed),
-        high=amount(key, high, signed),
-        first=f"{LAB_VALUES[0]:g}".replace("-", "\N{MINUS SIGN}"),
-        last=f"{LAB_VALUES[-1]:g}",
+        measure=called(key),
+        amount=in_unit(key, mean),
+        low=in_unit(key, low),
+        high=in_unit(key, high),
+        first=number(LAB_VALUES[0], plain=True),
+        last=number(LAB_VALUES[-1], plain=True),
         beside=say(f"answers.beside.{'more' if q < 0.05 else 'no_more'}", q=q),
     )
 
@@ -138,7 +131,7 @@ def comes_back(dim: int, table: EffectTable, others: Sequence[EffectTable]) -> s
         "answers.comes_back",
         n=len(others),
         same=same,
-        others=listed(f"{say(f'measures.{key.replace(" ", "_")}')} ({n})" for key, n in else_),
+        others=listed(f"{called(key)} ({n})" for key, n in else_),
     )
 
 
@@ -172,12 +165,12 @@ def special(tables: Mapping[str, EffectTable], measured: EffectTable, labels: Se
     second = say(
         "answers.on_purpose",
         network=name(MODELS[0]),
-        measure=say(f"measures.{attribute}"),
-        amount=amount(attribute, measured.mean[k, i].item()),
-        low=amount(attribute, measured.low[k, i].item()),
-        high=amount(attribute, measured.high[k, i].item()),
+        measure=called(attribute),
+        amount=in_unit(attribute, measured.mean[k, i].item()),
+        low=in_unit(attribute, measured.low[k, i].item()),
+        high=in_unit(attribute, measured.high[k, i].item()),
         axis=axis,
-        best=amount(attribute, tables[MODELS[0]].mean[axis, i].item()),
+        best=in_unit(attribute, tables[MODELS[0]].mean[axis, i].item()),
     )
     return f"{first} {second}"
 
@@ -253,7 +246,9 @@ def paragraphs(
     """
     parts = [say("answers.heading", dim=dim)]
     if row := rows.get(f"L{dim}") if dim in LAB_DIMS else None:
-        parts.append(say("answers.original", sentence=claims.spoken(row).claim, id=row.id, figure=4 + LAB_DIMS.index(dim)))
+        parts.append(
+            say("answers.original", sentence=claims.spoken(row).claim, id=row.id, figure=4 + LAB_DIMS.index(dim))
+        )
     for model in MODELS[::-1]:
         table = tables[model]
         change, flips, breakage = (
