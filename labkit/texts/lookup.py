@@ -50,7 +50,7 @@ def using(name: str) -> Iterator[None]:
         _now.reset(token)
 
 
-def say(key: str, english: str | None = None, **values: object) -> str:
+def say(key: str, english: str | None = None, /, **values: object) -> str:
     """The text ``key``, file.table.name, with ``values`` in its fields.
 
     What has its English beside its meaning, as a claim in its record, gives it as ``english``; it is not filled in.
