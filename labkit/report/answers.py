@@ -9,10 +9,12 @@ import html
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from pathlib import Path
 
 from ..texts import EDITIONS, say, using
 
 TAG = "answer"
+STYLE = Path(__file__).parent / "templates/handin.css"  # of the blocks, and of a hand-in
 PLACE = '<div class="answer-here" data-answer="{}"></div>'  # in the place of an answer cell, until the page is made
 PLACES = re.compile(PLACE.format(r"([\w-]+)"))
 BLOCK = re.compile(r"[\w-]{1,60}")  # what an answer may be called

@@ -23,11 +23,12 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, seal, sha256, write_atomic
 from ..base.version import VERSION
-from ..config import config_for
+from ..config import TrainConfig, config_for
 from ..gans import GANS, reported
 from ..texts import edition, listed, say
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
+from .environment import kernels_own
 from .make import NOTEBOOKS, name_of
 from .pdf import print_page
 from .settings import read_notebook
@@ -54,7 +55,7 @@ CUT = 13  # the figure
 
 
 def line(text: object, longest: int = LONGEST) -> str:
-    """``text`` as one line of at most ``longest`` characters that shows as what it is: no control, no turned writing."""
+    """``text`` as a line of at most ``longest`` characters that shows as what it is: no control, no turned writing."""
     kept = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c
         for c in unicodedata.normalize("NFC", str(text)[: 8 * longest])
@@ -177,9 +178,19 @@ def _read(folder: Path, profile: str, dataset: str) -> Report:
         notebooks[path.name] = notebook
     changes, seed = parameters.get("changes", {}), {"seed": parameters["seed"]} if "seed" in parameters else {}
     configs = [config_for(model, profile, **seed, **changes) for model in reported()]
-    runs = [load_run(run_folder(config), config) for config in configs]
+    page = (folder / PAGE).read_text(encoding="utf-8")
+    runs = [_run_of(page, config, again) for config in configs]
     claims = json.loads((folder / CLAIMS).read_bytes()) if (folder / CLAIMS).exists() else []
     return Report(folder, notebooks, parameters, max(ends), claims, runs, data.find(dataset))
+
+
+def _run_of(page: str, config: TrainConfig, again: str) -> Run:
+    """The run of ``config`` that the report ``page`` shows, which names its generator."""
+    for root in (paths.RUNS, paths.RETRAINED):
+        folder = run_folder(config, root)
+        if (folder / "run.json").exists() and (run := load_run(folder, config)).generator_sha256[:12] in page:
+            return run
+    raise LabError(f"the {config.model} that the report shows is no longer in {paths.RUNS}: run {again} again")
 
 
 def _answers_into(executed, own, path: Path, again: str) -> None:
@@ -214,11 +225,10 @@ def _content(notebook) -> bytes:
 def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdict]) -> str:
     """The whole hand-in as a page without a script."""
     with tempfile.TemporaryDirectory() as scratch:
-        pages = Path(scratch, "pages")
-        pages.mkdir()
         for name, notebook in report.notebooks.items():
-            (pages / name).write_bytes(_content(notebook))
-        chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
+            Path(scratch, name).write_bytes(_content(notebook))
+        with kernels_own(Path(scratch)):
+            chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
     if edition() != "en":
         chapters = _as_exercise(chapters)
@@ -250,7 +260,7 @@ def _as_exercise(chapters: list[dict]) -> list[dict]:
             if not body:
                 continue
         marked = f'<h1 id="part-{key}">{html.escape(title)}</h1>'
-        body = H1.sub(lambda _: marked, body, count=1) if H1.search(body) else marked + body
+        body = marked + H1.sub("", body, count=1)
         figures = [(n, caption) for n, caption in chapter["figures"] if f'id="figure-{n}"' in body]
         found.append(
             chapter

@@ -136,7 +136,7 @@ def chain(files: dict[str, bytes]) -> tuple[list[dict], list[str]]:
             if found["previous"] != previous:
                 raise ValueError("it follows another seal than the one before it: the chain is broken")
             datetime.strptime(found["sealed_at"], TIME)
-            sentences_in(found["sentences"]), TrainConfig(**found["config"]), str.lower(found["run"] + found["when"])
+            sentences_in(found["sentences"]), dict.keys(found["config"]), str.lower(found["run"] + found["when"])
         except (LabError, *FAULTS) as error:
             faults.append(f"prediction {name}: {fault_of(error)}")
             break
@@ -146,12 +146,12 @@ def chain(files: dict[str, bytes]) -> tuple[list[dict], list[str]]:
 
 
 def judge(seals: Iterable[dict], runs: Iterable[Run] | None = None, device: str = "cpu") -> list[Verdict]:
-    """All sentences of ``seals``, judged by the runs that they are about: those of ``runs`` alone, if they are given."""
-    of_digest = None if runs is None else {(run.config.model, run.config): run for run in runs}
+    """All sentences of ``seals``, judged by the runs that they are about, or by those of them that are in ``runs``."""
+    of_config = None if runs is None else {run.config: run for run in runs}
     found = []
     for one in seals:
         config = TrainConfig(**one["config"])
-        run = _run(config) if of_digest is None else of_digest.get((config.model, config))
+        run = _run(config) if of_config is None else of_config.get(config)
         effects = effects_of(run, device) if run else None
         when = _seen(one, run) if run else one["when"]
         judged = judge_text(one["sentences"], effects, UNMEASURED)
@@ -184,19 +184,20 @@ def records(verdicts: Iterable[Verdict]) -> list[dict]:
     return [asdict(one) for one in verdicts]
 
 
-def lines(verdicts: list[Verdict]) -> list[str]:
+LATE = {
+    BEFORE: "",
+    BEGUN: ", sealed while it was trained",
+    AFTER: ", sealed after the run: no prediction",
+    OLDER: ", sealed before the run, whose file is older than the seal: a clock was set, or the run was copied here",
+}
+
+
+def lines(verdicts: Iterable[Verdict]) -> list[str]:
     """``verdicts`` for the command line, one a line."""
     said = []
     for one in verdicts:
-        known = one.mean is not None and one.low is not None and one.high is not None
-        measured = (
-            f"{one.mean:+.3g} ({one.low:.3g} to {one.high:.3g}; q = {one.q:.2g})" if known else "its run is not there"
-        )
-        late = {BEFORE: "", BEGUN: ", sealed while it was trained", AFTER: ", sealed after the run", OLDER: OLD}[
-            one.when
-        ]
-        said.append(f"{one.number}. {one.model}, {one.verdict}: {one.text}: {measured}{late}")
+        measured = "its run is not there"
+        if one.mean is not None:
+            measured = f"{one.mean:+.3g} ({one.low:.3g} to {one.high:.3g}; q = {one.q:.2g})"
+        said.append(f"{one.number}. {one.model}, {one.verdict}: {one.text}: {measured}{LATE[one.when]}")
     return said
-
-
-OLD = ", sealed before the run, whose file is yet older than the seal: a clock was set, or it was copied"
