@@ -101,7 +101,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "latent_dim": run.config.latent_dim,
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
-            "units": [effects.unit_of(name) for name in effects.NAMES],
+            "units": [effects.UNITS[name][0] for name in effects.NAMES],
             "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],
             "mean": _short(table.mean * scale),
@@ -137,7 +137,7 @@ def words(name: str, mean: Tensor, score: Tensor) -> str:
     own = name.removeprefix("more ").replace(" ", "_")
 
     def said(attribute):
-        unit, scale = effects.unit_of(attribute), effects.UNITS[attribute][1]
+        unit, scale = effects.UNITS[attribute]
         value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
         return f"{attribute.replace('_', ' ')} {value} {unit}".strip()
 
