@@ -70,7 +70,7 @@ site: $(READY) ## the report as a folder for any static host, with the sliders o
 	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
-	@$(RUN) -m labkit study --device "$$DEVICE"
+	@$(RUN) -m labkit study --device "$$DEVICE" --dataset="$$DATASET"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
 	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES" --dataset="$$DATASET"
