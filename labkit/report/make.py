@@ -17,6 +17,7 @@ from .. import data
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
+from ..base.system import open_files
 from ..config import config_for
 from ..figures import catalogue
 from ..gans import reported
@@ -28,6 +29,7 @@ from .render import render
 from .settings import check_settings
 
 CHAPTERS = ("01_vanilla_gan", "02_dcgan", "03_latent_perturbation", "04_comparison", "05_eight_worlds")
+FILES = 128  # that may have to be open at a time: a kernel with torch and matplotlib has 63
 NOTEBOOKS = [paths.ROOT / f"notebooks/{name}.ipynb" for name in CHAPTERS]  # those of a report, in order
 
 
@@ -60,6 +62,7 @@ def make_report(
     static = Target(paths.BUILD / "site")
     all_targets = [figures, pages, book, static]
     with contextlib.ExitStack() as held:
+        held.enter_context(open_files(FILES))
         held.enter_context(exclusive(paths.BUILD / f".{name}.busy"))  # a folder: one report of a profile at a time
         if site:
             held.enter_context(exclusive(paths.BUILD / ".site.busy"))
