@@ -124,7 +124,7 @@ clean: ## remove build/ and all that smoke made; trained runs (retrained ones to
 	rm -rf data/runs/smoke build/retrained/smoke build/retrained/.unfinished/smoke figures/smoke
 
 distclean: clean ## remove the .venv too
-	rm -rf .venv .venv.old *.egg-info
+	rm -rf .venv .venv.old .venv.torch *.egg-info
 
 packages: ## check that PYTHON has the packages: a second
 	@"$$PYTHON" -c 'import os, sys; from importlib.util import find_spec; \
