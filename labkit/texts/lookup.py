@@ -75,7 +75,7 @@ def listed(items: Iterable[str], last: str = "and") -> str:
 
 
 def table(name: str) -> dict[str, str]:
-    """All texts of the file ``name`` in the reader's language, their fields not filled in, by the rest of their keys."""
+    """All texts of the file ``name`` in the language, fields not filled in, by the rest of their keys."""
     found = read("en") | read(edition())
     return {key.removeprefix(f"{name}."): text for key, text in found.items() if key.startswith(f"{name}.")}
 
