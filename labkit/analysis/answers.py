@@ -53,7 +53,7 @@ def _across(arms: Arms, looks: tuple[int, int] | None = None) -> comparisons.Com
         return None
     after = looks or tuple(of[0].epochs for of in found)
     scores = [comparisons.at([r for r in of if k in r.scores], k) for of, k in zip(found, after, strict=True)]
-    return comparisons.compare(*scores, names=MODELS) if len(set(scores[0]) & set(scores[1])) > 1 else None
+    return comparisons.compare(scores[0], scores[1], MODELS) if len(set(scores[0]) & set(scores[1])) > 1 else None
 
 
 def better(arms: Arms, scores: Scores) -> str:
@@ -78,7 +78,21 @@ def better(arms: Arms, scores: Scores) -> str:
     )
     cost = _across(arms, EQUAL)
     second = say(f"answers.equal.{cost.better or 'neither'}", few=EQUAL[0], many=EQUAL[1]) if cost else ""
-    return f"{first} {second}".strip()
+    return " ".join(filter(None, (first, _save_in(arms, found), second)))
+
+
+def _save_in(arms: Arms, found: comparisons.Comparison) -> str:
+    """In which single attributes the other network is nearer to real garments, in all pairs of trainings."""
+    if found.better is None:
+        return ""
+    other = MODELS[MODELS[0] == found.better]
+    of = {model: {r.seed: r.scores[r.epochs] for r in arms[f"{model}-ours"]} for model in MODELS}
+    nearer = [
+        measure
+        for score, measure in (("ks_outline", "outline_sharpness"), ("ks_texture", "texture"))
+        if all(of[other][seed][score] < of[found.better][seed][score] for seed in found.seeds)
+    ]
+    return say("answers.save_in", network=name(other), measures=listed(map(terms.measure, nearer))) if nearer else ""
 
 
 def _better_here(scores: Scores) -> str:
