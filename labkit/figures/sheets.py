@@ -105,9 +105,11 @@ def perturbation(
     blank = torch.full_like(base[None], torch.nan)
     sheet = torch.cat([blank, change])[:, :, 0]
     shown = show_images(right, sheet, title=say("figures.edits.change"), cmap=SIGNED)
+    right.text(n * 30 + 2, 13.5, say("figures.edits.mean"), va="center", fontsize=7.5, color=palette.QUIET)
     for row, amount in enumerate(change.abs().mean((1, 2, 3, 4)) * 127.5, start=1):
         right.text(n * 30 + 2, row * 30 + 13.5, f"{amount:.1f}", va="center", fontsize=7.5)
-    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.09, extend="both")
+    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.12, extend="both",
+                          fraction=0.06)  # fmt: skip
     bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
     bar.set_label(say("figures.word.grey_levels"))
     framed = torch.zeros(rows, n, dtype=torch.bool) if broken is None else broken.flatten(0, 1).cpu().bool()
