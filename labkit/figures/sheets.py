@@ -158,6 +158,15 @@ def samples(rows: dict[str, Tensor]) -> Figure:
     return figure
 
 
+@report_figure(29, "best")
+def best(rows: dict[str, Tensor], classes: Sequence[str]) -> Figure:
+    """Figure 29: a row of images (classes, 28, 28) per label, a picture of each class; nan is blank."""
+    figure = Figure(figsize=(WIDTH, 7.4 / len(classes) * len(rows) + 0.3))
+    said = [labels.garment(name) for name in classes]
+    show_images(figure.subplots(), torch.stack([*rows.values()]), [labels.row(name) for name in rows], top=said)
+    return figure
+
+
 @report_figure(14, "train_mode")
 def train_mode(before: dict[str, Tensor], after: dict[str, Tensor]) -> Figure:
     """Figure 14: per mode, images (n, 1, 28, 28) before and after an edit of the first vector alone, and the change."""
