@@ -55,6 +55,7 @@ def train(options) -> None:
 def study(options) -> int:
     from .study.engine import study
 
+    options.dataset = _dataset(options.dataset)
     return study(**{name: value for name, value in vars(options).items() if name != "run"})
 
 
@@ -74,6 +75,7 @@ def classifier(options) -> None:
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
 def report(options) -> None:
+    edition = _edition(options.edition)
     from .report.environment import clean_environment
 
     with clean_environment():  # before matplotlib is imported
@@ -81,7 +83,8 @@ def report(options) -> None:
         from .report.settings import parse_settings
 
         settings = _settings(parse_settings(options.settings), options.dataset)
-        made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+        more = {"retrain": options.retrain, "site": options.site, "edition": edition}
+        made = make_report(options.profile, options.device, settings, **more)
     print(f"report: {made}")
     if options.site:
         print(f"site: {paths.BUILD / 'site'}")
@@ -93,9 +96,9 @@ def pdf(options) -> None:
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
 
-    dataset = _dataset(options.dataset)
+    edition, dataset = _edition(options.edition), _dataset(options.dataset)
     profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
-    print(f"report: {make_pdf(profile, dataset)}")
+    print(f"report: {make_pdf(profile, dataset, edition)}")
 
 
 @says("Examine a generator that somebody wrote, or a class of them: a page for each, a table of all.")
@@ -110,6 +113,13 @@ def doctor(options) -> int:
     from .doctor import main
 
     return main()
+
+
+def _edition(text: str) -> str:
+    """The language that ``text`` says, or else the environment's LABKIT_EDITION, or else English."""
+    from . import texts
+
+    return texts.checked(text) if text else texts.edition()
 
 
 def _dataset(text: str, name: str = "") -> str:
@@ -152,9 +162,13 @@ def parser() -> argparse.ArgumentParser:
         "what", nargs="?", default="", help="fashion_mnist (as if left out), mnist, kmnist, emnist-letters, or a path"
     )
     of[data].add_argument("--name", default="", help="of your own pictures; left out: that of the folder or file")
-    for command in (train, score, classifier, report, pdf):
+    for command in (train, study, score, classifier, report, pdf):
         of[command].add_argument(
             "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
+        )
+    for command in (report, pdf):
+        of[command].add_argument(
+            "--edition", default="", help="en or zh; left out: LABKIT_EDITION of the environment, or en"
         )
     of[train].add_argument("model", help="which GAN, for instance dcgan")
     of[train].add_argument(
@@ -171,7 +185,9 @@ def parser() -> argparse.ArgumentParser:
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
     )
-    of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
+    of[report].add_argument(
+        "--site", action="store_true", help="also build/site/, for a static host, in every language"
+    )
     _study_options(of[study])
     _examine_options(of[examine])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")

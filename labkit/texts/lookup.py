@@ -50,7 +50,7 @@ def using(name: str) -> Iterator[None]:
         _now.reset(token)
 
 
-def say(key: str, english: str | None = None, **values: object) -> str:
+def say(key: str, english: str | None = None, /, **values: object) -> str:
     """The text ``key``, file.table.name, with ``values`` in its fields.
 
     What has its English beside its meaning, as a claim in its record, gives it as ``english``; it is not filled in.
@@ -72,6 +72,12 @@ def listed(items: Iterable[str], last: str = "and") -> str:
     words = list(items)
     joined = say("common.list.between").join(words[:-1])
     return say(f"common.list.{last}", first=joined, last=words[-1]) if len(words) > 1 else "".join(words)
+
+
+def table(name: str) -> dict[str, str]:
+    """All texts of the file ``name`` in the language, fields not filled in, by the rest of their keys."""
+    found = read("en") | read(edition())
+    return {key.removeprefix(f"{name}."): text for key, text in found.items() if key.startswith(f"{name}.")}
 
 
 @cache
