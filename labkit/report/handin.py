@@ -160,7 +160,9 @@ def _read(folder: Path, profile: str, dataset: str) -> Report:
     executed = sorted(folder.glob("[0-9]*.ipynb"))
     if not (folder / PAGE).exists() or not executed:
         raise LabError(f"there is no report in {folder}: run {again} first, and then hand it in")
-    notebooks, parameters, ends = {}, {}, []
+    notebooks: dict = {}
+    parameters: dict = {}
+    ends: list[str] = []
     for path in executed:
         notebook = read_notebook(path)
         own = next((one for one in NOTEBOOKS if one.name == path.name), None)
@@ -232,7 +234,7 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
     if edition() != "en":
         chapters = _as_exercise(chapters)
-    front, back = _front(report, who, verdicts), render.template("handin").module.back(_references(), say)
+    front, back = _front(report, who, verdicts), _part("back", _references())
     made = [("made", report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
     encoded = render.images.encode(chapter["body"] for chapter in chapters)
     placed = [
@@ -289,16 +291,21 @@ def _front(report: Report, who: Who, verdicts: list[predictions.Verdict]) -> str
         abstract.append(say("handin.abstract.claims", n=len(over), holds=holds))
     if given:
         abstract.append(say("handin.abstract.answers", given=sum(map(bool, given)), n=len(given)))
-    if verdicts:
-        abstract.append(
-            say("handin.abstract.predictions", n=len(verdicts), right=sum(v.verdict == "holds" for v in verdicts))
-        )
+    shown = [v for v in verdicts if v.generator_sha256]  # of the runs of this report
+    if early := [v for v in shown if v.when == predictions.BEFORE]:
+        right = sum(v.verdict == "holds" for v in early)
+        abstract.append(say("handin.abstract.predictions", n=len(early), right=right))
     rows = [
         (say(f"handin.front.{key}"), getattr(who, key)) for key in ("course", "student", "group") if getattr(who, key)
     ]
     rows.append((say("handin.front.date"), report.made))
     space = "" if edition() == "zh" else " "
-    return render.template("handin").module.front(who, rows, space.join(abstract), [_row(v) for v in verdicts], say)
+    return _part("front", who, rows, space.join(abstract), [_row(v) for v in shown])
+
+
+def _part(name: str, *values: object) -> str:
+    """The macro ``name`` of the template, filled."""
+    return getattr(render.template("handin").module, name)(*values, say)
 
 
 def _row(v: predictions.Verdict) -> tuple[str, ...]:
