@@ -74,6 +74,7 @@ def classifier(options) -> None:
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
 def report(options) -> None:
+    edition = _edition(options.edition)
     from .report.environment import clean_environment
 
     with clean_environment():  # before matplotlib is imported
@@ -81,7 +82,8 @@ def report(options) -> None:
         from .report.settings import parse_settings
 
         settings = _settings(parse_settings(options.settings), options.dataset)
-        made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+        more = {"retrain": options.retrain, "site": options.site, "edition": edition}
+        made = make_report(options.profile, options.device, settings, **more)
     print(f"report: {made}")
     if options.site:
         print(f"site: {paths.BUILD / 'site'}")
@@ -93,9 +95,9 @@ def pdf(options) -> None:
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
 
-    dataset = _dataset(options.dataset)
+    edition, dataset = _edition(options.edition), _dataset(options.dataset)
     profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
-    print(f"report: {make_pdf(profile, dataset)}")
+    print(f"report: {make_pdf(profile, dataset, edition)}")
 
 
 @says("Seal sentences about a training before it is run; without a file, judge by its measures what was sealed.")
@@ -123,7 +125,7 @@ def handin(options) -> None:
     from . import texts
     from .report.environment import clean_environment
 
-    with clean_environment(), texts.using(options.edition or texts.edition()):
+    with clean_environment(), texts.using(_edition(options.edition)):
         from .base.machine import pick_device
         from .report.handin import Who, hand_in
         from .training.runs import choose_profile
@@ -153,6 +155,13 @@ def doctor(options) -> int:
     from .doctor import main
 
     return main()
+
+
+def _edition(text: str) -> str:
+    """The language that ``text`` says, or else the environment's LABKIT_EDITION, or else English."""
+    from . import texts
+
+    return texts.checked(text) if text else texts.edition()
 
 
 def _dataset(text: str, name: str = "") -> str:
@@ -199,6 +208,10 @@ def parser() -> argparse.ArgumentParser:
         of[command].add_argument(
             "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
         )
+    for command in (report, pdf, handin):
+        of[command].add_argument(
+            "--edition", default="", help="en or zh; left out: LABKIT_EDITION of the environment, or en"
+        )
     of[train].add_argument("model", help="which GAN, for instance dcgan")
     of[train].add_argument(
         "--watch",
@@ -213,6 +226,9 @@ def parser() -> argparse.ArgumentParser:
         of[command].add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
+    )
+    of[report].add_argument(
+        "--site", action="store_true", help="also build/site/, for a static host, in every language"
     )
     of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _handin_options(of[predict], of[handin], of[verify])

@@ -14,11 +14,11 @@ from torch import Tensor
 from ..evaluation.classifier import Classifier
 from ..latent import LAB_DIMS, LAB_VALUES
 from ..pictures import ATTRIBUTES
-from ..texts import listed, say
+from ..texts import listed, say, terms
 from ..training.runs import Run
 from . import claims, comparisons
 from .design import Arms
-from .effects import NAMES, EffectTable, called, in_unit, number
+from .effects import NAMES, EffectTable, in_unit, number
 from .inversion import Inversion
 
 MODELS = ("dcgan", "vanilla")
@@ -107,7 +107,7 @@ def effect(dim: int, table: EffectTable) -> str:
     q = table.q[dim, i].item()
     return say(
         f"answers.effect.{'attribute' if signed else 'unsigned'}",
-        measure=called(key),
+        measure=terms.measure(key),
         amount=in_unit(key, mean),
         low=in_unit(key, low),
         high=in_unit(key, high),
@@ -131,7 +131,7 @@ def comes_back(dim: int, table: EffectTable, others: Sequence[EffectTable]) -> s
         "answers.comes_back",
         n=len(others),
         same=same,
-        others=listed(f"{called(key)} ({n})" for key, n in else_),
+        others=listed(f"{terms.measure(key)} ({n})" for key, n in else_),
     )
 
 
@@ -165,7 +165,7 @@ def special(tables: Mapping[str, EffectTable], measured: EffectTable, labels: Se
     second = say(
         "answers.on_purpose",
         network=name(MODELS[0]),
-        measure=called(attribute),
+        measure=terms.measure(attribute),
         amount=in_unit(attribute, measured.mean[k, i].item()),
         low=in_unit(attribute, measured.low[k, i].item()),
         high=in_unit(attribute, measured.high[k, i].item()),

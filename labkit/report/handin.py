@@ -29,7 +29,7 @@ from ..texts import edition, listed, say
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
 from .environment import kernels_own
-from .make import NOTEBOOKS, name_of
+from .make import DEFAULT, NOTEBOOKS, name_of
 from .pdf import print_page
 from .settings import read_notebook
 
@@ -155,7 +155,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 def _read(folder: Path, profile: str, dataset: str) -> Report:
     more = "" if dataset == data.DEFAULT else f" DATASET={dataset}"
-    more += "" if edition() == "en" else f" EDITION={edition()}"
+    more += "" if edition() == DEFAULT else f" EDITION={edition()}"
     again = f"'make report PROFILE={profile}{more}'"
     executed = sorted(folder.glob("[0-9]*.ipynb"))
     if not (folder / PAGE).exists() or not executed:
@@ -232,7 +232,7 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
         with kernels_own(Path(scratch)):
             chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
-    if edition() != "en":
+    if edition() != DEFAULT:
         chapters = _as_exercise(chapters)
     front, back = _front(report, who, verdicts), _part("back", _references())
     made = [("made", report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]

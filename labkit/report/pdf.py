@@ -11,13 +11,14 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
-from .make import name_of
+from .make import DEFAULT, name_of
 
 
-def make_pdf(profile: str, dataset: str = data.DEFAULT) -> Path:
-    """Print build/<profile>/report.html, or that of another data set, to PDF with a headless Chromium."""
-    source = paths.BUILD / name_of(profile, dataset) / "report.html"
+def make_pdf(profile: str, dataset: str = data.DEFAULT, edition: str = DEFAULT) -> Path:
+    """Print build/<profile>/report.html, or that of another data set or language, to PDF with a headless Chromium."""
+    source = paths.BUILD / name_of(profile, dataset, edition) / "report.html"
     more = "" if dataset == data.DEFAULT else f" DATASET={dataset}"
+    more += "" if edition == DEFAULT else f" EDITION={edition}"
     if not source.exists():
         raise LabError(f"{source} is not there: run 'make report PROFILE={profile}{more}' first")
     return print_page(source, source.with_suffix(".pdf"))

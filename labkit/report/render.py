@@ -46,10 +46,11 @@ ELSEWHERE = (
 )
 
 
-def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: bool = False) -> Path:
+def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: Path | None = None) -> Path:
     """The executed notebooks in ``stage/pages`` as one self-contained HTML page that asks the network for nothing.
 
-    With ``site`` there is ``stage/site`` too, for any static host: see `site.write_site`.
+    The folder ``site`` is for any static host, and gets the page too, in its place of the language: see
+    `site.write_site`.
 
     Raises:
         LabError: a figure is missing, or there is one that nobody declared.
@@ -69,7 +70,7 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
         return page(placed, made, _lab(parameters, models) if has_lab else None, dataset=dataset, **more)
 
     if site:
-        write_site(stage / "site", stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
+        write_site(site, stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
     return write_atomic(stage / "pages/report.html", made_of(images.inside, reported()[-1:]).encode())
 
 

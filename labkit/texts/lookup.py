@@ -74,6 +74,12 @@ def listed(items: Iterable[str], last: str = "and") -> str:
     return say(f"common.list.{last}", first=joined, last=words[-1]) if len(words) > 1 else "".join(words)
 
 
+def table(name: str) -> dict[str, str]:
+    """All texts of the file ``name`` in the reader's language, their fields not filled in, by the rest of their keys."""
+    found = read("en") | read(edition())
+    return {key.removeprefix(f"{name}."): text for key, text in found.items() if key.startswith(f"{name}.")}
+
+
 @cache
 def read(language: str) -> dict[str, str]:
     """All texts of ``language`` by their keys."""
