@@ -85,7 +85,7 @@ site: $(READY) ## the report as a folder for any static host, with the sliders o
 	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
-	@$(RUN) -m labkit study --device "$$DEVICE"
+	@$(RUN) -m labkit study --device "$$DEVICE" --dataset="$$DATASET"
 
 score: $(READY) ## scores of every finished run, as a table and in build/scores.json: two minutes for each
 	@$(RUN) -m labkit score --device "$$DEVICE" --features "$$FEATURES" --dataset="$$DATASET"
@@ -149,7 +149,7 @@ clean: ## remove build/ and all that smoke made; trained runs (retrained ones to
 	rm -rf data/runs/smoke build/retrained/smoke build/retrained/.unfinished/smoke figures/smoke
 
 distclean: clean ## remove the .venv too
-	rm -rf .venv .venv.old *.egg-info
+	rm -rf .venv .venv.old .venv.torch *.egg-info
 
 packages: ## check that PYTHON has the packages: a second
 	@"$$PYTHON" -c 'import os, sys; from importlib.util import find_spec; \

@@ -55,6 +55,7 @@ def train(options) -> None:
 def study(options) -> int:
     from .study.engine import study
 
+    options.dataset = _dataset(options.dataset)
     return study(**{name: value for name, value in vars(options).items() if name != "run"})
 
 
@@ -204,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
         "what", nargs="?", default="", help="fashion_mnist (as if left out), mnist, kmnist, emnist-letters, or a path"
     )
     of[data].add_argument("--name", default="", help="of your own pictures; left out: that of the folder or file")
-    for command in (train, score, classifier, report, pdf, predict, handin):
+    for command in (train, study, score, classifier, report, pdf, predict, handin):
         of[command].add_argument(
             "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
         )

@@ -88,8 +88,8 @@ def ranking(panels: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]], dims: list
         x, middle = np.arange(len(mean)), mean[order].numpy()
         ends = null.quantile(0.025).item(), null.quantile(0.975).item()
         ax.axhspan(*ends, color=palette.NULL, alpha=0.35, lw=0)
-        ax.text(0.98, ends[0], say("figures.ranking.null"), transform=ax.get_yaxis_transform(), fontsize=7.5,
-                ha="right", va="top", color=palette.QUIET)  # fmt: skip
+        ax.text(0.02, ends[0], say("figures.ranking.null"), transform=ax.get_yaxis_transform(), fontsize=7.5,
+                ha="left", va="top", color=palette.QUIET)  # fmt: skip
         bars = [middle - low[order].numpy(), high[order].numpy() - middle]
         ax.errorbar(x, middle, bars, fmt=".", ms=3, lw=0.7, color=palette.network(name))
         for i, at in enumerate(sorted(int((order == dim).nonzero()) for dim in dims if dim < len(mean))):
@@ -134,5 +134,5 @@ def smoothness(panels: dict[str, tuple[Tensor, Tensor]], asked: float) -> Figure
 def _asked(ax: Axes, level: float) -> None:
     """The line that claims ask for."""
     ax.axvline(level, color=palette.INK, ls="--", lw=0.8)
-    ax.text(level, 1.0, say("figures.smoothness.asked", level=level) + " ", transform=ax.get_xaxis_transform(),
-            ha="right", va="top", fontsize=7.5)  # fmt: skip
+    ax.text(level, 1.0, " " + say("figures.smoothness.asked", level=level), transform=ax.get_xaxis_transform(),
+            ha="left", va="top", fontsize=7.5)  # fmt: skip

@@ -113,7 +113,8 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
     epoch = [row["epoch"] for row in scores]
     distances = [row.get("frechet", np.nan) for row in scores]
     ax.plot(epoch, distances, ".-", color=palette.INK)
-    ax.annotate(say("figures.word.frechet"), (epoch[0], distances[0]), (6, 2), textcoords="offset points", fontsize=7.5)
+    ax.annotate(say("figures.word.frechet"), (epoch[0], distances[0]), (7, 0), textcoords="offset points",
+                fontsize=7.5, va="top")  # fmt: skip
     n = scores[-1].get("images")  # runs of earlier versions did not say
     ax.set(
         title=say("figures.losses.scores_of", images=n) if n else say("figures.losses.scores"),

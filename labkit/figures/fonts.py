@@ -1,5 +1,6 @@
 """The font of the Chinese edition: in a package, or on this machine."""
 
+import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,10 +31,11 @@ def chinese() -> Path:
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder, FILE)).is_file():
             return path
-    paths = {entry.name: Path(entry.fname) for entry in reversed(font_manager.fontManager.ttflist)}
-    for name in INSTALLED:
-        if name in paths and paths[name].is_file() and _speaks_chinese(paths[name]):
-            return paths[name]
+    for look in (_listed, _scanned):  # matplotlib's list is kept from an earlier day, and may lack a new font
+        found = look()
+        for name in INSTALLED:
+            if name in found and _speaks_chinese(found[name]):
+                return found[name]
     raise LabError(
         "the Chinese edition needs a font with Chinese letters, and there is none on this machine:"
         f" 'pip install {PACKAGE.replace('_', '-')}' brings Noto Sans SC (17 MB, SIL Open Font License)"
@@ -64,6 +66,20 @@ def families() -> list[str]:
         font_manager.fontManager.addfont(path)
         known = {entry.fname: entry.name for entry in font_manager.fontManager.ttflist}
     return [LATIN, known[str(path)]]
+
+
+def _listed() -> dict[str, Path]:
+    """Files of the fonts that matplotlib knows, by family."""
+    return {entry.name: Path(entry.fname) for entry in reversed(font_manager.fontManager.ttflist)}
+
+
+def _scanned() -> dict[str, Path]:
+    """Files of the fonts that lie where this system keeps them, by family."""
+    found = {}
+    for name in sorted(font_manager.findSystemFonts()):
+        with contextlib.suppress(OSError, RuntimeError):
+            found.setdefault(font_manager.get_font(name).family_name, Path(name))
+    return found
 
 
 def _speaks_chinese(path: Path) -> bool:

@@ -49,7 +49,7 @@ def _errors(ax: Axes, networks: dict[str, Inversion], noun: str) -> None:
     ax.set(xlabel=say("figures.found.axis"), xlim=(0, None), ylim=(0, 1))
     ax.set_ylabel(say("figures.found.share", nouns=labels.noun(noun, "many")))
     ax.locator_params(axis="both", nbins=5)
-    ax.legend(loc="lower right", handlelength=1.4)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=1.4)
 
 
 def _missed(ax: Axes, networks: dict[str, Inversion], names: list[str]) -> None:

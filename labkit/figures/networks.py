@@ -13,7 +13,8 @@ from ..texts import say
 from . import labels, palette
 from .catalogue import report_figure
 
-COLUMN, MARGIN, BOX = 2.44, 0.22, 2.14  # inches: of a column, of the names of its parts, of a box
+MARGIN, BOX, ALONE = 0.22, 2.16, 3.0  # inches: for the names of parts, of a box, of a box that has the figure to itself
+PARAMETERS = 0.5  # inches: for their number, at the right of a box
 ROW, GAP = 0.25, 0.45  # inches of a row; rows between two parts
 
 
@@ -25,17 +26,17 @@ def structure(panels: list[tuple[str, tuple[int, ...], list[Layer]]]) -> Figure:
     widths = [2 if any(layer.part == "shortcut" for layer in layers) else 1 for _, _, layers in panels]
     drawn = [_places(layers) for _, _, layers in panels]
     depth = -min(y for places in drawn for y in places.rows)
-    figure = Figure(figsize=(COLUMN * sum(widths) + 0.06, ROW * (depth + 1.6) + 0.4))
+    box = BOX if sum(widths) > 1 else ALONE
+    column = MARGIN + box + 0.07
+    figure = Figure(figsize=(column * sum(widths) + 0.06, ROW * (depth + 1.6) + 0.3))
     axes = figure.subplots(1, len(panels), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
     for ax, width, (title, shape, layers), places in zip(axes, widths, panels, drawn, strict=True):
-        total = sum(layer.parameters for layer in layers)
-        ax.set_title(say("figures.structure.title", title=_titled(title), parameters=total))
-        ax.set(xlim=(0, COLUMN * width), ylim=(-depth - 0.6, 1.0))
+        ax.set_title(_titled(title))
+        ax.set(xlim=(0, column * width), ylim=(-depth - 0.6, 0.95))
         ax.axis("off")
-        for x, text in ((1.55, "output"), (2.08, "parameters")):
-            said = say(f"figures.structure.{text}")
-            ax.text(MARGIN + x, 0.75, said, ha="right", va="center", fontsize=7.5, color=palette.QUIET)
-        _column(ax, shape, layers, places)
+        total = say("figures.structure.parameters", parameters=sum(layer.parameters for layer in layers))
+        ax.text(MARGIN + box, 0.72, total, ha="right", va="center", fontsize=7.5, color=palette.QUIET)
+        _column(ax, shape, layers, places, box)
     return figure
 
 
@@ -72,15 +73,16 @@ def _places(layers: list[Layer]) -> Places:
     return Places(rows, total)
 
 
-def _box(ax: Axes, x: float, y: float, label: str, shape: tuple[int, ...], parameters: int = 0) -> None:
+def _box(ax: Axes, x: float, y: float, wide: float, label: str, shape: tuple[int, ...], parameters: int = 0) -> None:
     """A layer; those with parameters are grey."""
     face = "#E4E4E4" if parameters else "#FFFFFF"
     style = "round,pad=0,rounding_size=0.04"
-    ax.add_patch(FancyBboxPatch((x, y - 0.4), BOX, 0.8, boxstyle=style, mutation_aspect=4, fc=face, ec="0.65", lw=0.7))
+    ax.add_patch(FancyBboxPatch((x, y - 0.4), wide, 0.8, boxstyle=style, mutation_aspect=4, fc=face, ec="0.65", lw=0.7))
     text = {"va": "center", "fontsize": 7.5}
-    ax.text(x + 0.06, y, label.replace(", spectral norm", say("figures.structure.spectral_norm")), **text)
-    ax.text(x + 1.55, y, "\u00d7".join(map(str, shape)), ha="right", **text)
-    ax.text(x + 2.08, y, f"{parameters:,}" if parameters else "", ha="right", color=palette.QUIET, **text)
+    label = label.replace(", spectral norm", say("figures.structure.spectral_norm")).replace("e-0", "e-")
+    ax.text(x + 0.06, y, label, **text)
+    ax.text(x + wide - PARAMETERS - 0.07, y, "\u00d7".join(map(str, shape)), ha="right", **text)
+    ax.text(x + wide - 0.06, y, f"{parameters:,}" if parameters else "", ha="right", color=palette.QUIET, **text)
 
 
 def _part(ax: Axes, x: float, top: float, bottom: float, name: str) -> None:
@@ -90,10 +92,10 @@ def _part(ax: Axes, x: float, top: float, bottom: float, name: str) -> None:
     ax.text(x - 0.02, (top + bottom) / 2, name, rotation=90, ha="right", va="center", fontsize=7.5, color=palette.INK)
 
 
-def _column(ax: Axes, shape: tuple[int, ...], layers: list[Layer], places: Places) -> None:
+def _column(ax: Axes, shape: tuple[int, ...], layers: list[Layer], places: Places, box: float) -> None:
     """Boxes from top to bottom, by parts, and the shortcut beside them."""
-    middle = MARGIN + BOX / 2
-    _box(ax, MARGIN, 0, say("figures.structure.input"), shape)
+    middle = MARGIN + box / 2
+    _box(ax, MARGIN, 0, box, say("figures.structure.input"), shape)
     own = [layer for layer in layers if layer.part != "shortcut"]
     stops = sorted([0.0, *places.rows, *([] if places.sum is None else [places.sum])], reverse=True)
     for above, y in zip(stops, stops[1:], strict=False):
@@ -104,13 +106,13 @@ def _column(ax: Axes, shape: tuple[int, ...], layers: list[Layer], places: Place
             )
             ax.annotate("", *ends, arrowprops=_arrow(0.8))
     for layer, y in zip(own, places.rows, strict=True):
-        _box(ax, MARGIN, y, layer.label, layer.shape, layer.parameters)
+        _box(ax, MARGIN, y, box, layer.label, layer.shape, layer.parameters)
     for part, rows in groupby(zip(own, places.rows, strict=True), key=lambda pair: pair[0].part):
         ys = [y for _, y in rows]
         _part(ax, MARGIN, ys[0], ys[-1], part)
     side = [layer for layer in layers if layer.part == "shortcut"]
     if side and places.sum is not None:
-        _shortcut(ax, side, places.sum, middle)
+        _shortcut(ax, side, places.sum, box)
 
 
 def _arrow(width: float) -> dict:
@@ -118,17 +120,18 @@ def _arrow(width: float) -> dict:
     return {"arrowstyle": head, "color": palette.INK, "lw": width, "shrinkA": 0, "shrinkB": 0}
 
 
-def _shortcut(ax: Axes, side: list[Layer], total: float, middle: float) -> None:
+def _shortcut(ax: Axes, side: list[Layer], total: float, box: float) -> None:
     """The residual connection: from the input around `main` to the sum, seen at once."""
-    heavy, x, top = 2.2, COLUMN + middle, total / 2
-    ax.plot([MARGIN + BOX, x], [0, 0], color=palette.INK, lw=heavy, solid_capstyle="butt")
-    ax.annotate("", (x, top + 0.42), (x, 0.06), arrowprops=_arrow(heavy))
+    middle, column, heavy, top = MARGIN + box / 2, MARGIN + box + 0.07, 2.2, total / 2
+    x, bottom = column + middle, top - len(side) + 1
+    line = {"color": palette.INK, "lw": heavy, "solid_capstyle": "butt"}
+    ax.plot([MARGIN + box, x, x], [0, 0, top + 0.6], solid_joinstyle="miter", **line)
+    ax.annotate("", (x, top + 0.42), (x, top + 1.2), arrowprops=_arrow(heavy))
     for i, layer in enumerate(side):
-        _box(ax, COLUMN + MARGIN, top - i, layer.label, layer.shape, layer.parameters)
-    bottom = top - len(side) + 1
-    _part(ax, COLUMN + MARGIN, top, bottom, "shortcut")
-    ax.plot([x, x], [bottom - 0.4, total - 0.05], color=palette.INK, lw=heavy, solid_capstyle="butt")
-    ax.annotate("", (middle + 0.13, total), (x, total), arrowprops=_arrow(heavy))
+        _box(ax, column + MARGIN, top - i, box, layer.label, layer.shape, layer.parameters)
+    _part(ax, column + MARGIN, top, bottom, "shortcut")
+    ax.plot([x, x, middle + 0.4], [bottom - 0.4, total, total], solid_joinstyle="miter", **line)
+    ax.annotate("", (middle + 0.13, total), (middle + 0.6, total), arrowprops=_arrow(heavy))
     ring = {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": palette.INK, "lw": 1.2}
     ax.text(middle, total, "+", ha="center", va="center", fontsize=9, fontweight="bold", bbox=ring)
     ax.text(

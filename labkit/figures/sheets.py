@@ -105,9 +105,11 @@ def perturbation(
     blank = torch.full_like(base[None], torch.nan)
     sheet = torch.cat([blank, change])[:, :, 0]
     shown = show_images(right, sheet, title=say("figures.edits.change"), cmap=SIGNED)
+    right.text(n * 30 + 2, 13.5, say("figures.edits.mean"), va="center", fontsize=7.5, color=palette.QUIET)
     for row, amount in enumerate(change.abs().mean((1, 2, 3, 4)) * 127.5, start=1):
         right.text(n * 30 + 2, row * 30 + 13.5, f"{amount:.1f}", va="center", fontsize=7.5)
-    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.09, extend="both")
+    bar = figure.colorbar(shown, ax=right, ticks=[-1, 0, 1], shrink=min(1.0, 5 / (rows + 1)), pad=0.12, extend="both",
+                          fraction=0.06)  # fmt: skip
     bar.ax.set_yticklabels(["\u2212128", "0", "+128"])
     bar.set_label(say("figures.word.grey_levels"))
     framed = torch.zeros(rows, n, dtype=torch.bool) if broken is None else broken.flatten(0, 1).cpu().bool()
@@ -153,6 +155,15 @@ def samples(rows: dict[str, Tensor]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.84 * len(rows) + 0.1))
     sheet = torch.stack([images[:, 0] for images in rows.values()])
     show_images(figure.subplots(), sheet, [labels.row(name) for name in rows])
+    return figure
+
+
+@report_figure(29, "best")
+def best(rows: dict[str, Tensor], classes: Sequence[str]) -> Figure:
+    """Figure 29: a row of images (classes, 28, 28) per label, a picture of each class; nan is blank."""
+    figure = Figure(figsize=(WIDTH, 7.4 / len(classes) * len(rows) + 0.3))
+    said = [labels.garment(name) for name in classes]
+    show_images(figure.subplots(), torch.stack([*rows.values()]), [labels.row(name) for name in rows], top=said)
     return figure
 
 

@@ -1,7 +1,7 @@
 """Figures of many runs: the same vectors in every run, the scatter of scores, claims run by run."""
 
 import math
-import textwrap
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..analysis.claims import RUNS, Verdict, too_few
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.design import DESIGN
 from ..analysis.statistics import t_interval
-from ..texts import edition, say
+from ..texts import say
 from . import labels, palette
 from .catalogue import WIDTH, report_figure, tell
 from .sheets import show_images
@@ -47,7 +47,7 @@ def worlds_edited(
     The first ``shown`` vectors are drawn, each as a pair. ``words`` begin with the name of a measure, in a line.
     """
     rows = max(len(of) for of in edits.values())
-    figure = Figure(figsize=(WIDTH, 0.4 * rows + 0.6))
+    figure = Figure(figsize=(WIDTH, 0.36 * rows + 0.5))
     for ax, (title, of) in zip(figure.subplots(1, len(edits), squeeze=False)[0], edits.items(), strict=True):
         pairs = torch.stack([pair[:, :shown].transpose(0, 1).flatten(0, 1) for pair in of.values()])
         said = say("figures.worlds.edited", network=labels.network(title), dim=dim)
@@ -56,7 +56,8 @@ def worlds_edited(
         for row, seed in enumerate(of):
             name, _, rest = words[title][seed].partition("\n")
             text = {"transform": _upside_down(ax), "va": "center", "fontsize": 7.5}
-            ax.text(1.02, (row + 0.5) / len(of), "\n".join([labels.measure(name), rest]).strip(), **text)
+            said = f"{labels.measure(name)}\n{rest}".strip().replace("-", "\u2212")
+            ax.text(1.02, (row + 0.5) / len(of), said, **text)
     return tell(figure, dim=f"z[{dim}]")
 
 
@@ -104,7 +105,7 @@ def _looks(names: list[str]) -> dict[str, dict]:
     for name in names:
         colour = palette.network(name)
         again = any(palette.network(other) == colour for other in looks)
-        looks[name] = {"color": colour, "mfc": "white" if again else colour, "mec": colour if again else "white"}
+        looks[name] = {"color": colour, "mfc": "white" if again else colour, "mec": colour, "mew": 0.8, "ls": ""}
     return looks
 
 
@@ -140,7 +141,7 @@ def claims_by_run(rows: Sequence[Verdict]) -> Figure:
         right.plot((row.passes or 0) / row.runs, y, "D", color=palette.INK, ms=4, clip_on=False, zorder=3)
         said = say("figures.claims.too_few") if too_few(row) else labels.verdict(row.verdict)
         right.text(1.07, y, said, va="center", fontsize=7.5)
-    left.set_yticks(range(len(rows)), [f"{row.id}  {_claim(row, 'claims')}" for row in rows])
+    left.set_yticks(range(len(rows)), [f"{row.id}  {_claim(row)}" for row in rows])
     left.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
     left.set(title=say("figures.claims.runs"), xlabel=say("figures.claims.seed"))
     left.set(xlim=(-0.6, len(seeds) - 0.4), ylim=(len(rows) - 0.5, -0.5))
@@ -152,21 +153,28 @@ def claims_by_run(rows: Sequence[Verdict]) -> Figure:
     return figure
 
 
-def _claim(row: Verdict, table: str, wide: int = 50) -> str:
-    """The sentence of a claim in two lines at most; ``wide`` letters, or half as many Chinese ones, in a line."""
-    sentence = say(f"{table}.{row.id}.sentence", row.claim)
-    if edition() == "zh":
-        wide = wide * 9 // 20
-        lines = [sentence[i : i + wide] for i in range(0, len(sentence), wide)]
-    else:
-        lines = textwrap.wrap(sentence, wide)
+def _claim(row: Verdict, wide: int = 50) -> str:
+    """The sentence of a claim, in two lines of so many letters at most."""
+    lines = wrapped(say(f"claims.{row.id}.sentence", row.claim), wide)
     return "\n".join(lines[:2]) + (" \u2026" if len(lines) > 2 else "")
+
+
+def wrapped(text: str, wide: int) -> list[str]:
+    """``text`` in lines of ``wide`` letters; a Chinese one counts two, and none begins with its comma or full stop."""
+    lines, room = [""], wide
+    for piece in re.findall(r"[\x21-\x7e]+|\s+|[^\x00-\x7f][\uff0c\u3002\uff1a\uff1b\u3001\uff09\u201d]?", text):
+        size = sum(1 if ord(letter) < 0x2000 else 2 for letter in piece)
+        if size > room and lines[-1]:
+            lines, room = [*lines, ""], wide
+        if lines[-1] or not piece.isspace():
+            lines[-1], room = lines[-1] + piece, room - size
+    return [line.rstrip() for line in lines]
 
 
 @report_figure(27, "design")
 def design(rows: Sequence[Verdict]) -> Figure:
     """Figure 27: for each design claim the paired differences, their mean and 95 % t interval; right of 0 is for it."""
-    least = {one.id: one.least for one in DESIGN}
+    known = {one.id: one for one in DESIGN}
     figure = Figure(figsize=(WIDTH, 0.5 * len(rows) + 0.6))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for ax, row in zip(axes, rows, strict=True):
@@ -176,14 +184,18 @@ def design(rows: Sequence[Verdict]) -> Figure:
             bars = [[row.value - row.interval[0]], [row.interval[1] - row.value]]
             ax.errorbar(row.value, 0.5, xerr=bars, fmt="D", color=palette.INK, ms=4, capsize=2, lw=1)
         ax.axvline(0, color=palette.INK, lw=0.8, ls="--")
-        ax.axvspan(-least.get(row.id, 0.0), least.get(row.id, 0.0), color=palette.BAND, lw=0, zorder=0)
+        one = known.get(row.id)
+        least, unit = (one.least, say(f"figures.design.{one.measure.__name__}", one.words)) if one else (0.0, "")
+        ax.axvspan(-least, least, color=palette.BAND, lw=0, zorder=0)
         widest = max([abs(end) for end in (*values, *(row.interval or ()))], default=1.0) * 1.15 or 1.0
         ax.set(ylim=(-0.6, 1.1), xlim=(-widest, widest))
-        ax.set_yticks([0.25], [f"{row.id}  {_claim(row, 'claims', 34)}"])
+        ax.set_yticks([0.25], [f"{row.id}  {_claim(row, 34)}"])
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.tick_params(axis="y", length=0)
-        ax.text(1.02, 0.5, labels.verdict(row.verdict), transform=ax.transAxes, va="center", fontsize=7.5)
+        beside = {"transform": ax.transAxes, "va": "center", "fontsize": 7.5}
+        ax.text(1.02, 0.72, labels.verdict(row.verdict), **beside)
+        ax.text(1.02, 0.22, unit, color=palette.QUIET, **beside)
         ax.grid(axis="y", visible=False)
     axes[-1].set_xlabel(say("figures.design.axis"))
     return figure

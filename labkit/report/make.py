@@ -17,6 +17,7 @@ from .. import data, texts
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
+from ..base.system import open_files
 from ..config import config_for
 from ..figures import catalogue
 from ..gans import reported
@@ -30,10 +31,11 @@ from .settings import check_settings
 from .speak import speak
 
 DEFAULT = next(iter(EDITIONS))  # the language whose reports have no language in their names
-CHAPTERS = ("01_vanilla_gan", "02_dcgan", "03_latent_perturbation", "04_comparison", "05_eight_worlds")
-NOTEBOOKS = [
-    paths.ROOT / f"notebooks/{name}.ipynb" for name in CHAPTERS
-]  # those of a report, in order of their execution; they are read in order of their names
+# Those of a report in order of their execution: the first page is made of what the others measured. They are read in
+# order of their names.
+CHAPTERS = ("01_vanilla_gan", "02_dcgan", "03_latent_perturbation", "04_comparison", "05_eight_worlds", "00_in_short")
+NOTEBOOKS = [paths.ROOT / f"notebooks/{name}.ipynb" for name in CHAPTERS]
+FILES = 128  # that may have to be open at a time: a kernel with torch and matplotlib has 63
 
 
 @clean_environment()
@@ -69,6 +71,7 @@ def make_report(
     all_targets = [*figures.values(), *pages.values(), book, static]
     spoken = list(EDITIONS) if site else [edition]
     with contextlib.ExitStack() as held:
+        held.enter_context(open_files(FILES))
         held.enter_context(exclusive(paths.BUILD / f".{name}.busy"))  # a folder: one report of a profile at a time
         if site:
             held.enter_context(exclusive(paths.BUILD / ".site.busy"))
