@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 
 from .. import data
+from ..analysis.claims import CLAIMS as CLAIMS_OF_ORIGINAL
+from ..analysis.claims import RUNS
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, seal, sha256, write_atomic
@@ -37,7 +39,7 @@ FORMAT = 1
 KIND = "labkit hand-in"
 LONGEST = 120  # characters of a name or title
 PAGE, PDF, MANIFEST, CLAIMS, VERDICTS = "report.html", "report.pdf", "manifest.json", "claims.json", "verdicts.json"
-CODE = re.compile(r'<details class="code">.*?</details>', re.S)
+CODE = re.compile(r'<details class="code"[^<>]*>\s*<summary>.*?</summary>(.*?)</details>', re.S)  # a folded cell
 H1 = re.compile(r"<h1\b.*?</h1>", re.S)
 LINK = re.compile(r'<a href="\.\./[^"]*"[^>]*>(.*?)</a>', re.S)  # to a file of the project, which is not in the zip
 # The order of the original exercise: a chapter, or a part of one, and the heading over it in texts/*/handin.toml. The
@@ -245,8 +247,7 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
 
 def _plain(body: str, code: bool) -> str:
     """``body`` of a chapter, its code unfolded or left out, without links to what is not in the zip."""
-    unfolded = CODE.sub(lambda match: match[0].replace("<details", "<details open", 1) if code else "", body)
-    return LINK.sub(r"\1", unfolded)
+    return LINK.sub(r"\1", CODE.sub(r'<div class="code-shown">\1</div>' if code else "", body))
 
 
 def _as_exercise(chapters: list[dict]) -> list[dict]:
@@ -282,11 +283,12 @@ def _front(report: Report, who: Who, verdicts: list[predictions.Verdict]) -> str
     """The title page and, if there are any, the predictions."""
     given = [text for notebook in report.notebooks.values() for text in answers.of(notebook.cells).values()]
     networks = listed(
-        f"{GANS[run.config.model].title} ({say('handin.abstract.length', epochs=run.epochs)})" for run in report.runs
+        say("handin.abstract.network", name=say(f"common.network.{run.config.model}"), length=run.length)
+        for run in report.runs
     )
-    over = [row for row in report.claims if row.get("level") == "runs"]
     abstract = [say("handin.abstract.what", networks=networks, data=report.dataset.title)]
-    if over:
+    ids = {claim.id for claim in CLAIMS_OF_ORIGINAL}
+    if over := [row for row in report.claims if row.get("level") == RUNS and row.get("id") in ids]:
         holds = sum(row["verdict"] == "holds" for row in over)
         abstract.append(say("handin.abstract.claims", n=len(over), holds=holds))
     if given:
