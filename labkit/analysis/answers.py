@@ -273,7 +273,8 @@ def paragraphs(
     ``rows`` are verdicts on the claims by their ids.
     """
     parts = [say("answers.heading", dim=dim)]
-    if row := rows.get(f"L{dim}") if dim in LAB_DIMS else None:
+    row = rows.get(f"L{dim}") if dim in LAB_DIMS else None
+    if row:
         parts.append(
             say("answers.original", sentence=claims.spoken(row).claim, id=row.id, figure=4 + LAB_DIMS.index(dim))
         )
@@ -294,7 +295,7 @@ def paragraphs(
             breakage=breakage,
         )
         parts.append(joined(said, _broken(broken.get(model)), comes_back(dim, table, others)))
-    if row:
+    if row and not row.verdict.startswith("not tested"):
         over = say(f"answers.over.{'runs' if row.level == claims.RUNS else 'here'}", k=row.passes or 0, n=row.runs)
         parts.append(say("answers.verdict", id=row.id, verdict=claims.spoken(row).verdict, over=over))
     return "\n\n".join(parts)
