@@ -30,6 +30,7 @@ from ..gans import GANS, reported
 from ..texts import edition, listed, say
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
+from .chapters import chapters_of
 from .environment import kernels_own
 from .make import DEFAULT, NOTEBOOKS, name_of
 from .pdf import print_page
@@ -232,12 +233,12 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
         for name, notebook in report.notebooks.items():
             Path(scratch, name).write_bytes(_content(notebook))
         with kernels_own(Path(scratch)):
-            chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
+            chapters = chapters_of(Path(scratch), list(report.notebooks), report.dataset)
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
     if edition() != DEFAULT:
         chapters = _as_exercise(chapters)
     front, back = _front(report, who, verdicts), _part("back", _references())
-    made = [("made", report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
+    made = [(say("report.made.made"), report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
     encoded = render.images.encode(chapter["body"] for chapter in chapters)
     placed = [
         chapter | {"body": render.images.put(chapter["body"], encoded, render.images.inside)} for chapter in chapters

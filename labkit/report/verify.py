@@ -27,14 +27,14 @@ from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, seal, sha256, write_atomic
 from ..texts import EDITIONS, chapter
 from ..training.runs import FILES as FILES_OF_RUN
-from . import answers, predictions
+from . import answers, predictions, render
 from .handin import CLAIMS, FORMAT, KIND, MANIFEST, PAGE, VERDICTS, injected, line
 
 ZIP, FILE, TOTAL = 256 << 20, 64 << 20, 512 << 20  # bytes of a zip, of a file in it, and of all files, at most
 JSON = 32 << 20  # bytes of a file of JSON, which is ten times as large in memory, at most
 FILES, DIRECTORY = 1000, 1 << 20  # files, and bytes of the list of them, at most
 PIXELS = 100_000_000  # of a picture, at most
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page that runs and fetches nothing
+POLICY = f"{render.POLICY}; font-src data:"  # of a page that runs and fetches nothing
 SHIPPED, OWN = "those that ship with the project", "the student's own"
 NAME = re.compile(r"(?:(?!\.)[\w.-]{1,100}/)?(?!\.)[\w.-]{1,100}")  # of a file, in a folder at most, and no way out
 ACTIVE = re.compile(r"<(?:script|iframe|object|embed|base|form)\b|\son\w+\s*=\s*[\"']", re.I)  # in no such page
