@@ -11,14 +11,26 @@ FEATURES ?= classifier
 TORCH ?=
 TORCH_INDEX ?=
 SUBMISSION ?=
+SENTENCES ?=
+MODEL ?= dcgan
+HANDIN ?= build/handin
+CODE ?=
 ARGS ?=
+# Who hands in what is typed; some systems have variables of these names that mean something else.
+TYPED = $(if $(filter command line,$(origin $(1))),$(value $(1)))
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
 override DATASET := $(value DATASET)
 override EDITION := $(value EDITION)
-override NAME := $(value NAME)
+override NAME := $(call TYPED,NAME)
+override STUDENT := $(call TYPED,STUDENT)
+override COURSE := $(call TYPED,COURSE)
+override GROUP := $(call TYPED,GROUP)
+override SENTENCES := $(value SENTENCES)
+override MODEL := $(value MODEL)
+override HANDIN := $(value HANDIN)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
@@ -28,6 +40,7 @@ override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
 export PROFILE DEVICE SET DATASET EDITION NAME FEATURES TORCH TORCH_INDEX SUBMISSION ARGS PYTHON
+export STUDENT COURSE GROUP SENTENCES MODEL HANDIN
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -40,7 +53,7 @@ endif
 # A Python with the arguments that follow, and those in ARGS.
 RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf predict handin verify check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -85,6 +98,16 @@ classifier: $(READY) ## train the classifier anew that scores are measured with:
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
 	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION"
+
+predict: $(READY) ## seal SENTENCES=mine.toml before a run, MODEL=dcgan|vanilla SET="seed=1"; without SENTENCES, judge: seconds
+	@"$$PYTHON" -m labkit predict --model="$$MODEL" --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SENTENCES" "$$SET"
+
+handin: $(READY) ## the last report with a title page and your answers, as one zip: NAME=title STUDENT=... COURSE=... GROUP=...; CODE=no: seconds
+	@"$$PYTHON" -m labkit handin --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION" \
+		--name="$$NAME" --student="$$STUDENT" --course="$$COURSE" --group="$$GROUP" $(if $(filter 0 no false,$(CODE)),--no-code)
+
+verify: $(READY) ## check HANDIN=handin.zip, or a folder of them; ARGS="--csv table.csv": seconds each
+	@$(RUN) -m labkit verify "$$HANDIN"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
 	@"$$PYTHON" -m ruff format --check .

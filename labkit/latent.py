@@ -4,6 +4,9 @@ All take what `base.doors` takes: vectors as tensors or arrays of any real type,
 their usual shapes and ranges; numbers of any type. Whatever else comes is refused in one line.
 """
 
+from .base import whole  # noqa: F401, before torch
+
+# isort: split
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext

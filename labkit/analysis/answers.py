@@ -18,7 +18,7 @@ from ..texts import listed, say, terms
 from ..training.runs import Run
 from . import claims, comparisons
 from .design import Arms
-from .effects import NAMES, EffectTable, in_unit, number
+from .effects import NAMES, UNITS, EffectTable, in_unit, number
 from .inversion import Inversion
 
 MODELS = ("dcgan", "vanilla")
@@ -44,6 +44,11 @@ def best_of_each(images: Tensor, ruler: Classifier, real: Tensor, many: int) -> 
 def name(model: str) -> str:
     """What ``model`` is called."""
     return say(f"common.network.{model}")
+
+
+def joined(*sentences: str) -> str:
+    """Those of ``sentences`` that there are, one after the other."""
+    return say("common.list.sentences").join(filter(None, sentences))
 
 
 def _across(arms: Arms, looks: tuple[int, int] | None = None) -> comparisons.Comparison | None:
@@ -78,7 +83,7 @@ def better(arms: Arms, scores: Scores) -> str:
     )
     cost = _across(arms, EQUAL)
     second = say(f"answers.equal.{cost.better or 'neither'}", few=EQUAL[0], many=EQUAL[1]) if cost else ""
-    return " ".join(filter(None, (first, _save_in(arms, found), second)))
+    return joined(first, _save_in(arms, found), second)
 
 
 def _save_in(arms: Arms, found: comparisons.Comparison) -> str:
@@ -113,6 +118,12 @@ def _by(dim: int, table: EffectTable) -> tuple[str, int]:
     return NAMES[i], i
 
 
+def _end(key: str, value: float) -> str:
+    """The end of an interval of a measure, without its unit, which stands before it."""
+    scaled = value * UNITS[key][1]
+    return number(scaled) if key in ATTRIBUTES else f"{scaled:.3g}"
+
+
 def effect(dim: int, table: EffectTable) -> str:
     """What an edit of ``dim`` does most, by how much, and whether more than a random direction."""
     key, i = _by(dim, table)
@@ -123,8 +134,8 @@ def effect(dim: int, table: EffectTable) -> str:
         f"answers.effect.{'attribute' if signed else 'unsigned'}",
         measure=terms.measure(key),
         amount=in_unit(key, mean),
-        low=in_unit(key, low),
-        high=in_unit(key, high),
+        low=_end(key, low),
+        high=_end(key, high),
         first=number(LAB_VALUES[0], plain=True),
         last=number(LAB_VALUES[-1], plain=True),
         beside=say(f"answers.beside.{'more' if q < 0.05 else 'no_more'}", q=q),
@@ -140,12 +151,12 @@ def comes_back(dim: int, table: EffectTable, others: Sequence[EffectTable]) -> s
     same = sum(
         which == key and (key not in ATTRIBUTES or sign == table.mean[dim, i].sign().item()) for which, sign in most
     )
-    else_ = Counter(which for which, _ in most if which != key).most_common(3)
+    rest = Counter(which for which, _ in most if which != key).most_common(3)
     return say(
-        "answers.comes_back",
+        f"answers.comes_back.{'some' if same else 'none'}",
         n=len(others),
         same=same,
-        others=listed(f"{terms.measure(key)} ({n})" for key, n in else_),
+        others=listed(say("answers.times", measure=terms.measure(which), n=n) for which, n in rest),
     )
 
 
@@ -155,9 +166,10 @@ def dimension(dim: int, tables: Mapping[str, EffectTable], arms: Arms) -> str:
     model = MODELS[0]
     special = sum(bool(t.special[dim].any()) for of in tables_of.values() for t in of)
     runs = sum(map(len, tables_of.values()))
-    lasting = say(f"answers.lasting.{'none' if special == 0 else 'some'}", n=runs, k=special) if runs else ""
-    said = say("answers.dimension", dim=dim, network=name(model), effect=effect(dim, tables[model]))
-    return " ".join(filter(None, (said, comes_back(dim, tables[model], tables_of[model]), lasting)))
+    kind = "alone" if not runs else "some" if special else "none"
+    said = say(f"answers.dimension.{kind}", dim=dim, network=name(model), effect=effect(dim, tables[model]))
+    lasting = say(f"answers.lasting.{kind}", n=runs, k=special) if runs else ""
+    return joined(said, comes_back(dim, tables[model], tables_of[model]), lasting)
 
 
 def special(tables: Mapping[str, EffectTable], measured: EffectTable, labels: Sequence[str], attribute: str) -> str:
@@ -181,12 +193,12 @@ def special(tables: Mapping[str, EffectTable], measured: EffectTable, labels: Se
         network=name(MODELS[0]),
         measure=terms.measure(attribute),
         amount=in_unit(attribute, measured.mean[k, i].item()),
-        low=in_unit(attribute, measured.low[k, i].item()),
-        high=in_unit(attribute, measured.high[k, i].item()),
+        low=_end(attribute, measured.low[k, i].item()),
+        high=_end(attribute, measured.high[k, i].item()),
         axis=axis,
         best=in_unit(attribute, tables[MODELS[0]].mean[axis, i].item()),
     )
-    return f"{first} {second}"
+    return joined(first, second)
 
 
 def variety(scores: Scores, floor: Mapping[str, Mapping[str, float]], searched: Mapping[str, Inversion]) -> str:
@@ -194,9 +206,11 @@ def variety(scores: Scores, floor: Mapping[str, Mapping[str, float]], searched: 
     values = {f"{model}_recall": scores[model]["recall"]["mean"] for model in MODELS}
     values |= {f"{model}_missed": searched[model].missed.mean().item() for model in MODELS}
     ratios = [scores[model]["neighbour_ratio"]["mean"] for model in MODELS]
-    copying = say(f"answers.copying.{'none' if min(ratios) > 0.9 else 'some'}", low=min(ratios), high=max(ratios))
+    copying = say(
+        f"answers.copying.{'none' if min(ratios) > 0.9 else 'some'}", **dict(zip(MODELS, ratios, strict=True))
+    )
     n = len(searched[MODELS[0]].rms)
-    return f"{say('answers.variety', floor=floor['recall']['mean'], n=n, **values)} {copying}"
+    return joined(say("answers.variety", floor=floor["recall"]["mean"], n=n, **values), copying)
 
 
 def losses(run: Run, looked: Sequence[Mapping[str, float]]) -> str:
@@ -231,7 +245,7 @@ def sure(arms: Arms, length: str) -> str:
 def verdicts(rows: Sequence[claims.Verdict]) -> str:
     """How the claims of the original came out, and the list of those that do not hold, each with its link."""
     kinds = Counter(row.verdict.split(":")[0] for row in rows)
-    counted = listed(
+    counted = say("answers.between").join(
         say(f"answers.counted.{kind.replace(' ', '_')}", n=kinds[kind])
         for kind in ("holds", "does not hold", "depends on the run", "undecided", "not tested")
         if kinds[kind]
@@ -240,7 +254,7 @@ def verdicts(rows: Sequence[claims.Verdict]) -> str:
     lines = []
     for row in rows:
         if row.verdict == "does not hold":
-            over = say("answers.over.runs", k=row.passes, n=row.runs) if row.level == claims.RUNS else ""
+            over = say(f"answers.over.{'runs' if row.level == claims.RUNS else 'here'}", k=row.passes or 0, n=row.runs)
             spoken = claims.spoken(row)
             lines.append(f"- [{row.id}](04_comparison.ipynb#claim-{row.id}) {spoken.claim}{over}")
     return "\n".join([first, "", *lines])
@@ -259,7 +273,8 @@ def paragraphs(
     ``rows`` are verdicts on the claims by their ids.
     """
     parts = [say("answers.heading", dim=dim)]
-    if row := rows.get(f"L{dim}") if dim in LAB_DIMS else None:
+    row = rows.get(f"L{dim}") if dim in LAB_DIMS else None
+    if row:
         parts.append(
             say("answers.original", sentence=claims.spoken(row).claim, id=row.id, figure=4 + LAB_DIMS.index(dim))
         )
@@ -279,9 +294,9 @@ def paragraphs(
             flips=flips,
             breakage=breakage,
         )
-        parts.append(" ".join(filter(None, (said, _broken(broken.get(model)), comes_back(dim, table, others)))))
-    if row:
-        over = say(f"answers.judged.{'runs' if row.level == claims.RUNS else 'here'}", k=row.passes or 0, n=row.runs)
+        parts.append(joined(said, _broken(broken.get(model)), comes_back(dim, table, others)))
+    if row and not row.verdict.startswith("not tested"):
+        over = say(f"answers.over.{'runs' if row.level == claims.RUNS else 'here'}", k=row.passes or 0, n=row.runs)
         parts.append(say("answers.verdict", id=row.id, verdict=claims.spoken(row).verdict, over=over))
     return "\n\n".join(parts)
 

@@ -127,7 +127,7 @@ def _frame(ax: Axes, row: int, column: int) -> None:
 
 @report_figure(28, "walks")
 def walks(walks: dict[str, tuple[Tensor, Tensor]], classes: Sequence[str]) -> Figure:
-    """Figure 28: for each network, by its name, pictures (w, steps, 1, 28, 28) on w walks, and their classes (w, steps).
+    """Figure 28: for each network, by its name, pictures (w, steps, 1, 28, 28) of w walks, their classes (w, steps).
 
     Above each picture of a class that is new on its walk stands that class, over a line as long as the class lasts.
     """

@@ -29,7 +29,7 @@ from ..texts import edition, listed, say
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
 from .environment import kernels_own
-from .make import NOTEBOOKS, name_of
+from .make import DEFAULT, NOTEBOOKS, name_of
 from .pdf import print_page
 from .settings import read_notebook
 
@@ -155,12 +155,14 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 def _read(folder: Path, profile: str, dataset: str) -> Report:
     more = "" if dataset == data.DEFAULT else f" DATASET={dataset}"
-    more += "" if edition() == "en" else f" EDITION={edition()}"
+    more += "" if edition() == DEFAULT else f" EDITION={edition()}"
     again = f"'make report PROFILE={profile}{more}'"
     executed = sorted(folder.glob("[0-9]*.ipynb"))
     if not (folder / PAGE).exists() or not executed:
         raise LabError(f"there is no report in {folder}: run {again} first, and then hand it in")
-    notebooks, parameters, ends = {}, {}, []
+    notebooks: dict = {}
+    parameters: dict = {}
+    ends: list[str] = []
     for path in executed:
         notebook = read_notebook(path)
         own = next((one for one in NOTEBOOKS if one.name == path.name), None)
@@ -230,9 +232,9 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
         with kernels_own(Path(scratch)):
             chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
-    if edition() != "en":
+    if edition() != DEFAULT:
         chapters = _as_exercise(chapters)
-    front, back = _front(report, who, verdicts), render.template("handin").module.back(_references(), say)
+    front, back = _front(report, who, verdicts), _part("back", _references())
     made = [("made", report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
     encoded = render.images.encode(chapter["body"] for chapter in chapters)
     placed = [
@@ -289,16 +291,21 @@ def _front(report: Report, who: Who, verdicts: list[predictions.Verdict]) -> str
         abstract.append(say("handin.abstract.claims", n=len(over), holds=holds))
     if given:
         abstract.append(say("handin.abstract.answers", given=sum(map(bool, given)), n=len(given)))
-    if verdicts:
-        abstract.append(
-            say("handin.abstract.predictions", n=len(verdicts), right=sum(v.verdict == "holds" for v in verdicts))
-        )
+    shown = [v for v in verdicts if v.generator_sha256]  # of the runs of this report
+    if early := [v for v in shown if v.when == predictions.BEFORE]:
+        right = sum(v.verdict == "holds" for v in early)
+        abstract.append(say("handin.abstract.predictions", n=len(early), right=right))
     rows = [
         (say(f"handin.front.{key}"), getattr(who, key)) for key in ("course", "student", "group") if getattr(who, key)
     ]
     rows.append((say("handin.front.date"), report.made))
     space = "" if edition() == "zh" else " "
-    return render.template("handin").module.front(who, rows, space.join(abstract), [_row(v) for v in verdicts], say)
+    return _part("front", who, rows, space.join(abstract), [_row(v) for v in shown])
+
+
+def _part(name: str, *values: object) -> str:
+    """The macro ``name`` of the template, filled."""
+    return getattr(render.template("handin").module, name)(*values, say)
 
 
 def _row(v: predictions.Verdict) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def predict(path: Path, config: TrainConfig) -> dict:
         before, faults = chain(_files())
         if faults:
             raise LabError(f"{faults[0]}: nothing is sealed after it; move {paths.PREDICTIONS} away to begin anew")
-        made = {
+        made: dict = {
             "format": FORMAT,
             "number": len(before) + 1,
             "previous": before[-1]["sha256"] if before else "",
@@ -182,6 +182,21 @@ def _seen(one: dict, run: Run) -> str:
 def records(verdicts: Iterable[Verdict]) -> list[dict]:
     """``verdicts`` as JSON takes them."""
     return [asdict(one) for one in verdicts]
+
+
+def said(sealed: dict) -> str:
+    """What is to be known about the seal that was just made."""
+    about = f"{sealed['config']['model']}, {sealed['run']}"
+    state = {
+        BEFORE: "the run is not there yet",
+        BEGUN: "its training has begun: this is no prediction of what was seen meanwhile",
+        AFTER: "THE RUN IS THERE ALREADY: this is no prediction; for one, give settings of a run to come, as seed=1",
+    }[sealed["when"]]
+    return (
+        f"sealed as number {sealed['number']} at {sealed['sealed_at']} about {about}: {state}\n"
+        f"hash: {sealed['sha256']}\n"
+        "Send the hash to your teacher before the run: the clock of this machine proves nothing."
+    )
 
 
 LATE = {

@@ -35,9 +35,7 @@ PIXELS = 100_000_000  # of a picture, at most
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page that runs and fetches nothing
 SHIPPED, OWN = "those that ship with the project", "the student's own"
 NAME = re.compile(r"(?:(?!\.)[\w.-]{1,100}/)?(?!\.)[\w.-]{1,100}")  # of a file, in a folder at most, and no way out
-ACTIVE = re.compile(
-    r"<(?:script|iframe|object|embed|base|form)\b|\son\w+\s*=\s*[\"']", re.I
-)  # what no hand-in's page has
+ACTIVE = re.compile(r"<(?:script|iframe|object|embed|base|form)\b|\son\w+\s*=\s*[\"']", re.I)  # in no such page
 READING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *FAULTS)
 
 
