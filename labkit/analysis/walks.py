@@ -16,7 +16,9 @@ def walks(g: nn.Module, z: Tensor, ruler: Classifier, steps: int = STEPS) -> tup
 
     Images (w, steps, 1, 28, 28) along the great circles (`latent.interpolate`), and their classes (w, steps).
     """
-    way = torch.cat([latent.interpolate(*ends, steps) for ends in z.unflatten(0, (-1, 2))])  # (w * steps, latent_dim)
+    way = torch.cat(
+        [latent.interpolate(start, end, steps) for start, end in z.unflatten(0, (-1, 2))]
+    )  # (w * steps, latent_dim)
     drawn = latent.sample(g, way)
     classes = ruler.measure(drawn, signed=True)[1].argmax(1)
     return drawn.unflatten(0, (-1, steps)), classes.view(-1, steps)
