@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 EDITIONS = {"en": "English", "zh": "中文"}  # what each language calls itself
 _now: ContextVar[str | None] = ContextVar("edition", default=None)
 CELL = re.compile(r"^<!-- ([\w-]+) -->\n", re.M)  # before the text of each cell of a chapter
+SPACED = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")  # before a Chinese value
 WRAPPED = re.compile(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])")  # a line's end where Chinese has no space
 
 
@@ -64,7 +65,7 @@ def say(key: str, english: str | None = None, **values: object) -> str:
     text = read("en").get(key) if own is None else own
     if text is None:
         raise LabError(f"there is no text {key} in {FOLDER / 'en'}: write it there")
-    return text.format(**values)
+    return SPACED.sub("", text.format(**values))
 
 
 def listed(items: Iterable[str], last: str = "and") -> str:
