@@ -19,7 +19,6 @@ from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
-from ..texts import say
 from ..training.runs import Run
 from . import effects
 from .effects import Effects, EffectTable
@@ -153,14 +152,6 @@ def all_directions(g: nn.Module, latent_dim: int) -> dict[str, Tensor]:
         named = vectors.items() if isinstance(vectors, dict) else enumerate(vectors, 1)
         found |= {label.format(name).replace("_", " "): u for name, u in named}
     return {name: u for name, u in found.items() if u.norm() > 0.5}  # nothing raises an attribute that never changes
-
-
-def called(name: str) -> str:
-    """What a direction of `all_directions` is called in the reader's language."""
-    method, _, which = name.partition(" ")
-    attribute = effects.key_of(which)
-    shown = effects.called(attribute) if attribute in pictures.ATTRIBUTES else which
-    return say(f"measures.direction.{method}", name, which=shown)
 
 
 @own_torch()

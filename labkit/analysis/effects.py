@@ -18,7 +18,7 @@ from ..config import BUDGETS
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..latent import LAB_DIMS, LAB_VALUES
-from ..texts import listed, say
+from ..texts import listed, say, terms
 from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
 
@@ -29,22 +29,22 @@ CHUNK = 100  # pictures that the classifier is given at a time: what they need f
 NULL = 50  # random directions; even, for `t_two_sided`
 NAMES = (*pictures.ATTRIBUTES, "image change", "class flips", "breakage")
 SWEEPS = ("straightness", "monotonicity", "largest step", "crossings")
-# Of each of `NAMES`, as a reader sees it: the key of its unit in the texts, and how many make 1 of what is measured.
+# Of each of `NAMES`, as a reader sees it: its unit, and how many make 1 of what is measured.
 UNITS = {
-    "brightness": ("grey_levels", 1),
-    "contrast": ("grey_levels", 1),
-    "background": ("grey_levels", 1),
-    "outline_sharpness": ("grey_levels_per_pixel", 1),
-    "completeness": ("percent", 100),
-    "texture": ("grey_levels", 1),
-    "symmetry": ("none", 1),
-    "width": ("pixels", 1),
-    "height": ("pixels", 1),
-    "aspect": ("none", 1),
-    "area": ("percent", 100),
-    "image change": ("grey_levels", 1),
-    "class flips": ("percent", 100),
-    "breakage": ("percent", 100),
+    "brightness": ("grey levels", 1),
+    "contrast": ("grey levels", 1),
+    "background": ("grey levels", 1),
+    "outline_sharpness": ("grey levels/px", 1),
+    "completeness": ("%", 100),
+    "texture": ("grey levels", 1),
+    "symmetry": ("", 1),
+    "width": ("px", 1),
+    "height": ("px", 1),
+    "aspect": ("", 1),
+    "area": ("%", 100),
+    "image change": ("grey levels", 1),
+    "class flips": ("%", 100),
+    "breakage": ("%", 100),
 }
 
 
@@ -108,10 +108,19 @@ def _look(g: nn.Module, z: Tensor, reference: Reference):
     """Attributes (n, a), classes (n,), inside the real manifold (1.) or not (0.) (n,), and the images."""
     images = latent.sample(g, z)
     features, probabilities = reference.classifier.measure(images, CHUNK, signed=True)
-    inside = torch.cat(
+    return pictures.measure(images, signed=True), probabilities.argmax(1), _inside(features, reference).float(), images
+
+
+@own_torch()
+def inside(images: Tensor, reference: Reference) -> Tensor:
+    """Which of ``images`` (n, 1, 28, 28) lie among the real ones, in the ball of a real test image, bool (n,)."""
+    return _inside(reference.classifier.measure(images, CHUNK, signed=True)[0], reference)
+
+
+def _inside(features: Tensor, reference: Reference) -> Tensor:
+    return torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]
     )
-    return pictures.measure(images, signed=True), probabilities.argmax(1), inside.float(), images
 
 
 def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> Tensor:
@@ -152,17 +161,22 @@ class EffectTable:
         return self.mean[list(LAB_DIMS), i].mean().item(), self.lab_low[i].item(), self.lab_high[i].item()
 
     def strongest(self, dim: int) -> tuple[str, float, float]:
-        """The effect of ``dim`` that stands out most beside random directions: its name (`called`), mean and q."""
+        """The effect of ``dim`` that stands out most beside random directions: its name, mean and q."""
         at = dim, int(self.score[dim].abs().argmax())
         return NAMES[at[1]].replace("_", " "), self.mean[at].item(), self.q[at].item()
 
     def caption(self, dim: int) -> str:
         """The largest effect of ``dim`` in a sentence, for the caption of a grid."""
-        name, mean, q = self.strongest(dim)
-        kind = "change" if key_of(name) in pictures.ATTRIBUTES else "level"
+        name = NAMES[int(self.score[dim].abs().argmax())]
+        _, mean, q = self.strongest(dim)
+        kind = "change" if name in pictures.ATTRIBUTES else "level"
         key = f"measures.strongest.{kind}_{'more' if q < 0.05 else 'no_more'}"
         first, last = (number(value, plain=True) for value in (LAB_VALUES[0], LAB_VALUES[-1]))
-        return say(key, dim=dim, name=called(name), amount=in_unit(name, mean), first=first, last=last, q=q)
+        return say(key, dim=dim, name=terms.measure(name), amount=in_unit(name, mean), first=first, last=last, q=q)
+
+    def captions(self, dims: Sequence[int]) -> str:
+        """The same of several, one after the other."""
+        return say("measures.strongest.between").join(map(self.caption, dims))
 
     @property
     def special(self) -> Tensor:
@@ -170,27 +184,8 @@ class EffectTable:
         return self.q < 0.05
 
 
-def key_of(name: str) -> str:
-    """A name of `NAMES`, or the same in words, as its texts are called."""
-    return name.replace(" ", "_")
-
-
-def called(name: str) -> str:
-    """What is measured, of `NAMES`, in the reader's language."""
-    return say(f"measures.name.{key_of(name)}")
-
-
-def unit_of(name: str) -> str:
-    """The unit of what is measured, of `NAMES`, in the reader's language; "" where there is none."""
-    return say(f"measures.unit.{_unit(name)[0]}")
-
-
-def _unit(name: str) -> tuple[str, int]:
-    return UNITS.get(key_of(name)) or UNITS[name.replace("_", " ")]
-
-
 def number(value: float, plain: bool = False) -> str:
-    """``value`` in three digits or so, at most two of them decimals, with its sign; ``plain``: as it is, without a +."""
+    """``value`` in some three digits with its sign; ``plain``: as it is, without a +."""
     size = abs(value)
     text = f"{value:g}" if plain else f"{value:+.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
     return text.replace("-", "\N{MINUS SIGN}")
@@ -198,10 +193,17 @@ def number(value: float, plain: bool = False) -> str:
 
 def in_unit(name: str, value: float) -> str:
     """A mean effect on ``name``, of `NAMES`, with its unit: of an attribute a change, with its sign; else a level."""
-    unit, scale = _unit(name)
-    signed = key_of(name) in pictures.ATTRIBUTES
-    shown = number(value * scale) if signed else f"{value * scale:.3g}"
-    return say(f"measures.{'change' if signed else 'level'}.{unit}", value=shown)
+    unit, scale = UNITS[name]
+    shown, kind = (
+        (number(value * scale), "changes") if name in pictures.ATTRIBUTES else (f"{value * scale:.3g}", "levels")
+    )
+    return say(f"measures.{kind}.{unit or 'none'}", value=shown)
+
+
+def with_unit(name: str) -> str:
+    """What is measured, of `NAMES`, in words, and in brackets its unit, if it has one."""
+    measure, unit = terms.measure(name), UNITS[name][0]
+    return say("measures.measured_in", measure=measure, unit=terms.unit(unit)) if unit else measure
 
 
 def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
@@ -270,4 +272,4 @@ def redundancy(dataset: str = data.DEFAULT) -> str:
     """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
     measured = torch.cat([pictures.measure(part) for part in data.load("test", dataset=dataset)[0].split(1000)])
     rank, names = pictures.independent(measured)
-    return say("measures.redundancy", n=measured.shape[1], rank=rank, names=listed(map(called, names)))
+    return say("measures.redundancy.sentence", n=measured.shape[1], rank=rank, names=listed(map(terms.measure, names)))

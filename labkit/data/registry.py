@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..texts import say
+from ..texts import terms
 
 DEFAULT = "fashion_mnist"  # what is meant where no data set is named: that of the exercise, and of all that ships
 
@@ -50,21 +50,9 @@ class Dataset:
         return self.name == DEFAULT
 
     @property
-    def titled(self) -> str:
-        """``title`` in the reader's language."""
-        return say(f"data.{self.name}.title", self.title)
-
-    @property
-    def called(self) -> str:
-        """``noun`` in the reader's language."""
-        return say(f"data.noun.{self.noun}", self.noun)
-
-    @property
     def class_names(self) -> tuple[str, ...]:
-        """``classes`` in the reader's language; kinds that were found have numbers there, too."""
-        found = (say(f"data.{self.name}.classes.{one}", one) for one in self.classes)
-        kinds = (say("data.kind", one, n=i) for i, one in enumerate(self.classes, 1))
-        return tuple(found if self.labelled else kinds)
+        """``classes`` in the reader's words."""
+        return tuple(terms.of_class(name, self.name) for name in self.classes)
 
 
 DATASETS: dict[str, Dataset] = {}

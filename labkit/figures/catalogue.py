@@ -84,7 +84,7 @@ _told: WeakKeyDictionary[Figure, tuple[dict[str, object], list[str]]] = WeakKeyD
 
 
 def tell(figure: Figure, *sentences: str, **fields: object) -> Figure:
-    """``figure``, of which its caption is to know ``fields``, and to end in ``sentences``, for instance on its marks."""
+    """``figure``, whose caption is to know ``fields`` and to end in ``sentences``, for instance on its marks."""
     known, after = _told.setdefault(figure, ({}, []))
     known.update(fields)
     after += [sentence for sentence in sentences if sentence]

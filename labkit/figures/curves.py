@@ -153,7 +153,9 @@ def plain_log_ticks(ax: Axes) -> None:
     """A few ticks like 0.5, 1, 2 on a logarithmic y axis."""
     low, high = ax.get_ylim()
     ratio = high / low
-    few = (1, 1.2, 1.5, 2, 3, 5, 7) if ratio < 2.5 else (1, 2, 3, 5) if ratio < 12 else (1, 2, 5) if ratio < 60 else (1,)
+    few = (
+        (1, 1.2, 1.5, 2, 3, 5, 7) if ratio < 2.5 else (1, 2, 3, 5) if ratio < 12 else (1, 2, 5) if ratio < 60 else (1,)
+    )
     ax.yaxis.set_major_locator(LogLocator(subs=few))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter("{x:g}")

@@ -100,7 +100,10 @@ def _column(ax: Axes, shape: tuple[int, ...], layers: list[Layer], places: Place
     stops = sorted([0.0, *places.rows, *([] if places.sum is None else [places.sum])], reverse=True)
     for above, y in zip(stops, stops[1:], strict=False):
         if above - y > 1.01:  # from part to part
-            ends = (middle, y + (0.3 if y == places.sum else 0.42)), (middle, above - (0.3 if above == places.sum else 0.4))
+            ends = (
+                (middle, y + (0.3 if y == places.sum else 0.42)),
+                (middle, above - (0.3 if above == places.sum else 0.4)),
+            )
             ax.annotate("", *ends, arrowprops=_arrow(0.8))
     for layer, y in zip(own, places.rows, strict=True):
         _box(ax, MARGIN, y, box, layer.label, layer.shape, layer.parameters)
@@ -131,4 +134,6 @@ def _shortcut(ax: Axes, side: list[Layer], total: float, box: float) -> None:
     ax.annotate("", (middle + 0.13, total), (middle + 0.6, total), arrowprops=_arrow(heavy))
     ring = {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": palette.INK, "lw": 1.2}
     ax.text(middle, total, "+", ha="center", va="center", fontsize=9, fontweight="bold", bbox=ring)
-    ax.text(x + 0.07, (bottom + total) / 2, say("figures.structure.residual"), fontsize=8, fontweight="bold", va="center")
+    ax.text(
+        x + 0.07, (bottom + total) / 2, say("figures.structure.residual"), fontsize=8, fontweight="bold", va="center"
+    )

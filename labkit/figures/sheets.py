@@ -127,7 +127,7 @@ def _frame(ax: Axes, row: int, column: int) -> None:
 
 @report_figure(28, "walks")
 def walks(walks: dict[str, tuple[Tensor, Tensor]], classes: Sequence[str]) -> Figure:
-    """Figure 28: for each network, by its name, pictures (w, steps, 1, 28, 28) on w walks, and their classes (w, steps).
+    """Figure 28: for each network, by its name, pictures (w, steps, 1, 28, 28) of w walks, their classes (w, steps).
 
     Above each picture of a class that is new on its walk stands that class, over a line as long as the class lasts.
     """
@@ -155,6 +155,15 @@ def samples(rows: dict[str, Tensor]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.84 * len(rows) + 0.1))
     sheet = torch.stack([images[:, 0] for images in rows.values()])
     show_images(figure.subplots(), sheet, [labels.row(name) for name in rows])
+    return figure
+
+
+@report_figure(29, "best")
+def best(rows: dict[str, Tensor], classes: Sequence[str]) -> Figure:
+    """Figure 29: a row of images (classes, 28, 28) per label, a picture of each class; nan is blank."""
+    figure = Figure(figsize=(WIDTH, 7.4 / len(classes) * len(rows) + 0.3))
+    said = [labels.garment(name) for name in classes]
+    show_images(figure.subplots(), torch.stack([*rows.values()]), [labels.row(name) for name in rows], top=said)
     return figure
 
 
