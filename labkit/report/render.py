@@ -20,7 +20,6 @@ from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..config import config_for
 from ..figures import catalogue
-from ..figures.catalogue import FIGURES
 from ..gans import reported
 from ..gans.losses import NonSaturating
 from ..page import contents
@@ -134,12 +133,12 @@ def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[di
         body, _ = exporter.from_notebook_node(notebook)
         body = answers.put(body, given)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
-        body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
+        body = re.sub(r'<figure data-figure="(\d+)" style="[^"]*">', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
         if elsewhere:
             body = body.replace("</h1>", f"</h1>{ELSEWHERE.format(title=html.escape(dataset.title))}", 1)
         title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
-        figures = [(n, FIGURES[n][1]) for n in numbers]
+        figures = [(n, catalogue.caption(n)) for n in numbers]
         chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": figures})
     return chapters
 
