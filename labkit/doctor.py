@@ -148,11 +148,15 @@ def own():
 
 
 def classifier():
-    """The classifier that ships."""
-    from .evaluation.classifier import load_classifier
+    """The classifier that ships, and those that were trained here for other data sets: weights and cards."""
+    from .data import find
+    from .evaluation.classifier import load_classifier, saved_classifier
 
     card = load_classifier()[1]
     yield "ok", f"verified, sha256 {card['sha256'][:12]}…"
+    others = [(path.parent, path.parent.name) for path in sorted(paths.OWN.glob("*/ruler.json"))]
+    if others:
+        yield from _verified(lambda folder, name: saved_classifier(folder, find(name)), others, "of other data sets")
 
 
 def page():

@@ -4,6 +4,9 @@ All take what `base.doors` takes: vectors as tensors or arrays of any real type,
 their usual shapes and ranges; numbers of any type. Whatever else comes is refused in one line.
 """
 
+from .base import whole  # noqa: F401, before torch
+
+# isort: split
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -21,14 +24,12 @@ from .pictures import mean_change
 
 LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
 LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
+MOST = 10_000_000  # vectors, or steps between two, that one may ask for at once
 MOST_DIMS, MOST_EDITS = 12, 144  # of a figure: a picture of more rows is too high for a browser
 STARTS, KEPT, STEPS = 64, 2, 120  # of a search: vectors that are tried, those that are followed, steps of Adam
 # Found on training garments. With Adam's usual (0.9, 0.999) the same steps end a fifth farther away.
 RATE, BETA1, BETA2, EPS = 0.1, 0.8, 0.9, 1e-8
 LONGEST = 1.2  # times sqrt(latent_dim): of vectors from N(0, I) in 100 dimensions, one in 400 is longer
-
-
-MOST = 10_000_000  # vectors, or steps between two, that one may ask for at once
 
 
 @own_torch()

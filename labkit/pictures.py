@@ -8,6 +8,9 @@ Every measure takes pictures as `base.doors.unit_images` does, grey levels or fl
 what could mean two things in one line. With ``signed=True`` they are known to go from -1 to 1, as those of a generator.
 """
 
+from .base import whole  # noqa: F401, before torch
+
+# isort: split
 from functools import wraps
 
 import numpy as np

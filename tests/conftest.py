@@ -12,6 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from labkit.base.system import cores
+
+# Test processes share the cores. If each took them all, the threads of one would wait for those of the other, and small
+# trainings last ten times as long. Read when torch is imported, here and in what the tests start.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // workers)))
+
 from sample_data import with_digests
 
 from labkit import data

@@ -3,3 +3,5 @@
 Here: effects of dimensions and directions beside those of random directions, statistics, claims.
 Not here: drawing (`figures`), and scores of whole sets of pictures (`evaluation`).
 """
+
+from ..base import whole  # noqa: F401, before torch

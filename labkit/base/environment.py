@@ -32,6 +32,7 @@ except ImportError:
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(os.path.realpath(ROOT / ".venv"))  # which may be a link to another disk
 OLD = VENV.with_name(VENV.name + ".old")
+TORCH = VENV.with_name(VENV.name + ".torch")  # which torch was chosen, until there is a .venv that says so
 PYTHON = VENV / "bin/python"
 # editor.server: without it, a slider's picture waits 40 ms in the system's network buffers.
 PROMPT = {"ServerApp": {"kernel_websocket_connection_class": "labkit.editor.server.PromptConnection"}}
@@ -60,11 +61,19 @@ def record() -> list[str]:
 
 
 def without_cuda() -> bool:
-    """Which torch is wanted: what TORCH says, or else that of the .venv that is there."""
+    """Is torch without CUDA wanted? As TORCH says, or the .venv that is there, or a set-up that came to no end."""
     said = os.environ.get("TORCH", "")
     if said not in ("", "cpu", "cuda"):
         raise SetupError(f"TORCH = {said!r} is unknown: use cpu, or cuda, which runs on a CPU too")
-    return sys.platform == "linux" and (said == "cpu" or not said and record()[4:] == ["cpu"])
+    known = record()[4:] if record() else begun()
+    return sys.platform == "linux" and (said == "cpu" or not said and known == ["cpu"])
+
+
+def begun() -> list[str]:
+    """Which torch a set-up chose that came to no end, as in `record`."""
+    with contextlib.suppress(OSError, ValueError):
+        return TORCH.read_text().split()
+    return []
 
 
 def stamp(cpu: bool) -> list[str]:
@@ -199,6 +208,7 @@ def finish(cpu: bool) -> None:
     part = VENV / "ready.part"
     part.write_text(json.dumps(stamp(cpu)))
     os.replace(part, VENV / "ready")
+    TORCH.unlink(missing_ok=True)
 
 
 def check_name() -> None:
@@ -215,6 +225,7 @@ def make(cpu: bool) -> None:
     """A new .venv, while what was there waits beside it, and is put back if there will be none."""
     cost = "1 minute and 2 GB, torch without CUDA" if cpu else "2 minutes and 6 GB"
     print(f"Installing the locked packages into .venv (once, about {cost})", flush=True)
+    TORCH.write_text("cpu" if cpu else "")
     if os.path.lexists(VENV):
         os.rename(VENV, OLD)
     try:

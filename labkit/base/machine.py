@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from . import paths
@@ -29,31 +30,43 @@ def progress(**options):
 
 
 @contextlib.contextmanager
-def postponed_interrupt():
-    """Let Ctrl-C, or a polite request to end (SIGTERM), wait until the work in hand can be kept.
+def _heard(answer: Callable[[int, Callable[[], None]], None]):
+    """Ctrl-C, or a polite request to end (SIGTERM), calls ``answer(number, restore)`` while this lasts.
 
-    Gives a function that tells whether one came; the work asks it where it can stop, and raises KeyboardInterrupt. A
-    second one stops it at once. In a thread other than the main one, which hears no signal, nothing changes.
+    ``restore`` puts back who heard them before, which the end of this does at the latest. What is ignored, as after
+    nohup, stays ignored; a thread other than the main one hears no signal, and nothing changes.
     """
-    came: list[int] = []
     before: dict[signal.Signals, Any] = {}  # handlers, by signal
 
     def restore():
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number, frame):
-        came.append(number)
-        restore()
+        while before:
+            signal.signal(*before.popitem())
 
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # as after nohup, or of another language
-                before[number] = signal.signal(number, note)
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):  # none: that of another language
+                before[number] = signal.signal(number, lambda number, frame: answer(number, restore))
     try:
-        yield lambda: bool(came)
+        yield
     finally:
         restore()
+
+
+@contextlib.contextmanager
+def postponed_interrupt():
+    """Let Ctrl-C, or a polite request to end, wait until the work in hand can be kept.
+
+    Gives a function that tells whether one came; the work asks it where it can stop, and raises KeyboardInterrupt. A
+    second one stops it at once. In a thread other than the main one nothing changes.
+    """
+    came: list[int] = []
+
+    def note(number, restore):
+        came.append(number)
+        restore()
+
+    with _heard(note):
+        yield lambda: bool(came)
     if came:  # after the last time that the work asked
         raise KeyboardInterrupt
 
@@ -67,17 +80,9 @@ def import_whole(*names: str) -> None:
     if not missing:
         return
     came: list[int] = []
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if callable(signal.getsignal(number)):
-                before[number] = signal.signal(number, lambda number, frame: came.append(number))
-    try:
+    with _heard(lambda number, restore: came.append(number)):
         for name in missing:
             importlib.import_module(name)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if came:
         signal.raise_signal(came[0])  # for whoever heard it before
 

@@ -6,16 +6,38 @@ Where it is missing that costs speed or a word in a message, never a result; onl
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import LabError
 
 try:
     import fcntl
+    import resource
 except ImportError:
     raise LabError("this is no Unix: on Windows, work in WSL (wsl --install; there, the same command)") from None
 
 LINUX = sys.platform == "linux"
+
+
+@contextlib.contextmanager
+def open_files(needed: int) -> Iterator[None]:
+    """While this lasts, this process and those that it starts may each have ``needed`` files open.
+
+    Raises:
+        LabError: the system does not allow that.
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed, most = (limit if limit != resource.RLIM_INFINITY else needed for limit in before)
+    if most < needed:
+        raise LabError(f"only {most} files may be open at a time (see ulimit -n): allow at least {needed}")
+    if allowed < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, before[1]))
+    try:
+        yield
+    finally:
+        if allowed < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def cores() -> int:

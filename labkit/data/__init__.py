@@ -5,6 +5,9 @@ the reader's own become a data set (`own`; `convert` for each of them, `kinds` w
 Not here: what is measured on pictures (`pictures`), or how they are drawn (`figures`).
 """
 
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
 from ..base.rooms import import_all
 from .fashion_mnist import FASHION_MNIST
 from .loading import ensure, find, images_sha256, load, to_unit

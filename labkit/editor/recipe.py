@@ -5,6 +5,9 @@ and that below data/studies), generator_sha256, seed, dims (of the sliders), dir
 (a unit vector for each name among dims), base and z (eight vectors each).
 """
 
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
 import json
 from dataclasses import dataclass
 from pathlib import Path

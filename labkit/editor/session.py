@@ -4,6 +4,9 @@ Here: the present state and its history. Not here: operations on z (`latent`), d
 saved (`recipe`).
 """
 
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
 import threading
 import time
 from collections.abc import Sequence

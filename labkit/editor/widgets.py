@@ -3,6 +3,9 @@
 What can be done is in `session`; this binds it to widgets. Headless, nothing but a figure is shown.
 """
 
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
 import html
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,7 @@
 """The classifier: a small classifier of Fashion-MNIST whose features are the space in which images are compared.
 
-It ships with the package (ruler.safetensors, with its digest and accuracy in ruler.json), so that every score anywhere
-is measured with the same one. Scores in other feature spaces, the usual Inception FID among them, are other
+It ships with the package (ruler.safetensors, with its digest and accuracy in ruler.json, its card), so that every score
+anywhere is measured with the same one. Scores in other feature spaces, the usual Inception FID among them, are other
 quantities. `retrain` (make classifier) trains it again; then all scores begin anew.
 
 Another data set has a classifier of its own, of its classes, which is trained where it is first needed, in a minute or
@@ -31,6 +31,7 @@ FOLDER = Path(__file__).parent
 WIDTH = 128  # of the features
 EPOCHS, BATCH, PEAK_LR, SMOOTHING = 8, 128, 4e-3, 0.05
 STEPS = 1000  # about, of the classifier of another data set
+CARD = "card_sha256"  # the entry of a card that vouches for the others
 SHIFT = 2  # pixels that its pictures are moved by, at most
 
 
@@ -108,6 +109,15 @@ def load_classifier(
             raise LabError(f"{folder} has no classifier of {record.title}: 'make classifier DATASET={record.name}'")
         print(f"training the classifier of {record.title} that scores are measured with, once", flush=True)
         retrain(record.name)
+    return saved_classifier(folder, record)
+
+
+def saved_classifier(folder: Path, record: data.Dataset) -> tuple[Classifier, dict]:
+    """The classifier of ``record`` that is kept in ``folder``, and its card: both as they were written.
+
+    Raises:
+        LabError: a file is missing or damaged: the weights by the digest in the card, the card by its own.
+    """
     try:
         card = json.loads((folder / "ruler.json").read_bytes())
         content = (folder / "ruler.safetensors").read_bytes()
@@ -119,12 +129,21 @@ def load_classifier(
             classifier = Classifier(len(record.classes))
         classifier.load_state_dict(tensors, assign=True)
         float(card["test_accuracy"])
+        if (record.plain or CARD in card) and card.get(CARD) != _digest(card):  # older ones of other data have none
+            raise ValueError("ruler.json is not as it was written")
     except FAULTS as error:
+        mend = "get the file back from git, or 'make classifier'"
+        if not record.plain:
+            mend = f"'make classifier DATASET={record.name}' trains it anew"
         raise LabError(
-            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({fault_of(error)}): "
-            "get the file back from git, or 'make classifier'"
+            f"{folder / 'ruler.safetensors'}: no scores without the classifier ({fault_of(error)}): {mend}"
         ) from None
     return classifier.eval(), card
+
+
+def _digest(card: dict) -> str:
+    """That of all that ``card`` says, but for itself."""
+    return sha256(json.dumps({key: card[key] for key in sorted(card) if key != CARD}).encode())
 
 
 def _is_of(folder: Path, images_sha256: str) -> bool:
@@ -202,6 +221,7 @@ def retrain(dataset: str = data.DEFAULT) -> None:
     }
     if not record.plain:
         card |= {"dataset": record.name, "images_sha256": images_sha256}
+    card[CARD] = _digest(card)
     folder = folder_of(record.name)
     with contextlib.nullcontext() if record.plain else exclusive(folder):
         write_atomic(folder / "ruler.safetensors", content)

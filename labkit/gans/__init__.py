@@ -4,6 +4,9 @@ Here: one file for each GAN, their registry, their losses, their layers.
 Not here: how they are trained (`training`) or judged (`evaluation`, `analysis`).
 """
 
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
 from ..base.rooms import import_all
 from .description import describe
 from .layers import plain

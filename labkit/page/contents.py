@@ -38,23 +38,6 @@ SEARCH = {name.lower(): getattr(latent, name) for name in FOLLOWED}
 SCORES = ("frechet", "precision", "recall")
 LISTS = ("between", "and")  # what the page joins lists with
 WITHIN = 1.96  # deviations either way that hold 95 % of random directions
-# Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
-UNITS = {
-    "brightness": ("grey levels", 1),
-    "contrast": ("grey levels", 1),
-    "background": ("grey levels", 1),
-    "outline_sharpness": ("grey levels/px", 1),
-    "completeness": ("%", 100),
-    "texture": ("grey levels", 1),
-    "symmetry": ("", 1),
-    "width": ("px", 1),
-    "height": ("px", 1),
-    "aspect": ("", 1),
-    "area": ("%", 100),
-    "image change": ("grey levels", 1),
-    "class flips": ("%", 100),
-    "breakage": ("%", 100),
-}
 
 
 def lab(runs: Sequence[Run], **options) -> Embedded:
@@ -123,7 +106,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     table, model = effects.effects_of(run), run.config.model
     found, measured = directions.directions_of(run)
     centre, spread = effects.spread_of(table.null)
-    scale = torch.tensor([UNITS[name][1] for name in effects.NAMES])
+    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
     pure = directions.purity(measured.score).tolist()
     return {
         "model": model,
@@ -135,7 +118,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
             "titles": [terms.measure(name) for name in effects.NAMES],
-            "units": [terms.unit(UNITS[name][0]) for name in effects.NAMES],
+            "units": [terms.unit(effects.UNITS[name][0]) for name in effects.NAMES],
             "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],
             "mean": _short(table.mean * scale),
@@ -183,7 +166,7 @@ def words(name: str, mean: Tensor, score: Tensor) -> str:
     own = name.removeprefix("more ").replace(" ", "_")
 
     def said(attribute):
-        unit, scale = UNITS[attribute]
+        unit, scale = effects.UNITS[attribute]
         value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
         return f"{terms.measure(attribute)} {value} {terms.unit(unit)}".strip()
 

@@ -3,3 +3,5 @@
 Here: arms and seeds, records on disk, the client and the workers of a cluster.
 Not here: how one run is trained (`training`), or what is concluded from many (`analysis`).
 """
+
+from ..base import whole  # noqa: F401, before torch

@@ -21,6 +21,7 @@ from ..base.files import exclusive, sweep
 from ..base.machine import on_cuda, pick_device, progress
 from ..base.system import cores
 from ..base.version import VERSION
+from ..evaluation.classifier import load_classifier
 from . import records, worker
 from .plan import Job, Shard, looks_of, numbers, plan, shards
 
@@ -44,22 +45,31 @@ def study(
     device: str = "auto",
     weights: str = "",
     only_list: bool = False,
+    dataset: str = data.DEFAULT,
 ) -> int:
     """Make what is missing of the records of a study, and print a table of all of them; 1 if one failed, else 0.
 
     ``models``, ``recipes`` and ``without`` are names joined by commas, ``seeds`` is how many or which, ``weights`` the
     seeds whose generators are kept. ``workers`` is how many processes are started, 0 as many as fit; ``scheduler`` is
     the address of a cluster that is joined instead. ``group`` is how many seeds a worker takes at a time, 0 what suits
-    it. With ``only_list`` nothing is trained.
+    it. With ``only_list`` nothing is trained. A study on another ``dataset`` than the default has its name in those of
+    its arms and in its own; its classifier is trained first, if there is none.
 
     Raises:
         LabError: a setting is wrong, the package distributed or a cluster is not there, the disk takes no more.
     """
-    jobs, at = plan(models, recipes, seeds, epochs, without, profile), looks_of(looks, epochs)
+    record = data.find(dataset)
+    jobs = plan(models, recipes, seeds, epochs, without, profile, record.name)
+    at = looks_of(looks, epochs)
     kept = numbers("weights", weights) if weights else ()
-    name = name or ("smoke" if profile == "smoke" else "design" if without else "seeds")
+    usual = "smoke" if profile == "smoke" else "design" if without else "seeds"
+    name = name or (usual if record.plain else f"{usual}-{record.name}".lower())
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,40}", name):
         raise LabError(f"name = {name!r} names a folder: use up to 40 of a-z, 0-9, - and _")
+    if not record.plain and name in records.SHIPPED:
+        raise LabError(
+            f"name = {name!r} is that of a study of {data.FASHION_MNIST.title}: give this one another --name"
+        )
     _check_places(workers, group, scheduler, device)
     folder = paths.STUDIES / name
     if only_list:
@@ -72,6 +82,9 @@ def study(
         missing = [job for job, row in have(folder, jobs, at).items() if not row]
         faults: dict[Job, str] = {}
         if missing:
+            if not record.plain:  # here, once, not by every worker
+                data.ensure(paths.DATA, record)
+                load_classifier(dataset=record.name)
             with _cluster(workers, scheduler, device) as client:
                 faults = _Study(client, folder, jobs, at, kept, device).run(missing, group)
         print(table(jobs, have(folder, jobs, at), faults))
@@ -293,7 +306,9 @@ class _Study:
         except Exception as error:  # whatever its own imports raise
             of_scheduler = error
         _check(f"the scheduler at {at}", of_scheduler)
-        answers = self.client.run(worker.describe, on_error="return")
+        dataset = self.jobs[0].config.dataset
+        here = worker.describe(dataset)
+        answers = self.client.run(worker.describe, dataset, on_error="return")
         answers = {address: said for address, said in answers.items() if not isinstance(said, OSError)}  # it has died
         threads = self.client.nthreads()
         for address, said in answers.items():
@@ -303,6 +318,8 @@ class _Study:
                 raise LabError(f"{who} has {own} threads: start it with --nthreads 1, a run needs its process alone")
             if said["lacks"]:
                 raise LabError(f"{who} {said['lacks']}")
+            if any(said.get(key) != here.get(key) for key in ("pictures", "classifier")):
+                raise LabError(f"{who} has another {dataset}, or another classifier of it: copy {paths.OWN / dataset}")
         return bool(answers) and all(said["gpu"] for said in answers.values())
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .. import data
 from ..base.errors import LabError
 from ..config import PROFILES, TrainConfig, config_for
 
@@ -32,19 +33,23 @@ class Shard:
     looks: tuple[int, ...]
 
 
-def config_of(model: str, recipe: str, switch: str, profile: str, epochs: int, seed: int) -> TrainConfig:
+def config_of(
+    model: str, recipe: str, switch: str, profile: str, epochs: int, seed: int, dataset: str = data.DEFAULT
+) -> TrainConfig:
     """The config of a run of the arm ``model``-``recipe``-``switch``; no ``switch``: the networks as they are.
 
     Raises:
-        LabError: no such model, recipe, switch or profile, or a number out of range.
+        LabError: no such model, recipe, switch, profile or data set, or a number out of range.
     """
     if recipe not in RECIPES:
         raise LabError(f"recipe = {recipe!r} is unknown: use one of {', '.join(RECIPES)}")
     own: dict[str, Any] = {**SWITCHES.get(switch, {"without": switch}), "epochs": epochs, "seed": seed}
+    own |= {} if dataset == data.DEFAULT else {"dataset": dataset}
     ours = config_for(model, profile, **own)
     if recipe == "ours":
         return ours
-    short: dict[str, Any] = {} if profile == "full" else {"examples": ours.examples}
+    usual = profile == "full" and dataset == data.DEFAULT
+    short: dict[str, Any] = {} if usual else {"examples": ours.examples}
     return TrainConfig(model=model, profile=profile, **short, **own)
 
 
@@ -87,10 +92,19 @@ def looks_of(text: str, epochs: int) -> tuple[int, ...]:
     return tuple(sorted({*looks, epochs}))
 
 
-def plan(models: str, recipes: str, seeds: str, epochs: int, without: str = "", profile: str = "full") -> list[Job]:
+def plan(
+    models: str,
+    recipes: str,
+    seeds: str,
+    epochs: int,
+    without: str = "",
+    profile: str = "full",
+    dataset: str = data.DEFAULT,
+) -> list[Job]:
     """All runs of a study, seed by seed: if time ends before, every arm has the same seeds.
 
-    ``models``, ``recipes`` and ``without`` are names joined by commas, ``seeds`` is how many or which.
+    ``models``, ``recipes`` and ``without`` are names joined by commas, ``seeds`` is how many or which. The name of an
+    arm ends in that of its ``dataset``, but for the default.
 
     Raises:
         LabError: a name is unknown or a number out of range; the line names it.
@@ -103,8 +117,9 @@ def plan(models: str, recipes: str, seeds: str, epochs: int, without: str = "", 
         for recipe in words("recipes", recipes)
         for switch in (words("without", without) if without else ("",))
     ]
+    pictures = "" if dataset == data.DEFAULT else dataset
     return [
-        Job("-".join(filter(None, arm)), config_of(*arm, profile, epochs, seed))
+        Job("-".join(filter(None, (*arm, pictures))), config_of(*arm, profile, epochs, seed, dataset))
         for seed in numbers("seeds", seeds, up_to=True)
         for arm in arms
     ]

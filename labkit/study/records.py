@@ -34,7 +34,6 @@ from ..base.machine import deterministic, own_torch
 from ..base.version import VERSION
 from ..config import TrainConfig
 from ..evaluation import album, scoring
-from ..evaluation.classifier import load_classifier
 from ..gans.losses import loss_of
 from ..latent import LAB_DIMS, LAB_VALUES
 from ..training.runs import Run
@@ -136,7 +135,8 @@ def measure(
     """
     arm, config = job
     size = SIZES[config.profile]
-    reference = load_reference(size.images, device)
+    reference = load_reference(size.images, device, config.dataset)
+    size = size._replace(images=len(reference.real))  # fewer, where a data set has no more
     z = latent.latents(size.images, config.latent_dim, LATENTS)
     scores, samples = {}, []
     for epoch, look in sorted(looks.items()):
@@ -168,7 +168,7 @@ def measure(
         "scores": {str(epoch): row for epoch, row in scores.items()},
         "generators": {str(epoch): sha256(_saved(look.generator)) for epoch, look in sorted(looks.items())},
         "files": {name: sha256(content) for name, content in files.items()},
-        "measured": {**size._asdict(), "classifier": load_classifier()[1]["sha256"], "scores": scoring.VERSION},
+        "measured": {**size._asdict(), "classifier": reference.card["sha256"], "scores": scoring.VERSION},
         "labkit": {"version": VERSION, "sources": sources()},
         **origin,
     }

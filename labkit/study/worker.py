@@ -36,6 +36,7 @@ from ..base.machine import pick_device
 from ..base.version import VERSION
 from ..data.loading import locate
 from ..evaluation import album
+from ..evaluation.classifier import load_classifier
 from ..training.checkpoints import checkpoint, machines_of, resume
 from ..training.loop import train
 from ..training.state import TrainState, trained_generator
@@ -57,16 +58,26 @@ def dask_setup(worker) -> None:
     tqdm.set_lock(threading.RLock())
 
 
-def describe() -> dict:
-    """What the client must know of a worker: its labkit, whether it has a GPU, and what it lacks."""
+def describe(dataset: str = data.DEFAULT) -> dict:
+    """What the client must know of a worker: its labkit, whether it has a GPU, and what it lacks of ``dataset``."""
+    known = {"version": VERSION, "sources": records.sources(), "gpu": torch.cuda.is_available()}
+    if dataset != data.DEFAULT:
+        return known | _described(dataset)
     lacking = [name for name in data.FASHION_MNIST.digests if locate(paths.DATA, name) is None]
     lacks = f"has no {data.FASHION_MNIST.title} in {paths.DATA}: run 'labkit data' there, or set LABKIT_DATA"
-    return {
-        "version": VERSION,
-        "sources": records.sources(),
-        "gpu": torch.cuda.is_available(),
-        "lacks": lacks if lacking else "",
-    }
+    return known | {"lacks": lacks if lacking else ""}
+
+
+def _described(dataset: str) -> dict:
+    """Which pictures of another data set than the default are here, and which classifier; or that they are not."""
+    folder = paths.OWN / dataset
+    try:
+        pictures = data.images_sha256(dataset)
+        card = load_classifier(dataset=dataset, train=False)[1]
+    except LabError as error:
+        lacks = f"cannot measure runs on {dataset} ({error}): have the pictures there, and copy {folder} to it"
+        return {"lacks": lacks}
+    return {"lacks": "", "pictures": pictures, "classifier": card["sha256"]}
 
 
 def forget(study: str, jobs: list[Job]) -> None:
@@ -155,7 +166,7 @@ def _fault_of(job: Job, made: dict[Job, Made]):
 
 def _resumed(job: Job, looks: tuple[int, ...], folder: Path, device: str) -> TrainState:
     """The state of ``job`` as far as what lies in ``folder`` has it."""
-    images, digest = _images(device)
+    images, digest = _images(device, job.config.dataset, job.config.examples)
     if job.config.examples > len(images):
         raise LabError(f"examples = {job.config.examples} is more than the {len(images)} images there are")
     state = TrainState(job.config, device, digest)
@@ -167,10 +178,13 @@ def _resumed(job: Job, looks: tuple[int, ...], folder: Path, device: str) -> Tra
 
 
 @functools.lru_cache(maxsize=1)
-def _images(device: str) -> tuple[Tensor, str]:
-    """The training images and their digest."""
-    images = data.load("train", device)[0]
-    return images, sha256(images.cpu().numpy().tobytes())
+def _images(device: str, dataset: str = data.DEFAULT, examples: int = 0) -> tuple[Tensor, str]:
+    """The training images and their digest; those of a smaller set than the default again and again, as in `runs`."""
+    images = data.load("train", device, dataset=dataset)[0]
+    digest = sha256(images.cpu().numpy().tobytes())
+    if dataset != data.DEFAULT and examples > len(images):
+        images = images.repeat(-(-examples // len(images)), 1, 1)[:examples]
+    return images, digest
 
 
 def _train(
@@ -182,6 +196,7 @@ def _train(
 ) -> dict[Job, Made]:
     """Train all ``states`` to the end, together; why one has failed. After a fault each goes on alone."""
     failed: dict[Job, Made] = {}
+    config = next(iter(states)).config if states else None
     jobs = {job.config.seed: job for job in states}
 
     def keep(state: TrainState) -> None:
@@ -195,16 +210,18 @@ def _train(
 
     for job, state in states.items():
         tell(job, state.epoch)
+    if config is None:
+        return failed
+    images = _images(device, config.dataset, config.examples)[0]
     try:
-        if states:
-            train(list(states.values()), _images(device)[0], on_epoch=keep)
+        train(list(states.values()), images, on_epoch=keep)
     except LabError as error:
         if len(states) == 1:
             return dict.fromkeys(states, str(error))
         for job in states:
             with _fault_of(job, failed):
                 states[job] = _resumed(job, looks, folder_of(study, job), device)
-                train(states[job], _images(device)[0], on_epoch=keep)
+                train(states[job], images, on_epoch=keep)
     return failed
 
 

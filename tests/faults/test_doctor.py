@@ -123,6 +123,13 @@ def test_a_truncated_ruler(project):
     assert name == "classifier" and str(weights) in text and "git" in text
 
 
+def test_a_flipped_digit_of_the_accuracy(project):
+    card = project / "labkit" / "evaluation" / "ruler.json"
+    card.write_text(card.read_text().replace("0.9255", "0.9355"))
+    ((name, text),) = failures(consult(project))
+    assert name == "classifier" and "ruler.json is not as it was written" in text and "git" in text
+
+
 def test_a_changed_line_in_what_is_vendored(project):
     script = project / "labkit" / "page" / "vendor" / "jax-js" / "index.js"
     script.write_bytes(script.read_bytes() + b"\n")

@@ -724,6 +724,27 @@ def test_settings_that_are_no_plain_values_are_refused_in_a_line(tmp_path, refus
         report_settings.declared_parameters(path)
 
 
+@pytest.mark.parametrize(("limits", "words"), [("-n 20", "only 20 files"), ("-Sn 20", "")])
+def test_few_open_files(tmp_path, limits, words):
+    """One line before anything is done; a limit that may be lifted is, for the kernels too."""
+    path = notebook(tmp_path / "notebooks", "01_one.ipynb", "import torch, matplotlib.pyplot; raise ValueError('here')")
+    code = (
+        "from labkit.base.command import guarded; from labkit.report import make; from pathlib import Path\n"
+        f"raise SystemExit(guarded(lambda: make.make_report('smoke', 'cpu', {{}}, [Path({str(path)!r})])))"
+    )
+    root = copy_project(tmp_path / "copy")
+    command = ["bash", "-c", f'ulimit {limits} && exec "$@"', "", sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=root, env=clean_environment(PYTHONPATH=str(root)), capture_output=True, text=True, timeout=120
+    )
+    line = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    if words:
+        assert done.stderr.splitlines() == [line] and words in line and "ulimit -n" in line and not done.stdout
+    else:
+        assert line == "labkit: 01_one.ipynb, cell 3: ValueError: here"
+
+
 # ----- the page
 
 

@@ -160,7 +160,7 @@ def versions(root: Path) -> dict[str, str]:
 
 
 def test_torch_without_cuda_is_chosen_once(tmp_path, wheels):
-    """And neither choice is taken for the other, nor forgotten: not by a later command, nor by a move."""
+    """And neither choice is taken for the other, nor forgotten: by a later command, a move, a killed one."""
     root, folder, builds = project(tmp_path / "cpu", wheels), tmp_path / "wheels", tmp_path / "builds"
     shutil.copytree(wheels, folder)
     make_wheels(folder, names=("torch", "torchvision"), needs="nvidia_any")
@@ -168,11 +168,19 @@ def test_torch_without_cuda_is_chosen_once(tmp_path, wheels):
     (root / "requirements.lock").write_text(locked(folder, "nvidia_any", "small", "torch", "torchvision"))
     builds.mkdir()
     make_wheels(builds, "1+cpu", ("torch", "torchvision"))
-    status, lines = setup(root, PIP_FIND_LINKS=shlex.join(map(str, (folder, builds))), TORCH="cpu")
+    process = subprocess.Popen(
+        ["make", "setup"], cwd=root, env=own(TORCH="cpu"), stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert b"without CUDA" in process.stdout.readline()
+    os.killpg(process.pid, signal.SIGKILL)  # the first one
+    process.communicate()
+    status, lines = setup(root)
+    assert status and "without CUDA" in lines[0] and not (root / ".venv").exists()  # and one that fails
+    status, lines = setup(root, PIP_FIND_LINKS=shlex.join(map(str, (folder, builds))))
     assert status == 0 and len(lines) == 1 and "without CUDA" in lines[0], lines
     without = {"small": "1", "torch": "1+cpu", "torchvision": "1+cpu"}
     assert without.items() <= versions(root).items() and "nvidia_any" not in versions(root) and sound(root)
-    assert setup(root) == (0, []) and setup(root, TORCH="cpu") == (0, [])
+    assert setup(root) == (0, []) and setup(root, TORCH="cpu") == (0, []) and not list(root.glob(".venv.*"))
     moved = root.rename(tmp_path / "moved")
     assert setup(moved)[0] == 0 and sound(moved) and without.items() <= versions(moved).items()
     status, lines = setup(moved, TORCH="rocm")

@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -24,10 +25,12 @@ from labkit.base import paths
 from labkit.base.files import exclusive, sha256
 from labkit.base.paths import ROOT
 from labkit.data import loading
+from labkit.evaluation import classifier
 from labkit.study import engine, records, worker
 from labkit.study.engine import study
 from labkit.study.plan import plan
 from labkit.training.loop import train
+from labkit.training.runs import fit_or_load
 from labkit.training.state import TrainState, trained_generator
 
 needs_dask = pytest.mark.skipif(not importlib.util.find_spec("distributed"), reason="needs the package distributed")
@@ -105,6 +108,50 @@ def moment(longest):
 
 
 # ----- on this machine
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch, sample_images):
+    """The folder of a data set "mine" of 300 pictures, with a classifier of theirs."""
+    monkeypatch.setattr(paths, "OWN", tmp_path / "own")
+    monkeypatch.setattr(classifier, "STEPS", 6)
+    np.savez(tmp_path / "mine.npz", images=sample_images[:300].numpy())
+    data.bring(tmp_path / "mine.npz")
+    classifier.load_classifier(dataset="mine")
+    return paths.OWN
+
+
+@needs_dask
+@pytest.mark.slow
+def test_a_study_on_another_data_set(tmp_path, mine, studies, said):
+    """Its runs, its scores and its names are its own; where its classifier is missing, no worker will do."""
+    arguments = "--dataset mine --models vanilla --recipes ours --seeds 1, --epochs 1 --profile smoke --device cpu"
+    done = subprocess.run(
+        [sys.executable, "-m", "labkit", "study", *arguments.split(), "--workers", "1"],
+        cwd=ROOT,
+        env=environment(studies) | {"LABKIT_OWN": str(mine)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "1 done" in done.stdout.splitlines(), done.stdout + done.stderr
+    record = records.load_record(studies / "smoke-mine/vanilla-ours-mine/seed1")
+    assert (record.arm, record.config.dataset) == ("vanilla-ours-mine", "mine")
+    manifest, card = record.manifest, classifier.load_classifier(dataset="mine")[1]
+    here = worker.describe("mine")
+    assert manifest["images_sha256"] == data.find("mine").images_sha256 == here["pictures"]
+    assert manifest["measured"]["classifier"] == card["sha256"] == here["classifier"] and here["lacks"] == ""
+    assert 95 <= manifest["measured"]["images"] <= 105  # as many as there are
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    run = fit_or_load(record.config, "cpu", tmp_path / "runs")
+    torch.set_num_threads(threads)
+    assert manifest["generators"]["1"] == sha256((run.folder / "generator.safetensors").read_bytes())
+    assert said(*arguments.split(), "--list")[1][2].startswith("| vanilla-ours-mine | 1 | done |")
+    assert "| vanilla-ours | 1 | missing |" in said(*arguments.split()[2:], "--list")[1][2]
+    status, _, err = said(*arguments.split(), "--name", "seeds")
+    assert status == 1 and len(err) == 1 and "name = 'seeds' is that of a study of Fashion-MNIST" in err[0]
+    (mine / "mine/ruler.json").unlink()
+    assert "cannot measure runs on mine" in worker.describe("mine")["lacks"]
 
 
 def start(studies):
@@ -303,8 +350,10 @@ def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, 
 
 @needs_dask
 @pytest.mark.slow
-def test_a_worker_that_will_not_do_is_refused(cluster, studies, tmp_path, refused):
-    """It has another labkit, or none, or two threads."""
+def test_a_worker_that_will_not_do_is_refused(cluster, studies, mine, tmp_path, refused):
+    """It has another labkit, or none, or two threads; or not the pictures."""
+    with refused("the worker at tcp://", "cannot measure runs on mine", mine.name):
+        study(**SMALL, seeds="1", dataset="mine", scheduler=cluster.address)
     (tmp_path / "none/labkit").mkdir(parents=True)
     (tmp_path / "none/labkit/__init__.py").write_text("raise ModuleNotFoundError('there is none')")
     shutil.copytree(ROOT / "labkit", tmp_path / "other/labkit")

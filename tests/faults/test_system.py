@@ -549,3 +549,47 @@ def test_a_stop_during_the_imports_of_the_first_training_breaks_nothing(
     done = subprocess.run(command, cwd=paths.ROOT, env=clean_environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[-1] == "2" and "stopped" in done.stdout
+
+
+STOPPED = """
+import os, signal, sys, threading, time
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def press():
+    while "torch._C" not in sys.modules:
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=press).start()
+try:
+    exec(sys.argv[1])
+    print("not stopped")
+except KeyboardInterrupt:
+    print("stopped")
+exec(sys.argv[1])
+import torch
+print(torch.optim.Adam(torch.nn.Linear(2, 2).parameters()).defaults["lr"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["from labkit import pictures", "from labkit.editor.widgets import LatentExplorer"])
+def test_a_cell_that_was_stopped_while_it_imported_torch_runs_again(cell):
+    """*Stop* in a notebook: torch is whole, or not there; half of it cannot be imported again."""
+    command = [sys.executable, "-c", STOPPED, cell]
+    done = subprocess.run(command, cwd=paths.ROOT, env=clean_environment(), capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["stopped", "0.001"]), done.stderr
+
+
+def test_every_room_that_has_torch_has_it_whole():
+    """All that a notebook imports: at the head of the room, or of each of its files that begin with torch."""
+    package = paths.ROOT / "labkit"
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0]
+        text = path.read_text(encoding="utf-8")
+        if not re.search(r"^(import|from) (torch|numpy)", text, re.M) or room in ("base", "examine", "page"):
+            continue
+        begin = path.with_name("__init__.py") if room != path.name else path
+        heads = [one.read_text(encoding="utf-8") for one in (begin, path)]
+        assert any(re.search(r"^from \.+base import whole", head, re.M) for head in heads), path

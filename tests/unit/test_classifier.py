@@ -41,7 +41,7 @@ def test_it_ships_with_the_package_and_is_small():
     assert FOLDER.name == "evaluation" and weights.stat().st_size < 1_000_000
     card = json.loads((FOLDER / "ruler.json").read_bytes())
     assert sha256(weights.read_bytes()) == card["sha256"]
-    assert set(card) == {"sha256", "test_accuracy", "epochs", "seconds", "torch"}
+    assert set(card) == {"sha256", "test_accuracy", "epochs", "seconds", "torch", "card_sha256"}
     assert load_classifier()[1] == card
 
 
@@ -73,9 +73,17 @@ def test_loading_leaves_the_callers_random_numbers():
 
 
 def flip(path):
+    """A bit in the middle."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
+
+
+def put(path, old, new):
+    """``new`` in the place of ``old``, which is there."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 DAMAGE = {
@@ -89,6 +97,9 @@ DAMAGE = {
     "half a card": lambda folder: (folder / "ruler.json").write_bytes((folder / "ruler.json").read_bytes()[:20]),
     "a card of something else": lambda folder: (folder / "ruler.json").write_text('["a list"]'),
     "a card without digest": lambda folder: (folder / "ruler.json").write_text("{}"),
+    "another accuracy": lambda folder: put(folder / "ruler.json", "0.92", "0.93"),
+    "another duration": lambda folder: put(folder / "ruler.json", '"seconds": 3', '"seconds": 4'),
+    "a card that nothing vouches for": lambda folder: put(folder / "ruler.json", "card_sha256", "card"),
     "a card that is no text": lambda folder: (folder / "ruler.json").write_bytes(b"\xff\xfe\x00"),
 }
 

@@ -1,5 +1,6 @@
 """What follows the data set: runs, classifier, scores, verdicts, names of a report; none is mixed with garments'."""
 
+import json
 import re
 
 import nbformat
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from labkit import data, load
+from labkit import data, doctor, load
 from labkit.analysis import claims, inversion
 from labkit.analysis.evidence import Evidence
 from labkit.base import paths
@@ -85,6 +86,27 @@ def test_a_classifier_of_other_pictures_is_trained_anew(home, capsys, monkeypatc
     assert "classifier of mine: test accuracy" in capsys.readouterr().out
     monkeypatch.setattr(classifier, "train_classifier", None)
     classifier.load_classifier(dataset="mine")
+
+
+def test_a_damaged_card_is_found(home, monkeypatch, refused):
+    """By who loads it, and by the doctor; one of an older labkit, without a digest of its own, is taken."""
+    classifier.load_classifier(dataset="mine")
+    path, own = paths.OWN / "mine/ruler.json", ("ok", "1 verified of other data sets")
+    before = path.read_text()
+    assert [*doctor.classifier()][1:] == [own]
+    card = json.loads(before)
+    monkeypatch.setattr(classifier, "train_classifier", None)
+    try:
+        path.write_text(before.replace(f'"epochs": {card["epochs"]}', f'"epochs": {card["epochs"] + 1}'))
+        with refused(path.with_name("ruler.safetensors"), "ruler.json is not as it was", "classifier DATASET=mine"):
+            classifier.load_classifier(dataset="mine")
+        (_, (state, text)) = doctor.classifier()
+        assert state == "FAIL" and "ruler.json is not as it was" in text
+        del card["card_sha256"]
+        path.write_text(json.dumps(card))
+        assert classifier.load_classifier(dataset="mine")[1] == card and [*doctor.classifier()][1:] == [own]
+    finally:
+        path.write_text(before)
 
 
 def test_no_claim_about_garments_is_tested_by_it(home):
