@@ -36,6 +36,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a 
 SHIPPED, OWN = "those that ship with the project", "the student's own"
 NAME = re.compile(r"(?:(?!\.)[\w.-]{1,100}/)?(?!\.)[\w.-]{1,100}")  # of a file, in a folder at most, and no way out
 ACTIVE = re.compile(r"<(?:script|iframe|object|embed|base|form)\b|\son\w+\s*=\s*[\"']", re.I)  # in no such page
+SHOWN = re.compile(r'<img\b[^<>]*?\ssrc="data:image/\w+;base64,([^"<>]+)"')  # a picture in a page or an output
 READING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *FAULTS)
 
 
@@ -304,13 +305,13 @@ def _check_predictions(found: Found) -> None:
 
 def _check_pictures(found: Found) -> None:
     """Every picture of the page is one of the notebooks, pixel by pixel."""
-    seen = {_pixels(text) for text in re.findall(r'src="data:image/\w+;base64,([^"]+)"', _page(found))}
+    seen = {_pixels(text) for text in SHOWN.findall(_page(found))}
     made = set()
     for cells in _notebooks(found).values():
         for output in (output for cell in cells for output in cell.get("outputs", [])):
             for kind, text in dict(output.get("data", {})).items():
                 whole = text if isinstance(text, str) else "".join(text) if isinstance(text, list) else ""
-                made |= {_pixels(one) for one in re.findall(r'src="data:image/png;base64,([^"]+)"', whole)}
+                made |= {_pixels(one) for one in SHOWN.findall(whole)}
                 made |= {_pixels(whole)} if kind == "image/png" else set()
     if strangers := len(seen - made):
         found.findings.append(f"{strangers} pictures of {PAGE} are in none of the notebooks")
