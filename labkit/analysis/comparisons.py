@@ -107,7 +107,7 @@ class Comparison:
             words.append(say("claims.compare.few", seeds=n, outcomes=m, least=min(least, 1)))
         if self.lost:
             words.append(say("claims.compare.lost", seeds=say("common.list.between").join(map(str, self.lost))))
-        return say("claims.table.sentences").join(words)
+        return say("common.list.sentences").join(words)
 
 
 def at(records: Sequence[Looked], look: int) -> dict[int, Mapping[str, float]]:
@@ -183,7 +183,7 @@ def answer(comparison: Comparison) -> str:
     pairs, better = len(comparison.seeds), comparison.better
     key = "too_few" if pairs < LEAST else "better" if better else "neither"
     words = [say("claims.compare.pairs", pairs=pairs), say(f"claims.compare.{key}", name=better, least=LEAST)]
-    return say("claims.table.sentences").join([*words, *filter(None, [comparison.remark])])
+    return say("common.list.sentences").join([*words, *filter(None, [comparison.remark])])
 
 
 def in_words(comparison: Comparison) -> str:
@@ -209,7 +209,7 @@ def in_words(comparison: Comparison) -> str:
         say(f"claims.compare.said_{key}", first=first, second=second, **values),
         say("claims.compare.said_plain", first=first, second=second, found=listed(plain)),
     ]
-    return say("claims.table.sentences").join(words)
+    return say("common.list.sentences").join(words)
 
 
 def _plainly(d: Difference) -> str:
