@@ -4,19 +4,33 @@ PROFILE ?= auto
 DEVICE ?= auto
 SET ?=
 DATASET ?=
+EDITION ?=
 NAME ?=
 RETRAIN ?=
 FEATURES ?= classifier
 TORCH ?=
 TORCH_INDEX ?=
 SUBMISSION ?=
+SENTENCES ?=
+MODEL ?= dcgan
+HANDIN ?= build/handin
+CODE ?=
 ARGS ?=
+# Who hands in what is typed; some systems have variables of these names that mean something else.
+TYPED = $(if $(filter command line,$(origin $(1))),$(value $(1)))
 # What is given reaches the shell as the value of a variable, never as a part of a command: nothing in it is run.
 override PROFILE := $(value PROFILE)
 override DEVICE := $(value DEVICE)
 override SET := $(value SET)
 override DATASET := $(value DATASET)
-override NAME := $(value NAME)
+override EDITION := $(value EDITION)
+override NAME := $(call TYPED,NAME)
+override STUDENT := $(call TYPED,STUDENT)
+override COURSE := $(call TYPED,COURSE)
+override GROUP := $(call TYPED,GROUP)
+override SENTENCES := $(value SENTENCES)
+override MODEL := $(value MODEL)
+override HANDIN := $(value HANDIN)
 override RETRAIN := $(value RETRAIN)
 override FEATURES := $(value FEATURES)
 override TORCH := $(value TORCH)
@@ -25,7 +39,8 @@ override SUBMISSION := $(value SUBMISSION)
 override ARGS := $(value ARGS)
 PYTHON ?= .venv/bin/python
 override PYTHON := $(value PYTHON)
-export PROFILE DEVICE SET DATASET NAME FEATURES TORCH TORCH_INDEX SUBMISSION ARGS PYTHON
+export PROFILE DEVICE SET DATASET EDITION NAME FEATURES TORCH TORCH_INDEX SUBMISSION ARGS PYTHON
+export STUDENT COURSE GROUP SENTENCES MODEL HANDIN
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
@@ -38,13 +53,13 @@ endif
 # A Python with the arguments that follow, and those in ARGS.
 RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf predict handin verify check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "  PROFILE=smoke|quick|full   DEVICE=cpu|cuda   SET=\"epochs=3 seed=1\"   PYTHON=/path/to/python"
-	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures"
+	@echo "  DATASET=mnist|kmnist|emnist-letters, or the path of your own pictures   EDITION=en|zh: the language"
 
 setup: $(READY) ## a .venv with the locked packages: once, about 2 minutes and 6 GB; with TORCH=cpu TORCH_INDEX=address 2 GB
 
@@ -55,19 +70,19 @@ doctor: ## what is wrong here, if anything, and what mends it; installs and chan
 	@if [ -x .venv/bin/python ] || [ $(READY) = packages ]; then "$$PYTHON" -B -m labkit doctor; else python3 -B -m labkit doctor; fi
 
 lab: $(READY) ## JupyterLab on the notebooks, for this machine only: seconds
-	@$(RUN) -m labkit.editor.start notebooks/01_vanilla_gan.ipynb
+	@LABKIT_EDITION="$${EDITION:-$$LABKIT_EDITION}" $(RUN) -m labkit.editor.start notebooks/01_vanilla_gan.ipynb
 
 explore: $(READY) ## JupyterLab on the latent editor: sliders, and garments that follow (after a report): seconds
-	@$(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
+	@LABKIT_EDITION="$${EDITION:-$$LABKIT_EDITION}" $(RUN) -m labkit.editor.start notebooks/latent_editor.ipynb
 
 report: $(READY) ## load or train, run all notebooks, draw every figure, write build/<profile>/report.html: minutes
-	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) --dataset="$$DATASET" -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile="$$PROFILE" --device="$$DEVICE" $(if $(filter-out 0 no false,$(RETRAIN)),--retrain) --dataset="$$DATASET" --edition="$$EDITION" -- "$$SET"
 
 smoke: $(READY) ## the whole report on a few training steps, to see that all of it runs: 1 minute
-	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
+	@"$$PYTHON" -m labkit report --profile smoke --device="$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION" -- "$$SET"
 
-site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in build/site/: minutes
-	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SET"
+site: $(READY) ## the report as a folder for any static host, with the sliders of both networks, in every language, in build/site/: minutes
+	@"$$PYTHON" -m labkit report --site --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION" -- "$$SET"
 
 study: $(READY) ## many runs, on every core or a cluster, and a record of each (docs/cluster.md): hours; ARGS="--seeds 8"
 	@$(RUN) -m labkit study --device "$$DEVICE" --dataset="$$DATASET"
@@ -82,7 +97,17 @@ classifier: $(READY) ## train the classifier anew that scores are measured with:
 	@"$$PYTHON" -m labkit classifier --dataset="$$DATASET"
 
 pdf: $(READY) ## the report as build/<profile>/report.pdf, if there is a Chromium: seconds
-	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET"
+	@"$$PYTHON" -m labkit pdf --profile "$$PROFILE" --device "$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION"
+
+predict: $(READY) ## seal SENTENCES=mine.toml before a run, MODEL=dcgan|vanilla SET="seed=1"; without SENTENCES, judge: seconds
+	@"$$PYTHON" -m labkit predict --model="$$MODEL" --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" -- "$$SENTENCES" "$$SET"
+
+handin: $(READY) ## the last report with a title page and your answers, as one zip: NAME=title STUDENT=... COURSE=... GROUP=...; CODE=no: seconds
+	@"$$PYTHON" -m labkit handin --profile="$$PROFILE" --device="$$DEVICE" --dataset="$$DATASET" --edition="$$EDITION" \
+		--name="$$NAME" --student="$$STUDENT" --course="$$COURSE" --group="$$GROUP" $(if $(filter 0 no false,$(CODE)),--no-code)
+
+verify: $(READY) ## check HANDIN=handin.zip, or a folder of them; ARGS="--csv table.csv": seconds each
+	@$(RUN) -m labkit verify "$$HANDIN"
 
 check: $(READY) ## format, lint and types, as every change must pass them: seconds
 	@"$$PYTHON" -m ruff format --check .

@@ -75,6 +75,7 @@ def classifier(options) -> None:
 
 @says("Execute the notebooks and publish build/<profile>/report.html and figures/<profile>/.")
 def report(options) -> None:
+    edition = _edition(options.edition)
     from .report.environment import clean_environment
 
     with clean_environment():  # before matplotlib is imported
@@ -82,7 +83,8 @@ def report(options) -> None:
         from .report.settings import parse_settings
 
         settings = _settings(parse_settings(options.settings), options.dataset)
-        made = make_report(options.profile, options.device, settings, retrain=options.retrain, site=options.site)
+        more = {"retrain": options.retrain, "site": options.site, "edition": edition}
+        made = make_report(options.profile, options.device, settings, **more)
     print(f"report: {made}")
     if options.site:
         print(f"site: {paths.BUILD / 'site'}")
@@ -94,9 +96,52 @@ def pdf(options) -> None:
     from .report.pdf import make_pdf
     from .training.runs import choose_profile
 
-    dataset = _dataset(options.dataset)
+    edition, dataset = _edition(options.edition), _dataset(options.dataset)
     profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
-    print(f"report: {make_pdf(profile, dataset)}")
+    print(f"report: {make_pdf(profile, dataset, edition)}")
+
+
+@says("Seal sentences about a training before it is run; without a file, judge by its measures what was sealed.")
+def predict(options) -> int:
+    from .base.machine import pick_device
+    from .config import config_for
+    from .report import predictions
+    from .report.settings import parse_settings
+    from .training.runs import choose_profile
+
+    device = pick_device(options.device)
+    if not options.sentences:
+        seals, faults = predictions.chain(predictions.kept())
+        print("\n".join([*predictions.lines(predictions.judge(seals, device=device)), *faults]) or "nothing was sealed")
+        return int(bool(faults))
+    settings = _settings(parse_settings(options.settings), options.dataset)
+    profile = choose_profile(options.profile, device, **settings)
+    sealed = predictions.predict(Path(options.sentences), config_for(options.model, profile, **settings))
+    print(predictions.said(sealed))
+    return 0
+
+
+@says("Make the last report a hand-in: a title page, the student's answers, references; one zip with all of it.")
+def handin(options) -> None:
+    from . import texts
+    from .report.environment import clean_environment
+
+    with clean_environment(), texts.using(_edition(options.edition)):
+        from .base.machine import pick_device
+        from .report.handin import Who, hand_in
+        from .training.runs import choose_profile
+
+        who = Who.of(options.name, options.student, options.course, options.group)
+        dataset = _dataset(options.dataset)
+        profile = choose_profile(options.profile, pick_device(options.device), dataset=dataset)
+        print(f"hand-in: {hand_in(who, profile, dataset, not options.no_code)}")
+
+
+@says("Check hand-ins: that nothing in them was changed, and what is in them. Nothing of them is run.")
+def verify(options) -> int:
+    from .report.verify import from_options
+
+    return from_options(options)
 
 
 @says("Examine a generator that somebody wrote, or a class of them: a page for each, a table of all.")
@@ -111,6 +156,13 @@ def doctor(options) -> int:
     from .doctor import main
 
     return main()
+
+
+def _edition(text: str) -> str:
+    """The language that ``text`` says, or else the environment's LABKIT_EDITION, or else English."""
+    from . import texts
+
+    return texts.checked(text) if text else texts.edition()
 
 
 def _dataset(text: str, name: str = "") -> str:
@@ -137,7 +189,7 @@ def _settings(settings: dict, dataset: str) -> dict:
     return settings
 
 
-COMMANDS = (data, train, study, score, classifier, report, pdf, examine, doctor)
+COMMANDS = (data, train, study, score, classifier, report, pdf, predict, handin, verify, examine, doctor)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -153,9 +205,13 @@ def parser() -> argparse.ArgumentParser:
         "what", nargs="?", default="", help="fashion_mnist (as if left out), mnist, kmnist, emnist-letters, or a path"
     )
     of[data].add_argument("--name", default="", help="of your own pictures; left out: that of the folder or file")
-    for command in (train, study, score, classifier, report, pdf):
+    for command in (train, study, score, classifier, report, pdf, predict, handin):
         of[command].add_argument(
             "--dataset", default="", help="mnist, kmnist, emnist-letters, the name or the path of your own pictures"
+        )
+    for command in (report, pdf, handin):
+        of[command].add_argument(
+            "--edition", default="", help="en or zh; left out: LABKIT_EDITION of the environment, or en"
         )
     of[train].add_argument("model", help="which GAN, for instance dcgan")
     of[train].add_argument(
@@ -165,14 +221,18 @@ def parser() -> argparse.ArgumentParser:
     )
     for command, what in ((train, "fields of TrainConfig"), (report, "parameters of the notebooks or of TrainConfig")):
         of[command].add_argument("settings", nargs="*", metavar="name=value", help=f"{what}, for instance epochs=3")
-    for command in (train, report, pdf):
+    for command in (train, report, pdf, predict, handin):
         of[command].add_argument("--profile", default="auto", help=PROFILES)
-    for command in (train, study, score, report, pdf):
+    for command in (train, study, score, report, pdf, predict, handin):
         of[command].add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     of[report].add_argument(
         "--retrain", action="store_true", help=f"load no finished run: train anew, into {paths.RETRAINED}"
     )
+    of[report].add_argument(
+        "--site", action="store_true", help="also build/site/, for a static host, in every language"
+    )
     of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
+    _handin_options(of[predict], of[handin], of[verify])
     _study_options(of[study])
     _examine_options(of[examine])
     of[score].add_argument("--images", type=int, default=10_000, help="images of each kind, 100 to 10000")
@@ -183,6 +243,22 @@ def parser() -> argparse.ArgumentParser:
         help="the space of the scores; inception gives the usual FID alone",
     )
     return top
+
+
+def _handin_options(predict_, handin_, verify_) -> None:
+    predict_.add_argument("sentences", nargs="?", default="", help="a TOML file, see docs/handin.md; left out: judge")
+    predict_.add_argument("settings", nargs="*", metavar="name=value", help="of the training that they are about")
+    predict_.add_argument("--model", default="dcgan", help="whose training (default: dcgan)")
+    handin_.add_argument("--name", default="", help="title of the hand-in")
+    handin_.add_argument("--student", default="", help="who hands in; several names as you write them")
+    handin_.add_argument("--course", default="", help="on the title page, if given")
+    handin_.add_argument("--group", default="", help="on the title page, if given")
+    handin_.add_argument("--no-code", action="store_true", help="leave the code of the chapters out of the pages")
+    handin_.add_argument(
+        "--edition", default="", help="en or zh, whose report there is; left out: LABKIT_EDITION, or en"
+    )
+    verify_.add_argument("handins", nargs="+", metavar="handin", help="zips, or folders of zips")
+    verify_.add_argument("--csv", default="", help="also a table, a row for each")
 
 
 def _study_options(command: argparse.ArgumentParser) -> None:

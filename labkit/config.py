@@ -12,6 +12,7 @@ from .base import doors
 from .base.errors import LabError
 from .base.files import sha256
 from .gans import GANS, LOSSES
+from .texts import say
 
 
 class Budget(NamedTuple):
@@ -142,11 +143,13 @@ class TrainConfig:
 
     def _repr_markdown_(self) -> str:
         """A notebook shows a config as a table, with what differs from the default in bold."""
-        rows = ["| setting | value | unit | why |", "|---|---|---|---|"]
+        rows = [say("config.head"), "|---|---|---|---|"]
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             shown = f"{value}" if value == f.default else f"**{value}**"
-            rows.append(f"| `{f.name}` | {shown} | {f.metadata['unit']} | {f.metadata['why']} |")
+            unit = say(f"config.unit.{f.name}", f.metadata["unit"])
+            why = say(f"config.why.{f.name}", f.metadata["why"], names=", ".join(data.DATASETS))
+            rows.append(f"| `{f.name}` | {shown} | {unit} | {why} |")
         return "\n".join(rows)
 
 

@@ -11,12 +11,14 @@ of the exercise's training is *not tested* by a run with fewer epochs. To add a 
 functions that measure stand in `evidence`.
 """
 
+import inspect
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from typing import Any, Protocol
 
 import torch
 
@@ -25,6 +27,7 @@ from ..base import paths
 from ..base.files import write_atomic
 from ..gans.losses import NonSaturating
 from ..latent import LAB_DIMS
+from ..texts import say, using
 from .evidence import (
     DISTANCES,
     DIVISOR,
@@ -55,6 +58,7 @@ from .evidence import (
     trend,
 )
 from .statistics import clopper_pearson, t_interval
+from .wording import Wording, sentences
 
 VANILLA, DCGAN, BOTH = ("vanilla",), ("dcgan",), ("vanilla", "dcgan")
 RUN, RUNS = "within run", "runs"  # levels of a verdict
@@ -71,6 +75,7 @@ class Claim:
     statistic: str  # in words
     kind: str  # what its interval within a run is over: steps, images, vectors or dimensions
     about: tuple[str, ...]  # networks
+    figure: int  # of the report, that shows it
     measure: Callable[..., Estimate]  # of the id and the evidence for each of ``about``
     above: float | None = None
     below: float | None = None
@@ -78,39 +83,43 @@ class Claim:
     dims: tuple[int, ...] = ()  # dimensions that it is about: a shorter z has none
     of_one_run: bool = False  # what is claimed of one run says nothing about the next: one alone cannot decide it
     note: str = ""  # what is to be known beside the verdict
-    beside: Callable[[Sequence[Networks]], str] | None = None  # other readings of the same runs, in words
+    beside: Callable[[Sequence[Networks]], Wording] | None = None  # other readings of the same runs
 
     @property
-    def threshold(self) -> str:
-        """The limits in words."""
-        limits = (("above", self.above), ("below", self.below))
-        return " and ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+    def values(self) -> dict[str, Any]:
+        """Numbers that its texts may name."""
+        return {"divisor": DIVISOR}
+
+    @property
+    def limits(self) -> Wording:
+        """The threshold in words."""
+        given = {name: limit for name, limit in (("above", self.above), ("below", self.below)) if limit is not None}
+        return Wording("claims.limits." + "_".join(given), given)
 
     def passes(self, value: float) -> bool:
         """Whether ``value`` is on its side of the threshold; nan is not."""
         return decide(value, value, self.above, self.below) == "holds"
 
 
-def readings(measure: Callable[[Evidence], dict[str, float]], words: str, runs: Sequence[Networks]) -> str:
-    """The means of further readings of the first network over ``runs``."""
+def readings(measure: Callable[[Evidence], dict[str, float]], runs: Sequence[Networks]) -> Wording:
+    """The means of further readings of the first network over ``runs``; their text has the name of ``measure``."""
     rows = [measure(networks[0]) for networks in runs]
-    means = ", ".join(f"{name} {sum(row[name] for row in rows) / len(rows):.3g}" for name in rows[0])
-    return f"{words}: {means}."
+    means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    return Wording(f"claims.beside.{measure.__name__}", means)
 
 
-def _distances(runs: Sequence[Networks]) -> str:
+def _distances(runs: Sequence[Networks]) -> Wording:
     """The single ratios of `closer`."""
     ratios = {name: [v.score(name).value / max(d.score(name).value, 1e-9) for v, d in runs] for name in DISTANCES}
-    means = ", ".join(f"{name.replace('_', ' ')} {sum(found) / len(found):.3g}" for name, found in ratios.items())
-    return f"The single ratios: {means}."
+    return Wording("claims.beside.distances", {name: sum(found) / len(found) for name, found in ratios.items()})
 
 
-def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
+def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Claim:
     """The claim that dimension ``dim`` of the vanilla GAN codes ``names``, written as in `evidence.meaning`."""
     words = ", ".join(names).replace("_", " ")
     why = (
         "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. "
-        "Those of the original belong to its own network: L5 to L80 could not be reproduced."
+        "The meanings in the original belong to its own network: L5 to L80 could not be reproduced."
     )
     return Claim(
         id,
@@ -118,6 +127,7 @@ def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
         f"effect of z[{dim}] from -3 to 3 on {words} (the weakest), in deviations of random directions' effects",
         "vectors",
         VANILLA,
+        figure,
         partial(meaning, dim, names),
         above=2.0,
         dims=(dim,),
@@ -131,90 +141,108 @@ def _meaning(id: str, dim: int, sentence: str, *names: str) -> Claim:
 CLAIMS = (
     Claim("V1", "both losses of the vanilla GAN swing hard early and settle later",
           "swing in the first tenth of training over the last tenth, the smaller of D's and G's",
-          "steps", VANILLA, settling, above=1.5, epochs=200),
+          "steps", VANILLA, 2, settling, above=1.5, epochs=200),
     Claim("V2", "its D loss fluctuates less than its G loss",
           "standard deviation of D's loss over all steps, over that of G's",
-          "steps", VANILLA, partial(over_steps, fluctuation), below=1.0,
-          beside=partial(readings, fluctuations, "Other readings, by")),
+          "steps", VANILLA, 2, partial(over_steps, fluctuation), below=1.0,
+          beside=partial(readings, fluctuations)),
     Claim("V3", "its G loss trends down",
           "rank correlation of G's loss with time",
-          "steps", VANILLA, partial(over_steps, trend), below=-0.3, epochs=200),
+          "steps", VANILLA, 2, partial(over_steps, trend), below=-0.3, epochs=200),
     Claim("L1", "dimensions differ clearly in how much they change the image",
           "deviation over the dimensions of the mean image change, over that over random directions (vanilla)",
-          "dimensions", VANILLA, partial(over_dimensions, partial(inequality, names=["image change"])), above=1.2),
-    _meaning("L5", 5, "dimension 5 codes completeness: low is blurred and incomplete, high sharp and symmetric",
+          "dimensions", VANILLA, 16, partial(over_dimensions, partial(inequality, names=["image change"])), above=1.2),
+    _meaning("L5", 5, 4, "dimension 5 codes completeness: low is blurred and incomplete, high sharp and symmetric",
              "completeness", "outline_sharpness", "symmetry"),
-    _meaning("L20", 20, "dimension 20 codes brightness and contrast: higher is brighter, on a cleaner background",
+    _meaning("L20", 20, 5, "dimension 20 codes brightness and contrast: higher is brighter, on a cleaner background",
              "brightness", "contrast", "-background"),
-    _meaning("L40", 40, "dimension 40 codes texture and detail", "|texture|"),
-    _meaning("L60", 60, "dimension 60 codes style and background", "|background|"),
-    _meaning("L80", 80, "dimension 80 codes proportion: low is slim, high is wide", "width", "-aspect"),
+    _meaning("L40", 40, 6, "dimension 40 codes texture and detail", "|texture|"),
+    _meaning("L60", 60, 7, "dimension 60 codes style and background", "|background|"),
+    _meaning("L80", 80, 8, "dimension 80 codes proportion: low is slim, high is wide", "width", "-aspect"),
     Claim("L6", "for most dimensions the change is smooth",
           "share of dimensions whose sweep has no step above a quarter of the way and 90 % of its steps forward "
           "(vanilla)",
-          "dimensions", VANILLA, partial(among_dimensions, smooth), above=0.5),
+          "dimensions", VANILLA, 26, partial(among_dimensions, smooth), above=0.5),
     Claim("L7", "some samples break under some edits",
           "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
           "(vanilla)",
-          "vectors", VANILLA, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
-          beside=partial(readings, crossings, "Beside it, shares of edits")),
+          "vectors", VANILLA, 15, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
+          beside=partial(readings, crossings)),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
           f"share of the time that its mean over {DIVISOR} is inside",
-          "steps", DCGAN,
+          "steps", DCGAN, 11,
           partial(over_steps, partial(inside, 0.05 * DIVISOR, 0.10 * DIVISOR), after=0.1, columns=["loss_d"]),
           above=0.95, epochs=200, note=f"The divisor {DIVISOR} was guessed after the ranges had been seen."),
     Claim("D2", "its G loss stays within 0.03 to 0.06",
           f"share of the time that its mean over {DIVISOR} is inside",
-          "steps", DCGAN, partial(over_steps, partial(inside, 0.03 * DIVISOR, 0.06 * DIVISOR), columns=["loss_g"]),
+          "steps", DCGAN, 11, partial(over_steps, partial(inside, 0.03 * DIVISOR, 0.06 * DIVISOR), columns=["loss_g"]),
           above=0.95, epochs=200, note="The divisor is that of D1, guessed for both losses at once."),
     Claim("D3", "neither side of the DCGAN wins for good, and there is no mode collapse",
           "share of the second half of training with mean D(G(z)) between 0.2 and 0.8; "
           "0 if a class is missing from the samples",
-          "steps", DCGAN, balance, above=0.95, epochs=200),
+          "steps", DCGAN, 11, balance, above=0.95, epochs=200),
     Claim("D4", "the DCGAN's loss curves move far less than the vanilla GAN's",
           "swing over level, mean of D and G, DCGAN over vanilla",
-          "steps", BOTH, partial(over_steps, calmer), below=0.5),
+          "steps", BOTH, 18, partial(over_steps, calmer), below=0.5),
     Claim("D5", "DCGAN samples beat the vanilla GAN's in outline, texture and style",
           "distance from real images, vanilla over DCGAN, the smallest of: Frechet distances in both spaces; "
           "Kolmogorov's distance of outline sharpness, and of texture",
-          "images", BOTH, closer, above=1.0, epochs=20, beside=_distances),
+          "images", BOTH, 17, closer, above=1.0, epochs=20, beside=_distances),
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
           "share of samples farther from the nearest test images than 99 % of real training images are, less the 1 %",
-          "images", VANILLA, deformed, above=0.05, epochs=20,
-          note="A distance to the nearest sees no garment that is too smooth, since such a one lies near to many. The"
-               " two-sample AUC does see them: it stands among the scores."),
+          "images", VANILLA, 17, deformed, above=0.05, epochs=20,
+          note="This distance does not see garments that are too smooth, since they lie near to many real ones. The"
+               " two-sample AUC does see them; it stands among the scores."),
     Claim("D7", "an edit of the DCGAN mostly keeps the class",
           "share of pictures whose class an edit of the lab's five dimensions changes",
-          "vectors", DCGAN, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS),
+          "vectors", DCGAN, 13, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS),
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
           "mean image change of an edit over that of a random pair, the larger of both networks",
-          "dimensions", BOTH, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
-          note="Were pictures linear in z, geometry alone would give 0.42 from -3 to 3, and 0.21 from a base vector to "
-               "either, which is what is measured."),
+          "dimensions", BOTH, 16, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
+          note="If pictures were linear in z, geometry alone would give 0.42 for an edit from -3 to 3, and 0.21 for "
+               "one from the base vector to either end, which is what is measured here."),
     Claim("S2", "single dimensions have a recognisable meaning",
           "number of dimensions with any effect beyond random directions' (false discovery rate 5 %), "
           "the smaller of both networks",
-          "dimensions", BOTH, partial(among_dimensions, meaningful, count=True), above=0,
-          note="Before, one half of the dimensions was asked for, which no generator can reach."),
+          "dimensions", BOTH, 15, partial(among_dimensions, meaningful, count=True), above=0,
+          note="An earlier threshold asked for one half of the dimensions, which no generator can reach."),
     Claim("S3", "most dimensions interpolate smoothly",
           "as L6, the smaller of both networks",
-          "dimensions", BOTH, partial(among_dimensions, smooth), above=0.5),
+          "dimensions", BOTH, 26, partial(among_dimensions, smooth), above=0.5),
     Claim("S4", "a few dimensions change the class",
           "share of dimensions whose edit changes the class of more than half of the pictures, "
           "of both networks the one farther from 0.1",
-          "dimensions", BOTH, partial(among_dimensions, drastic, worse=partial(farther, (0.0, 0.2))),
+          "dimensions", BOTH, 15, partial(among_dimensions, drastic, worse=partial(farther, (0.0, 0.2))),
           above=0.0, below=0.2),
     Claim("S5", "dimensions are not equivalent",
           "deviation over the dimensions of the sizes of their effects, over that over random directions, "
           "mean of all measures, the smaller of both networks",
-          "dimensions", BOTH, partial(over_dimensions, inequality), above=1.2),
+          "dimensions", BOTH, 15, partial(over_dimensions, inequality), above=1.2),
 )
 # fmt: on
 
 
+class Record(Protocol):
+    """What a row asks of the claim that it is about: of a `Claim`, or of a `design.Design`."""
+
+    @property
+    def figure(self) -> int: ...
+    @property
+    def measure(self) -> Callable: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def limits(self) -> Wording: ...
+
+
+def _spoken(default: object) -> Any:
+    """A field that is there for `spoken`, and is no part of what is stored."""
+    return field(default=default, compare=False, repr=False, metadata={"stored": False})
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """One row of the claims table; numbers are None where there are none."""
+    """One row of the claims table, in English; numbers are None where there are none. A reader is shown `spoken`."""
 
     id: str
     claim: str
@@ -230,6 +258,9 @@ class Verdict:
     per_run: list[dict] = field(default_factory=list)  # seed, value, passes
     here: float | None = None  # the statistic in the run at hand
     note: str = ""
+    record: "Record | None" = _spoken(None)  # the claim that is judged
+    why: Wording | None = _spoken(None)  # why it is not tested
+    beside: tuple[Wording, ...] = _spoken(())  # the sentences of the note
 
 
 def judge(within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]] | None = None) -> list[Verdict]:
@@ -240,12 +271,13 @@ def judge(within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]]
     """
     if any(evidence.config.dataset != data.DEFAULT for evidence in within.values()):
         runs = None
-    return [_judged(claim, within, runs or {}) for claim in CLAIMS]
+    with using("en"):
+        return [_judged(claim, within, runs or {}) for claim in CLAIMS]
 
 
 def _judged(claim: Claim, within: Mapping[str, Evidence], runs: Mapping[str, Sequence[Evidence]]) -> Verdict:
     one = [tuple(within[name] for name in claim.about)] if set(claim.about) <= set(within) else []
-    why = "no run" if not one else _untested(claim, one[0])
+    why = _untested(claim, one[0]) if one else _why("no_run")
     by_seed = [{evidence.seed: evidence for evidence in runs.get(name, ())} for name in claim.about]
     seeds = sorted(set.intersection(*map(set, by_seed)))
     several = [tuple(found[seed] for found in by_seed) for seed in seeds]
@@ -254,59 +286,73 @@ def _judged(claim: Claim, within: Mapping[str, Evidence], runs: Mapping[str, Seq
     if len(several) >= 2:
         return _over_runs(claim, several, here)
     if here is None:
-        verdict = f"not tested: {why or 'no value, since it diverged or nothing varied'}"
-        return _row(claim)(value=None, interval=None, verdict=verdict, runs=len(one), note=claim.note)
+        why = why or _why("no_value")
+        return _row(claim)(value=None, interval=None, verdict=untested(why), why=why, runs=len(one))
     return _within(claim, one[0], why)
 
 
-def _row(claim: Claim) -> Callable[..., Verdict]:
-    """Makes a row of ``claim``, given the rest of it."""
-    return partial(Verdict, claim.id, claim.sentence, claim.statistic, claim.threshold)
+def _row(claim: Claim, *beside: Wording | None) -> Callable[..., Verdict]:
+    """Makes a row of ``claim``, given the rest of it; what stands ``beside`` follows the claim's own note."""
+    own = Wording(f"claims.{claim.id}.note", claim.values, claim.note) if claim.note else None
+    words = tuple(one for one in (own, *beside) if one is not None)
+    limits = claim.limits.said()
+    row = partial(Verdict, claim.id, claim.sentence, claim.statistic, limits)
+    return partial(row, record=claim, beside=words, note=sentences(*words))
 
 
-def _untested(claim: Claim, networks: Networks) -> str:
+def _why(key: str, **values: object) -> Wording:
+    """A reason why a claim is not tested."""
+    return Wording(f"claims.why.{key}", values)
+
+
+def untested(why: Wording) -> str:
+    """The verdict on a claim that is not tested."""
+    return say("claims.verdict.not_tested", why=why.said())
+
+
+def _untested(claim: Claim, networks: Networks) -> Wording | None:
     """Why runs cannot answer; nothing if they can."""
     trained, losses = min(e.epochs for e in networks), {e.config.loss for e in networks}
     if of_others := [e.config.dataset for e in networks if e.config.dataset != data.DEFAULT]:
-        return f"it is about {data.FASHION_MNIST.title}, and this is {data.find(of_others[0]).title}"
+        return _why("dataset", own=data.FASHION_MNIST.title, other=data.find(of_others[0]).title)
     if claim.kind == "steps" and losses != {NonSaturating.name}:  # thresholds are made for the original's loss
-        return f"another loss, {', '.join(sorted(losses - {NonSaturating.name}))}"
+        return _why("loss", loss=", ".join(sorted(losses - {NonSaturating.name})))
     if trained < claim.epochs:
-        return f"{trained} of {claim.epochs} epochs"
+        return _why("epochs", trained=trained, epochs=claim.epochs)
     steps = min(len(e.column("loss_d")) for e in networks)
     if claim.kind == "steps" and steps < FEWEST:
-        return f"{steps} steps"
+        return _why("steps", steps=steps)
     return _lacks(claim, networks)
 
 
-def _lacks(claim: Claim, networks: Networks) -> str:
+def _lacks(claim: Claim, networks: Networks) -> Wording | None:
     """What there is to measure a claim by that these runs do not have; nothing if they do."""
     if claim.kind in ("vectors", "dimensions") and any(e.effects is None for e in networks):
-        return "effects were not measured"
+        return _why("effects")
     shortest = min(e.config.latent_dim for e in networks)
     if missing := [dim for dim in claim.dims if dim >= shortest]:
-        return f"z has {shortest} numbers, none with the number {missing[0]}"
-    return ""
+        return _why("short_z", numbers=shortest, missing=missing[0])
+    return None
 
 
-def _within(claim: Claim, networks: Networks, why: str) -> Verdict:
+def _within(claim: Claim, networks: Networks, why: Wording | None) -> Verdict:
     """The row of a claim by one run of each network; ``why`` it cannot answer, or nothing."""
     found = claim.measure(claim.id, *networks)
     value, interval = found.value, found.interval
     if interval and not all(map(math.isfinite, interval)):
-        why, interval = why or "too little was measured for an interval", None
+        why, interval = why or _why("no_interval"), None
     verdict = decide(*(interval or (value, value)), claim.above, claim.below)
     if why or (claim.of_one_run and verdict == "holds"):
-        verdict = f"not tested: {why}" if why else "undecided"
+        verdict = untested(why) if why else "undecided"
     passes = claim.passes(value)
-    return _row(claim)(
+    return _row(claim, _beside(claim, [networks]))(
         value=value,
         interval=interval,
         verdict=verdict,
         passes=int(passes),
         per_run=[{"seed": networks[0].seed, "value": value, "passes": passes}],
         here=value,
-        note=_note(claim, [networks]),
+        why=why,
     )
 
 
@@ -316,7 +362,7 @@ def _over_runs(claim: Claim, runs: list[Networks], here: float | None) -> Verdic
     seeds, passes = [networks[0].seed for networks in runs], [claim.passes(value) for value in values]
     verdict, share = over_runs(sum(passes), len(passes))
     value, interval, rows, lost = mean_over_runs(seeds, values, passes)
-    return _row(claim)(
+    return _row(claim, _beside(claim, runs), lost)(
         value=value,
         interval=interval,
         verdict=verdict,
@@ -326,7 +372,6 @@ def _over_runs(claim: Claim, runs: list[Networks], here: float | None) -> Verdic
         share=share,
         per_run=rows,
         here=here,
-        note=" ".join(part for part in (_note(claim, runs), lost) if part),
     )
 
 
@@ -338,7 +383,7 @@ def over_runs(k: int, n: int) -> tuple[str, tuple[float, float]]:
 
 def mean_over_runs(
     seeds: Sequence[int], values: Sequence[float], passes: Sequence[bool]
-) -> tuple[float | None, Interval, list[dict], str]:
+) -> tuple[float | None, Interval, list[dict], Wording | None]:
     """Mean over runs and its t interval, the rows of a verdict, and a sentence on runs without a value, if any.
 
     A run that diverged has none: it counts as one that does not pass.
@@ -351,16 +396,15 @@ def mean_over_runs(
     lost = ", ".join(str(row["seed"]) for row in rows if row["value"] is None)
     mean, ends = (finite.mean().item(), t_interval(finite)) if len(finite) else (None, (math.nan, math.nan))
     none = math.isnan(ends[0]) or ends[0] == ends[1]  # of one run, or of runs that are all alike
-    return mean, None if none else ends, rows, lost and f"Without a value: seed {lost}."
+    return mean, None if none else ends, rows, Wording("claims.beside.lost", {"seeds": lost}) if lost else None
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _note(claim: Claim, runs: Sequence[Networks]) -> str:
-    beside = claim.beside(runs) if claim.beside and runs else ""
-    return " ".join(part for part in (claim.note, beside) if part)
+def _beside(claim: Claim, runs: Sequence[Networks]) -> Wording | None:
+    return claim.beside(runs) if claim.beside and runs else None
 
 
 def decide(low: float, high: float, above: float | None = None, below: float | None = None) -> str:
@@ -372,43 +416,90 @@ def decide(low: float, high: float, above: float | None = None, below: float | N
     return "undecided"
 
 
+def stored(row: Verdict) -> dict:
+    """What is kept of ``row``: English and numbers, whatever language is spoken."""
+    return {part.name: getattr(row, part.name) for part in fields(row) if part.metadata.get("stored", True)}
+
+
 def publish(rows: Sequence[Verdict], profile: str) -> None:
     """Write the table to build/<profile>/claims.json, or where the report runner collects.
 
     Also write it to build/claims.json, unless it is smoke's; the runner does so when it publishes.
     """
-    content = (json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
+    content = (json.dumps([stored(row) for row in rows], indent=1, allow_nan=False) + "\n").encode()
     folder = paths.COLLECT.parent / "pages" if paths.COLLECT else paths.BUILD / profile
     write_atomic(folder / "claims.json", content)
     if profile != "smoke" and not paths.COLLECT:
         write_atomic(paths.BUILD / "claims.json", content)
 
 
+def spoken(row: Verdict) -> Verdict:
+    """``row`` in the language that is spoken now, for those who read it; what is stored stays English."""
+    values = row.record.values if row.record else {}
+    return replace(
+        row,
+        claim=say(f"claims.{row.id}.sentence", row.claim),
+        statistic=say(f"claims.{row.id}.statistic", row.statistic, **values),
+        threshold=row.record.limits.said() if row.record else row.threshold,
+        verdict=untested(row.why) if row.why else verdict_word(row.verdict),
+        note=sentences(*row.beside) if row.beside else row.note,
+    )
+
+
+def verdict_word(verdict: str) -> str:
+    """A verdict as it is stored, "does not hold", in the language that is spoken now."""
+    return say(f"claims.verdict.{verdict.replace(' ', '_')}", verdict)
+
+
+def source_of(record: Record) -> str:
+    """Where the function stands that measures a claim: labkit/analysis/evidence.py#L300."""
+    measure = record.measure
+    while isinstance(measure, partial):  # what is drawn anew, or counted, is given to it first
+        measure = measure.args[0] if measure.args and callable(measure.args[0]) else measure.func
+    return f"{measure.__module__.replace('.', '/')}.py#L{inspect.getsourcelines(measure)[1]}"
+
+
 def table(rows: Sequence[Verdict]) -> str:
-    """The verdicts in Markdown."""
-    head = ("id", "claim", "statistic", "threshold", "value", "95 % interval", "this run", "verdict")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for r in rows:
-        limits = [float(number) for number in re.findall(r"-?\d+\.?\d*", r.threshold)]
-        cells = (
-            r.id,
-            r.claim,
-            r.statistic.replace("|", ""),
-            r.threshold,
-            shown(r.value, limits),
-            "none" if r.interval is None else " to ".join(shown(end, limits) for end in r.interval),
-            shown(r.here, limits),
-            f"**{r.verdict}** ({_over(r)})",
-        )
-        lines.append("| " + " | ".join(cells) + " |")
+    """The verdicts in Markdown: each row with an anchor, claim-V1, its statistic, its figure and its line of code."""
+    names = ["id", "claim", "value", "threshold", "here", "verdict"]
+    if all(row.here is None for row in rows):
+        names.remove("here")
+    heads = [say(f"claims.table.{name}") for name in names]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        cells = _cells(row)
+        lines.append("| " + " | ".join(cells[name] for name in names) + " |")
     return "\n".join(lines)
+
+
+def _cells(row: Verdict) -> dict[str, str]:
+    """One row of the table by its heads."""
+    limits = [float(number) for number in re.findall(r"-?\d+\.?\d*", row.threshold)]
+    said, value = spoken(row), shown(row.value, limits)
+    if row.interval is not None:
+        low, high = (shown(end, limits) for end in row.interval)
+        value = say("claims.table.with_interval", value=value, low=low, high=high)
+    small = said.statistic.replace("|", "")
+    if row.record:
+        links = {"figure": row.record.figure, "source": f"../{source_of(row.record)}"}
+        small = say("claims.table.statistic", statistic=small, **links)
+    return {
+        "id": f'<a id="claim-{row.id}"></a>{row.id}',
+        "claim": f"{said.claim}<br><small>{small}</small>",
+        "value": value,
+        "threshold": said.threshold,
+        "here": shown(row.here, limits),
+        "verdict": say("claims.table.judged", verdict=said.verdict, over=_over(row)),
+    }
 
 
 def _over(row: Verdict) -> str:
     """Over what ``row`` was judged; and if so few runs can give no other verdict, that."""
-    if row.level != RUNS or row.passes is None:
-        return row.level
-    return f"{row.passes} of {row.runs} runs" + ("; more are needed for a verdict" if too_few(row) else "")
+    if row.level == RUN:
+        return say("claims.table.within")
+    if row.passes is None:
+        return say("claims.table.over_runs")
+    return say("claims.table.over_few" if too_few(row) else "claims.table.over", passes=row.passes, runs=row.runs)
 
 
 def too_few(row: Verdict) -> bool:
@@ -429,6 +520,11 @@ def shown(value: float | None, limits: Sequence[float] = ()) -> str:
     return text
 
 
+def linked(ids: Iterable[str]) -> str:
+    """The ids as links to their rows of the table, in Markdown."""
+    return say("common.list.between").join(f"[{id}](#claim-{id})" for id in ids)
+
+
 def notes(rows: Sequence[Verdict]) -> str:
     """What is to be known beside the verdicts, as a list in Markdown."""
-    return "\n".join(f"- **{row.id}**: {row.note}" for row in rows if row.note)
+    return "\n".join(say("claims.table.note", id=row.id, note=spoken(row).note) for row in rows if row.note)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..base.errors import LabError
+from ..texts import say
 from .evidence import Looked
 from .statistics import bca_interval, holm, improvement, runs_needed, sign_flips, t_interval
 
@@ -27,6 +28,11 @@ class Outcome:
     score: str  # its name in `evaluation.scoring`
     log: bool
     less: bool
+
+    @property
+    def words(self) -> str:
+        """Its title in the language that is spoken."""
+        return say(f"claims.outcome.{self.score}", self.title)
 
     def of(self, scores: Mapping[str, float]) -> float:
         """Its value for one run; nan where there is none."""
@@ -94,15 +100,10 @@ class Comparison:
         n, m = min(d.runs for d in self.differences), len(self.differences)
         least, words = m * 2 / 2**n, []
         if least >= 0.05:
-            words.append(
-                f"With {n} seeds no p-value adjusted for {m} outcomes can be below {min(least, 1):.2g}: "
-                "the intervals speak alone."
-            )
+            words.append(say("claims.compare.few", seeds=n, outcomes=m, least=min(least, 1)))
         if self.lost:
-            words.append(
-                f"Without a value: seed {', '.join(map(str, self.lost))}; such a run counts as the worse of a pair."
-            )
-        return " ".join(words)
+            words.append(say("claims.compare.lost", seeds=say("common.list.between").join(map(str, self.lost))))
+        return say("claims.table.sentences").join(words)
 
 
 def at(records: Sequence[Looked], look: int) -> dict[int, Mapping[str, float]]:
@@ -150,30 +151,32 @@ def _difference(outcome: Outcome, first: BySeed, second: BySeed, seeds: tuple[in
 def table(comparison: Comparison) -> str:
     """The differences in Markdown, and below them which arm is better, if one is."""
     first, second = comparison.names
-    head = (
-        f"{first} less {second}",
-        "mean",
-        "95 % interval",
-        "Student's",
-        "p",
-        "adjusted",
-        f"{first} better in",
-        "seeds needed",
-    )
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    names = ("less", "mean", "student", "p", "adjusted", "wins", "needed")
+    heads = [say(f"claims.compare.{name}", first=first, second=second) for name in names]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for d in comparison.differences:
+        bca, student = (_ends(*ends) for ends in (d.bca, d.t))
         cells = (
-            f"{d.outcome.title} ({'less' if d.outcome.less else 'more'} is better)",
-            f"{d.mean:+.3g}",
-            *("none" if math.isnan(low) else f"{low:+.3g} to {high:+.3g}" for low, high in (d.bca, d.t)),
+            say("claims.compare.outcome_" + ("less" if d.outcome.less else "more"), outcome=d.outcome.words),
+            say("claims.compare.with_interval", mean=d.mean, ends=bca),
+            student,
             f"{d.p:.2g}",
             f"{d.adjusted:.2g}",
             f"{d.improvement:.0%}",
             f"{d.needed:.0f}",
         )
         lines.append("| " + " | ".join(cells) + " |")
-    better = comparison.better
-    words = f"Better in both spaces: **{better}**." if better else "Neither is better in both spaces."
-    if len(comparison.seeds) < LEAST:
-        words = f"That is no answer yet: it takes at least {LEAST}."
-    return "\n".join([*lines, "", f"{len(comparison.seeds)} pairs of runs. {words} {comparison.remark}".strip()])
+    return "\n".join([*lines, "", answer(comparison)])
+
+
+def _ends(low: float, high: float) -> str:
+    """An interval in words, or that there is none."""
+    return say("claims.table.none") if math.isnan(low) else say("claims.compare.ends", low=low, high=high)
+
+
+def answer(comparison: Comparison) -> str:
+    """Which arm is better, if one is, of how many pairs, and the remark."""
+    pairs, better = len(comparison.seeds), comparison.better
+    key = "too_few" if pairs < LEAST else "better" if better else "neither"
+    words = [say("claims.compare.pairs", pairs=pairs), say(f"claims.compare.{key}", name=better, least=LEAST)]
+    return say("claims.table.sentences").join([*words, *filter(None, [comparison.remark])])

@@ -8,14 +8,18 @@ the same table.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..texts import using
 from ..training.state import COLUMNS
-from .claims import RUNS, Verdict, mean_over_runs
+from .claims import RUNS, Verdict, mean_over_runs, untested
 from .evidence import Looked, swing
 from .statistics import clopper_pearson, t_interval
+from .wording import Wording, sentences
 
 COMPLETE, LOOK = "vanilla-ours", 10  # the arm that is compared with, and the epochs after which it is
 LEAST, LEAST_SHARE = math.log(1.25), 0.02  # the smallest effects that would matter
@@ -52,53 +56,72 @@ class Design:
     switch: str  # the arm is `COMPLETE`-switch
     measure: Callable[[Looked, int], list[float]]  # of a run after a look, in one or both spaces
     words: str
+    order: str  # of the two whose difference it is, in words
     sign: int = 1  # of the switched run less the complete one
     least: float = LEAST
+    figure: int = 27  # of the report, that shows it
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Numbers that its texts may name."""
+        return {"look": LOOK}
+
+    @property
+    def limits(self) -> Wording:
+        """The threshold in words."""
+        return Wording("claims.limits.least", {"least": self.least})
 
     @property
     def statistic(self) -> str:
         """What is measured, in words."""
-        order = "switched less complete" if self.sign > 0 else "complete less switched"
-        return f"{self.words}, {order} ({self.switch}), after {LOOK} epochs"
+        return f"{self.words}: {self.order}, after {LOOK} epochs"
 
 
 DISTANCES = "log Frechet distance, the smaller difference of both spaces"
 # fmt: off
 DESIGN = (
-    Design("A1", "the residual connection helps gradients", "shortcut", log_distances, DISTANCES),
-    Design("A2", "BatchNorm makes training stable", "batchnorm", log_swing, "log swing of the losses"),
+    Design("A1", "the residual connection helps gradients", "shortcut", log_distances, DISTANCES,
+           "without the shortcut less with it"),
+    Design("A2", "BatchNorm makes training stable", "batchnorm", log_swing, "log swing of the losses",
+           "without BatchNorm less with it"),
     Design("A3", "dropout of 0.2 in G reduces overfitting", "dropout_g", neighbour_ratio, "neighbour ratio",
-           sign=-1, least=LEAST_SHARE),
-    Design("A4", "LeakyReLU and Tanh give more natural images", "leaky_tanh", log_distances, DISTANCES),
-    Design("A5", "spectral normalisation makes training stable", "spectral_norm", log_swing, "log swing of the losses"),
+           "with dropout in G less without it", sign=-1, least=LEAST_SHARE),
+    Design("A4", "LeakyReLU and Tanh give more natural images", "leaky_tanh", log_distances, DISTANCES,
+           "with ReLU and a clipped line in their place less with them"),
+    Design("A5", "spectral normalisation makes training stable", "spectral_norm", log_swing, "log swing of the losses",
+           "without spectral normalisation less with it"),
     Design("A6", "dropout of 0.3 makes D robust", "dropout_d", d_gap,
-           "D's mean answer to training images less that to test images", least=LEAST_SHARE),
-    Design("A7", "the split of D allows feature matching, which helps", "matching", log_distances, DISTANCES, sign=-1),
-    Design("A8", "depth helps", "depth", log_distances, DISTANCES),
+           "D's mean answer to training images less that to test images", "without dropout in D less with it",
+           least=LEAST_SHARE),
+    Design("A7", "the split of D allows feature matching, which helps", "matching", log_distances, DISTANCES,
+           "without feature matching less with it", sign=-1),
+    Design("A8", "depth helps", "depth", log_distances, DISTANCES, "with one block in G less with all three"),
 )
 # fmt: on
 
 
 def judge_design(arms: Arms, look: int = LOOK) -> list[Verdict]:
     """The verdicts on all eight, by the records of each arm, paired by seed with those of `COMPLETE`."""
-    return [_judged(design, arms, look) for design in DESIGN]
+    with using("en"):  # what is stored is English
+        return [_judged(design, arms, look) for design in DESIGN]
 
 
 def _judged(design: Design, arms: Arms, look: int) -> Verdict:
     complete = {run.seed: run for run in arms.get(COMPLETE, ()) if look in run.scores}
     switched = {run.seed: run for run in arms.get(f"{COMPLETE}-{design.switch}", ()) if look in run.scores}
     seeds = sorted(set(complete) & set(switched))
-    words = (design.id, design.sentence, design.statistic, f"above 0, and at least {design.least:.3g} would matter")
+    row = partial(Verdict, design.id, design.sentence, design.statistic, design.limits.said(), record=design)
     if len(seeds) < 2:
-        return Verdict(*words, None, None, f"not tested: {len(seeds)} pairs of runs", RUNS, len(seeds))
+        why = Wording("claims.why.pairs", {"pairs": len(seeds)})
+        return row(None, None, untested(why), RUNS, len(seeds), why=why)
     found = torch.tensor([[design.measure(arm[seed], look) for seed in seeds] for arm in (switched, complete)]).double()
     differences = design.sign * (found[0] - found[1])  # (n, spaces)
     ends = [t_interval(space[space.isfinite()]) for space in differences.T]
     worse = min(range(len(ends)), key=lambda i: differences[:, i].nanmean().item())
     passes = (differences > 0).all(1).tolist()
     value, interval, rows, lost = mean_over_runs(seeds, differences[:, worse].tolist(), passes)
-    return Verdict(
-        *words,
+    beside = (*_beside(differences, ends, design.least), *([lost] if lost else []))
+    return row(
         value,
         interval,
         verdict(ends, design.least),
@@ -107,7 +130,8 @@ def _judged(design: Design, arms: Arms, look: int) -> Verdict:
         sum(passes),
         clopper_pearson(sum(passes), len(seeds)),
         rows,
-        note=" ".join(part for part in (_note(differences, ends, design.least), lost) if part),
+        note=sentences(*beside),
+        beside=beside,
     )
 
 
@@ -118,11 +142,15 @@ def verdict(ends: Sequence[tuple[float, float]], least: float) -> str:
     return "does not hold" if any(high < least for _, high in ends) else "depends on the run"
 
 
-def _note(differences: Tensor, ends: Sequence[tuple[float, float]], least: float) -> str:
+def _beside(differences: Tensor, ends: Sequence[tuple[float, float]], least: float) -> list[Wording]:
     """Both spaces, and a word on effects that are there and too small to matter."""
-    rows = zip(("classifier", "pixels"), differences.nanmean(0).tolist(), ends, strict=False)
-    spaces = "; ".join(f"{name} {mean:.3g} ({low:.3g} to {high:.3g})" for name, mean, (low, high) in rows)
-    words = f"By space: {spaces}." if len(ends) > 1 else ""
+    words = []
+    if len(ends) > 1:
+        spaces = zip(("classifier", "pixels"), differences.nanmean(0).tolist(), ends, strict=True)
+        values: dict[str, float] = {}
+        for name, mean, (low, high) in spaces:
+            values |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+        words.append(Wording("claims.beside.spaces", values))
     if verdict(ends, least) == "holds" and any(high < least for _, high in ends):
-        words = f"{words} The effect is there, but smaller than one that would matter.".strip()
+        words.append(Wording("claims.beside.small"))
     return words

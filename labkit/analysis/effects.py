@@ -18,6 +18,7 @@ from ..config import BUDGETS
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..latent import LAB_DIMS, LAB_VALUES
+from ..texts import listed, say, terms
 from ..training.runs import Run
 from .statistics import bootstrap, false_discovery, t_two_sided
 
@@ -28,6 +29,23 @@ CHUNK = 100  # pictures that the classifier is given at a time: what they need f
 NULL = 50  # random directions; even, for `t_two_sided`
 NAMES = (*pictures.ATTRIBUTES, "image change", "class flips", "breakage")
 SWEEPS = ("straightness", "monotonicity", "largest step", "crossings")
+# Of each of `NAMES`, as a reader sees it: its unit, and how many make 1 of what is measured.
+UNITS = {
+    "brightness": ("grey levels", 1),
+    "contrast": ("grey levels", 1),
+    "background": ("grey levels", 1),
+    "outline_sharpness": ("grey levels/px", 1),
+    "completeness": ("%", 100),
+    "texture": ("grey levels", 1),
+    "symmetry": ("", 1),
+    "width": ("px", 1),
+    "height": ("px", 1),
+    "aspect": ("", 1),
+    "area": ("%", 100),
+    "image change": ("grey levels", 1),
+    "class flips": ("%", 100),
+    "breakage": ("%", 100),
+}
 
 
 @dataclass(frozen=True)
@@ -90,10 +108,19 @@ def _look(g: nn.Module, z: Tensor, reference: Reference):
     """Attributes (n, a), classes (n,), inside the real manifold (1.) or not (0.) (n,), and the images."""
     images = latent.sample(g, z)
     features, probabilities = reference.classifier.measure(images, CHUNK, signed=True)
-    inside = torch.cat(
+    return pictures.measure(images, signed=True), probabilities.argmax(1), _inside(features, reference).float(), images
+
+
+@own_torch()
+def inside(images: Tensor, reference: Reference) -> Tensor:
+    """Which of ``images`` (n, 1, 28, 28) lie among the real ones, in the ball of a real test image, bool (n,)."""
+    return _inside(reference.classifier.measure(images, CHUNK, signed=True)[0], reference)
+
+
+def _inside(features: Tensor, reference: Reference) -> Tensor:
+    return torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]
     )
-    return pictures.measure(images, signed=True), probabilities.argmax(1), inside.float(), images
 
 
 def _sweep(g: nn.Module, z: Tensor, direction: Tensor, reference: Reference) -> Tensor:
@@ -140,18 +167,43 @@ class EffectTable:
 
     def caption(self, dim: int) -> str:
         """The largest effect of ``dim`` in a sentence, for the caption of a grid."""
-        name, mean, q = self.strongest(dim)
-        first, last = LAB_VALUES[0], LAB_VALUES[-1]
-        what = f"changes {name} most, by {mean:+.3g} from {first:g} to {last:g}"
-        if name.replace(" ", "_") not in pictures.ATTRIBUTES:
-            what = f"stands out most by its {name}, {mean:.3g} from the base vector to {first:g} or {last:g}"
-        chance = "more" if q < 0.05 else "no more"
-        return f"z[{dim}] {what}: {chance} than a random direction does (q = {q:.2g})."
+        name = NAMES[int(self.score[dim].abs().argmax())]
+        _, mean, q = self.strongest(dim)
+        kind = "change" if name in pictures.ATTRIBUTES else "level"
+        key = f"measures.strongest.{kind}_{'more' if q < 0.05 else 'no_more'}"
+        first, last = (number(value, plain=True) for value in (LAB_VALUES[0], LAB_VALUES[-1]))
+        return say(key, dim=dim, name=terms.measure(name), amount=in_unit(name, mean), first=first, last=last, q=q)
+
+    def captions(self, dims: Sequence[int]) -> str:
+        """The same of several, one after the other."""
+        return say("measures.strongest.between").join(map(self.caption, dims))
 
     @property
     def special(self) -> Tensor:
         """(k, a): where a dimension does more than a random direction, at a false discovery rate of 5 %."""
         return self.q < 0.05
+
+
+def number(value: float, plain: bool = False) -> str:
+    """``value`` in some three digits with its sign; ``plain``: as it is, without a +."""
+    size = abs(value)
+    text = f"{value:g}" if plain else f"{value:+.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def in_unit(name: str, value: float) -> str:
+    """A mean effect on ``name``, of `NAMES`, with its unit: of an attribute a change, with its sign; else a level."""
+    unit, scale = UNITS[name]
+    shown, kind = (
+        (number(value * scale), "changes") if name in pictures.ATTRIBUTES else (f"{value * scale:.3g}", "levels")
+    )
+    return say(f"measures.{kind}.{unit or 'none'}", value=shown)
+
+
+def with_unit(name: str) -> str:
+    """What is measured, of `NAMES`, in words, and in brackets its unit, if it has one."""
+    measure, unit = terms.measure(name), UNITS[name][0]
+    return say("measures.measured_in", measure=measure, unit=terms.unit(unit)) if unit else measure
 
 
 def compare(effects: Effects, null: Effects, pairs: Tensor) -> EffectTable:
@@ -220,7 +272,4 @@ def redundancy(dataset: str = data.DEFAULT) -> str:
     """How many of the attributes are independent of each other on the test images, and which, in a sentence."""
     measured = torch.cat([pictures.measure(part) for part in data.load("test", dataset=dataset)[0].split(1000)])
     rank, names = pictures.independent(measured)
-    return (
-        f"The {measured.shape[1]} attributes are as good as {rank:.1f} independent ones on real images (effective rank "
-        f"of their rank correlations); most is told by {', '.join(names).replace('_', ' ')}."
-    )
+    return say("measures.redundancy.sentence", n=measured.shape[1], rank=rank, names=listed(map(terms.measure, names)))

@@ -24,6 +24,7 @@ from ..training.runs import Run
 from ..training.state import COLUMNS
 from .effects import NAMES, SWEEPS, EffectTable
 from .statistics import clopper_pearson
+from .wording import Wording
 
 RESAMPLES = 500
 BLOCK = 50  # steps of which a swing is measured
@@ -220,9 +221,9 @@ def fluctuations(evidence: Evidence) -> dict[str, float]:
     """
     d, g = evidence.column("loss_d"), evidence.column("loss_g")
     readings = {
-        "coefficient of variation": fluctuation(d, g) * g.mean() / d.mean(),
-        "term of D's loss": fluctuation(d, g) / 2,
-        "local swing": swing(d).mean() / swing(g).mean(),
+        "variation": fluctuation(d, g) * g.mean() / d.mean(),
+        "term": fluctuation(d, g) / 2,
+        "swing": swing(d).mean() / swing(g).mean(),
     }
     return {name: value.item() for name, value in readings.items()}
 
@@ -389,9 +390,9 @@ def crossings(evidence: Evidence) -> dict[str, float]:
     """What stands beside the share of edits along the lab's dimensions that leave the real manifold."""
     effects = table_of(evidence)
     return {
-        "random directions leave it": effects.null[:, NAMES.index("breakage")].mean().item(),
-        "the lab's dimensions enter it": effects.entering[list(LAB_DIMS)].mean().item(),
-        "random directions enter it": effects.null_entering.mean().item(),
+        "random_leave": effects.null[:, NAMES.index("breakage")].mean().item(),
+        "lab_enter": effects.entering[list(LAB_DIMS)].mean().item(),
+        "random_enter": effects.null_entering.mean().item(),
     }
 
 
@@ -411,9 +412,11 @@ def meaning(dim: int, names: tuple[str, ...], id: str, evidence: Evidence) -> Es
     return each(min, *found)
 
 
-def strongest(dim: int, evidences: Sequence[Evidence]) -> str:
+def strongest(dim: int, evidences: Sequence[Evidence]) -> Wording:
     """What an edit of ``dim`` changes most, by run, in words: an axis that had a meaning would have it in every run."""
-    most = Counter(table_of(e).strongest(dim)[0] for e in evidences)
-    of = f" of {len(evidences)} runs)" if len(evidences) > 1 else ""
-    found = ", ".join(name + (of and f" ({n}{of}") for name, n in most.most_common())
-    return f"z[{dim}] changes most, measured by random directions: {found}."
+    most = Counter(table_of(e).strongest(dim)[0] for e in evidences).most_common()
+    names = [(Wording(f"measures.{name.replace(' ', '_')}"), n) for name, n in most]
+    if len(evidences) < 2:
+        return Wording("claims.beside.strongest", {"dim": dim, "found": names[0][0]})
+    found = tuple(Wording("claims.beside.counted", {"name": name, "n": n}) for name, n in names)
+    return Wording("claims.beside.strongest_in_runs", {"dim": dim, "runs": len(evidences), "found": found})

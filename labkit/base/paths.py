@@ -14,6 +14,7 @@ DATA = _folder("LABKIT_DATA", ROOT / "data")  # the files of the data sets
 OWN = _folder("LABKIT_OWN", ROOT / "data/own")  # the reader's own pictures, and classifiers that were trained here
 RUNS = _folder("LABKIT_RUNS", ROOT / "data/runs")  # trained runs
 STUDIES = _folder("LABKIT_STUDIES", ROOT / "data/studies")  # records of studies, and what workers keep meanwhile
+PREDICTIONS = _folder("LABKIT_PREDICTIONS", ROOT / "data/predictions")  # sealed before a run
 FIGURES = ROOT / "figures"  # those of a report, by profile
 KEPT = FIGURES / "explorer"  # what a reader saved in the editor
 BUILD = ROOT / "build"  # reports, scores, benchmarks: all that can be made again

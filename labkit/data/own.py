@@ -22,6 +22,7 @@ from ..base import cache, doors, paths
 from ..base.errors import LabError
 from ..base.files import exclusive, faults_in, read_sealed, seal, sha256, write_atomic
 from ..base.rng import seeded
+from ..texts import EDITIONS
 from .brought import read_arrays, read_folder, some
 from .kinds import kinds
 from .registry import DATASETS, Dataset
@@ -128,6 +129,8 @@ def bring(path: Path, name: str = "") -> Own:
     """
     path = Path(path).expanduser()
     name = re.sub(r"[^a-z0-9]+", "_", (name or path.absolute().stem).lower()).strip("_")[:40] or "pictures"
+    if name in EDITIONS:  # a report in another language has its name where that of a data set stands
+        raise LabError(f"{path}: {name} stands for a language in the names of reports: give another --name")
     if name in DATASETS:
         raise LabError(f"{path}: a data set is called {name} already: give another --name")
     if not path.exists():

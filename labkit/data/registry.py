@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..texts import terms
+
 DEFAULT = "fashion_mnist"  # what is meant where no data set is named: that of the exercise, and of all that ships
 
 
@@ -46,6 +48,11 @@ class Dataset:
     def plain(self) -> bool:
         """Whether it is the one that is meant where none is named."""
         return self.name == DEFAULT
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """``classes`` in the reader's words."""
+        return tuple(terms.of_class(name, self.name) for name in self.classes)
 
 
 DATASETS: dict[str, Dataset] = {}

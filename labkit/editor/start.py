@@ -7,6 +7,7 @@ from pathlib import Path
 from ..base.command import command
 from ..base.errors import LabError
 from ..base.system import LINUX
+from ..texts import edition
 
 PROMPT = "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection"
 MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
@@ -51,6 +52,7 @@ def jupyterlab(notebook: str, arguments: list[str]) -> list[str]:
 def main() -> None:
     """Become JupyterLab; the command line gives the notebook and what else it is to be told."""
     notebook, *arguments = sys.argv[1:]
+    edition()  # refused here, if there is none of that name
     words = jupyterlab(notebook, arguments)
     os.execv(words[0], words)
 

@@ -26,6 +26,7 @@ from ..base.machine import import_whole, own_torch, pick_device
 from ..base.rng import seeded
 from ..config import BUDGETS
 from ..data.loading import to_unit
+from ..texts import say
 from ..training import runs
 from .classifier import Classifier, load_classifier
 from .metrics import (
@@ -190,16 +191,19 @@ class Sample:
 
 
 MEASURES: dict[tuple[str, ...], Callable[[Sample], float | tuple[float, ...]]] = {}  # by the names of what they give
+GOOD: dict[str, str] = {}  # by name: whether "less", "more" or "real", what real pictures have, is better
 
 
-def gives(*names: str):
+def gives(*names: str, good: str | tuple[str, ...] = "less"):
     """Register a function of a `Sample` that gives a number, or for several ``names`` a tuple, in their order.
 
-    Nothing else names a score: tables show it, and runs whose kept scores lack it are measured anew.
+    ``good`` says of all, or of each, what is better: less, more, or what real pictures have. Nothing else names a
+    score: tables show it, and runs whose kept scores lack it are measured anew.
     """
 
     def register(measure):
         MEASURES[names] = measure
+        GOOD.update(zip(names, (good,) * len(names) if isinstance(good, str) else good, strict=True))
         return measure
 
     return register
@@ -215,7 +219,7 @@ def _kernel(sample: Sample) -> tuple[float, ...]:
     return kernel_distance(sample.reference.features, sample.features, sample.seed)
 
 
-@gives("precision", "recall", "density", "coverage")
+@gives("precision", "recall", "density", "coverage", good="more")
 def _manifold(sample: Sample) -> tuple[float, ...]:
     real, radii_of_real = sample.reference.features, sample.reference.radii
     return tuple(manifold_scores(real, sample.features, real_radii=radii_of_real).values())
@@ -226,12 +230,12 @@ def _classes(sample: Sample) -> tuple[float, ...]:
     return tuple(class_scores(sample.probabilities, sample.reference.histogram).values())
 
 
-@gives("sharpness")
+@gives("sharpness", good="real")
 def _sharpness(sample: Sample) -> float:
     return pictures.roughness(sample.images, signed=True).mean().item()
 
 
-@gives("neighbour_ratio")
+@gives("neighbour_ratio", good="real")
 def _neighbour_ratio(sample: Sample) -> float:
     return neighbour_ratio(sample.images, sample.reference.seen, sample.reference.real)
 
@@ -269,7 +273,7 @@ def _ks(sample: Sample) -> tuple[float, ...]:
     )
 
 
-@gives("copying")
+@gives("copying", good="real")
 def _copying(sample: Sample) -> float:
     """In the pixels' components, all training images searched; the cells are the classes that the classifier sees.
 
@@ -412,7 +416,7 @@ def _images_of(name: str, run: runs.Run | None, reference: Reference, device: st
 
 
 def table(rows: dict[str, dict[str, dict]]) -> str:
-    """``rows`` of `score_runs` as a Markdown table: values, in brackets half the interval.
+    """``rows`` of `score_runs` as a Markdown table, a line for each score: values, in brackets half the interval.
 
     Raises:
         LabError: rows of different numbers of images, which cannot be compared.
@@ -420,15 +424,25 @@ def table(rows: dict[str, dict[str, dict]]) -> str:
     numbers = sorted({entry["n"] for scores in rows.values() for entry in scores.values()})
     if len(numbers) > 1:
         raise LabError(f"scores of {' and of '.join(f'{n:,}' for n in numbers)} images cannot be compared: score anew")
-    shown = [name for name in next(iter(rows.values())) if name != "kernel_sd"]
-    lines = ["| | " + " | ".join(name.replace("_", " ") for name in shown) + " |", "|---" * (len(shown) + 1) + "|"]
-    for label, scores in rows.items():
-        cells = [
-            f"{s['mean']:.3g}" + (f" ({(s['high'] - s['low']) / 2:.1g})" if s["high"] > s["low"] else "")
-            for s in (scores[name] for name in shown)
-        ]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    labels = sorted(rows, key=lambda label: label in ("floor", "ceiling"))  # these are the frame: the last
+    heads = [say("scores.table.score"), *(say(f"scores.row.{label}", label) for label in labels)]
+    lines = ["| " + " | ".join([*heads, say("scores.table.good")]) + " |", "|---" * (len(heads) + 1) + "|"]
+    for name in next(iter(rows.values())):
+        if name != "kernel_sd":
+            cells = [title(name), *(_cell(rows[label][name]) for label in labels), say(f"scores.good.{GOOD[name]}")]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def title(name: str) -> str:
+    """A score by its name, as in `SCORES`, in words."""
+    return say(f"scores.{name}.title", name.replace("_", " "))
+
+
+def _cell(entry: dict) -> str:
+    """A value, and half its interval if there is one."""
+    half = (entry["high"] - entry["low"]) / 2
+    return f"{entry['mean']:.3g}" + (f" ({half:.1g})" if half > 0 else "")
 
 
 def inception_distance(g: nn.Module, latent_dim: int, n: int = IMAGES, dataset: str = data.DEFAULT) -> float:

@@ -30,6 +30,7 @@ class Judged:
     text: str
     verdict: str  # HOLDS, FAILS or UNTESTED
     measured: str  # the effect with its interval, and how it compares with random directions; or why it is not tested
+    found: tuple[float, float, float, float] | None = None  # the same in numbers: mean, low, high and q
 
 
 def judge(path: Path | None, effects: EffectTable | None, why: str = "") -> list[Judged]:
@@ -40,24 +41,52 @@ def judge(path: Path | None, effects: EffectTable | None, why: str = "") -> list
     if path is None:
         return []
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        sentences = table["sentence"]
-        if type(sentences) is not list or not all(type(one) is dict for one in sentences):
-            raise ValueError("each sentence begins with [[sentence]]")
+        return judge_text(path.read_text(encoding="utf-8"), effects, why)
     except FAULTS as error:
         return [Judged(path.name, UNTESTED, f"the file cannot be used: {fault_of(error)}")]
-    return [_judge(one, effects, why) for one in sentences[:MOST]]
+
+
+def judge_text(text: str, effects: EffectTable | None, why: str = "") -> list[Judged]:
+    """The sentences in ``text``, the content of such a file, judged likewise.
+
+    Raises:
+        ValueError, or another of `files.FAULTS`: it is no such content.
+    """
+    return [_judge(one, effects, why) for one in sentences_in(text)]
+
+
+def sentences_in(text: str) -> list[dict]:
+    """The sentences in ``text``, as they stand there.
+
+    Raises:
+        ValueError, or another of `files.FAULTS`: there are none.
+    """
+    sentences = tomllib.loads(text)["sentence"]
+    if type(sentences) is not list or not sentences or not all(type(one) is dict for one in sentences):
+        raise ValueError("each sentence begins with [[sentence]]")
+    return sentences[:MOST]
+
+
+def words_of(one: dict) -> str:
+    """What the sentence ``one`` says, or else what it asks for."""
+    return str(one.get("text") or f"dimension {one.get('dimension')} {one.get('direction')} {one.get('effect')}")
 
 
 def _judge(one: dict, effects: EffectTable | None, why: str) -> Judged:
-    text = str(one.get("text") or f"dimension {one.get('dimension')} {one.get('direction')} {one.get('effect')}")
     try:
-        return _measured(text, one, effects, why)
+        return _measured(words_of(one), one, effects, why)
     except LabError as error:
-        return Judged(text, UNTESTED, str(error))
+        return Judged(words_of(one), UNTESTED, str(error))
 
 
-def _measured(text: str, one: dict, effects: EffectTable | None, why: str) -> Judged:
+def asked(one: dict, latent_dim: int | None) -> tuple[int, int, str, float]:
+    """What the sentence ``one`` asks: the dimension, the number of the effect in `NAMES`, direction and threshold.
+
+    Without a ``latent_dim`` nothing is known about its dimension, which is then -1.
+
+    Raises:
+        LabError: it is no sentence, or about no dimension of a z of ``latent_dim`` numbers.
+    """
     if unknown := one.keys() - set(KEYS):
         raise LabError(f"{', '.join(sorted(map(str, unknown)))}: a sentence has {', '.join(KEYS)}")
     name, direction = str(one.get("effect")).replace("_", " "), one.get("direction")
@@ -70,11 +99,15 @@ def _measured(text: str, one: dict, effects: EffectTable | None, why: str) -> Ju
     if keeps and "at_most" not in one:
         raise LabError("keeps needs at_most, the largest effect that counts as none")
     limit = doors.real("at_most" if keeps else "at_least", one.get("at_most" if keeps else "at_least", 0), 0)
+    dim = doors.whole("dimension", one.get("dimension"), 0, latent_dim - 1) if latent_dim else -1
+    return dim, names.index(name), str(direction), limit
+
+
+def _measured(text: str, one: dict, effects: EffectTable | None, why: str) -> Judged:
+    dim, at, direction, limit = asked(one, None if effects is None else len(effects.mean))
     if effects is None:
         raise LabError(why or "there is no z: pictures were brought, and no generator")
-    dim, at = doors.whole("dimension", one.get("dimension"), 0, len(effects.mean) - 1), names.index(name)
-    found = (effects.mean, effects.low, effects.high, effects.q)
-    mean, low, high, q = (round(float(of[dim, at]), 6) for of in found)
+    mean, low, high, q = (round(float(of[dim, at]), 6) for of in (effects.mean, effects.low, effects.high, effects.q))
     holds = {
         "raises": low > limit,
         "lowers": high < -limit,
@@ -82,6 +115,6 @@ def _measured(text: str, one: dict, effects: EffectTable | None, why: str) -> Ju
         "keeps": -limit <= low and high <= limit,
     }[direction]
     chance = "more than random directions do" if q < 0.05 else "no more than random directions do"
-    asked = f" (asked: {limit:g})" if limit else ""
-    measured = f"{mean:+.3g}{asked}, 95 % interval {low:.3g} to {high:.3g}: {chance}, q = {q:.2g}"
-    return Judged(text, HOLDS if holds else FAILS, measured)
+    said = f" (asked: {limit:g})" if limit else ""
+    measured = f"{mean:+.3g}{said}, 95 % interval {low:.3g} to {high:.3g}: {chance}, q = {q:.2g}"
+    return Judged(text, HOLDS if holds else FAILS, measured, (mean, low, high, q))

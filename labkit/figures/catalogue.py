@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 from xml.etree import ElementTree
 
 import matplotlib.style
@@ -23,15 +24,19 @@ from PIL import Image
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
+from ..texts import say
+from . import fonts
 
-FIGURES: dict[int, tuple[str, str]] = {}  # number: file name, caption; complete and in order once the room is imported
+# number: file name, and the caption of a figure that has none in texts/<language>/figures.toml; complete and in order
+# once the room is imported
+FIGURES: dict[int, tuple[str, str]] = {}
 NEEDED: dict[
     int, int
 ] = {}  # number: so many dimensions a report has to edit, that there is this figure; else one will do
 
-BLUE, ORANGE = "#0072B2", "#D55E00"
-SIGNED = "PuOr_r"  # orange is positive (brighter), violet negative
 SAME = 4  # of 255: the widest step between neighbours in our colour maps (4 in SIGNED, 2 in grey)
+WIDTH = 7.4  # inches: of a figure as wide as the page; A4 leaves 7.0 for it, so that 7.5 points print as 7.1
+PIXELS = 130  # CSS pixels for an inch: 962 for such a figure, as wide as the page's column
 
 _style_lock = threading.RLock()  # rcParams belong to the whole process, and sliders are served beside the cells
 
@@ -42,17 +47,21 @@ def house_style() -> Iterator[None]:
 
     The reader's rcParams have no part in it, and are as before afterwards. The backend is left alone.
     """
-    with _style_lock, matplotlib.style.context(["default", Path(__file__).with_name("report.mplstyle")]):
+    spoken: dict = {"font.family": fonts.families()}
+    if len(spoken["font.family"]) > 1:  # of the Chinese font there is one weight
+        spoken["axes.titleweight"] = "normal"
+    with _style_lock, matplotlib.style.context(["default", Path(__file__).with_name("report.mplstyle"), spoken]):
         yield
 
 
 def report_figure(
-    number: int, slug: str, caption: str, dims: int = 1
+    number: int, slug: str, caption: str = "", dims: int = 1
 ) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
     """Decorator: the function draws figure ``number`` of the report, in `house_style`. One may draw several figures.
 
-    ``slug`` is the file's name after its number, ``caption`` a sentence of plain text. A report that edits fewer than
-    ``dims`` dimensions goes without the figure.
+    ``slug`` is the file's name after its number, ``caption`` a sentence of plain text, unless [caption] of
+    texts/<language>/figures.toml has one for ``slug``. A report that edits fewer than ``dims`` dimensions goes without
+    the figure.
 
     Raises:
         LabError: another figure has this number or slug.
@@ -71,6 +80,28 @@ def report_figure(
     return register
 
 
+_told: WeakKeyDictionary[Figure, tuple[dict[str, object], list[str]]] = WeakKeyDictionary()
+
+
+def tell(figure: Figure, *sentences: str, **fields: object) -> Figure:
+    """``figure``, whose caption is to know ``fields`` and to end in ``sentences``, for instance on its marks."""
+    known, after = _told.setdefault(figure, ({}, []))
+    known.update(fields)
+    after += [sentence for sentence in sentences if sentence]
+    return figure
+
+
+def caption(number: int, figure: Figure | None = None) -> str:
+    """The caption of figure ``number`` in the language that is spoken, without its number.
+
+    What is drawn in ``figure`` fills it; without one it speaks of any.
+    """
+    slug, given = FIGURES[number]
+    known, after = _told.get(figure, ({}, [])) if figure else ({}, [])
+    fields = {"dim": say("figures.word.a_dimension")} | known
+    return say("figures.space").join([say(f"figures.caption.{slug}", given or None, **fields), *after])
+
+
 @dataclass(frozen=True)
 class Published:
     """A saved figure; a notebook shows it with its caption."""
@@ -78,29 +109,35 @@ class Published:
     png: Path
     caption: str
     width: int  # on the page, in CSS pixels
+    number: int
 
     def _repr_html_(self) -> str:
-        return on_page(self.png.read_bytes(), self.caption, self.width)
+        return on_page(self.png.read_bytes(), self.caption, self.width, self.number)
 
 
-def on_page(png: bytes, caption: str, width: int) -> str:
-    """A PNG file as an HTML figure with its caption, ``width`` in CSS pixels; the file is inside."""
+def on_page(png: bytes, caption: str, width: int, number: int | None = None) -> str:
+    """A PNG file as an HTML figure with its caption, ``width`` in CSS pixels; the file is inside.
+
+    A figure of the report says its ``number`` in data-figure, in whatever language the caption is.
+    """
     data, text = base64.b64encode(png).decode(), html.escape(caption)
+    numbered = "" if number is None else f' data-figure="{number}"'
     return (
-        f'<figure style="margin:1em 0"><img width="{width}" style="max-width:100%" alt="{text}"'
+        f'<figure{numbered} style="margin:1em 0"><img width="{width}" style="max-width:100%" alt="{text}"'
         f' src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
     )
 
 
 def expected(dims: int) -> dict[int, tuple[str, str]]:
-    """Those of `FIGURES` that a report has which edits so many ``dims``."""
-    return {number: entry for number, entry in FIGURES.items() if NEEDED.get(number, 1) <= dims}
+    """Those of `FIGURES` that a report has which edits so many ``dims``: file name, and caption as it is spoken."""
+    return {number: (slug, caption(number)) for number, (slug, _) in FIGURES.items() if NEEDED.get(number, 1) <= dims}
 
 
 def publish(figure: Figure | None, number: int, profile: str, note: str = "") -> Published | None:
     """Save figure ``number`` as PNG and SVG under figures/<profile>/ and return it for display with its caption.
 
-    Without a figure nothing happens: the report runner knows which of them a report may lack.
+    Without a figure nothing happens: the report runner knows which of them a report may lack. The ``note`` follows the
+    caption.
 
     The report runner collects figures elsewhere first (LABKIT_FIGURES), to publish all of them or none.
     """
@@ -108,10 +145,11 @@ def publish(figure: Figure | None, number: int, profile: str, note: str = "") ->
         raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
     if figure is None:
         return None
-    slug, caption = FIGURES[number]
     folder = paths.COLLECT or paths.FIGURES / profile
-    path = save(figure, folder, f"fig{number:02d}_{slug}")
-    return Published(path, f"Figure {number}. {caption} {note}".strip(), round(figure.get_figwidth() * 90))
+    path = save(figure, folder, f"fig{number:02d}_{FIGURES[number][0]}")
+    words = say("figures.space").join(part for part in (caption(number, figure), note) if part)
+    text = say("figures.numbered", number=number, caption=words)
+    return Published(path, text, round(figure.get_figwidth() * PIXELS), number)
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:

@@ -9,11 +9,16 @@ from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
 from ..gans.losses import Loss, Mark, NonSaturating
-from .catalogue import BLUE, ORANGE, report_figure
+from ..texts import say
+from . import labels, palette
+from .catalogue import WIDTH, report_figure, tell
+
+BLOCKS = 100  # of a training: for each a band, from the tenth to the ninetieth of a hundred steps in order, and a mean
+BAND = (0.1, 0.9)
 
 
-@report_figure(2, "vanilla_losses", "Vanilla GAN: losses, and what the discriminator answers, over training.")
-@report_figure(11, "dcgan_losses", "DCGAN: losses, and what the discriminator answers, over training.")
+@report_figure(2, "vanilla_losses")
+@report_figure(11, "dcgan_losses")
 def loss_curves(
     history: Tensor,
     title: str,
@@ -27,132 +32,156 @@ def loss_curves(
     either file is damaged, the figure says so.
     """
     epochs = len(history)
-    panels = 3 if scores else 2
-    figure = Figure(figsize=(5.5 * panels if panels == 2 else 15, 4.2))
-    left, right, *rest = figure.subplots(1, panels)
-    for ax, column, colour, marker, label in (
-        (left, 0, BLUE, "o", "D"),
-        (left, 1, ORANGE, "s", "G"),
-        (right, 2, BLUE, "o", "D(x)"),
-        (right, 3, ORANGE, "s", "D(G(z))"),
+    figure = Figure(figsize=(WIDTH, 5.0 if scores else 3.0))
+    if scores:
+        axes = figure.subplot_mosaic([["loss", "loss"], ["answers", "scores"]], height_ratios=(1.1, 1))
+    else:
+        axes = figure.subplot_mosaic([["loss", "answers"]])
+    left, right = axes["loss"], axes["answers"]
+    for ax, column, colour, label in (
+        (left, 0, palette.D, "D"),
+        (left, 1, palette.G, "G"),
+        (right, 2, palette.D, "D(x)"),
+        (right, 3, palette.G, "D(G(z))"),
     ):
-        training_curve(ax, history, column, colour, marker, label)
+        training_curve(ax, history, column, colour, label)
     losses = history[..., :2].numpy()
     lowest, highest = min(0, np.quantile(losses, 0.001)), max(loss.in_view, np.quantile(losses, 0.999))
-    left.set(title=f"{title}: loss", ylabel="mean over the batch", ylim=(1.15 * lowest, 1.15 * highest))
-    right.set(title="answer of D", ylabel=loss.answers, ylim=loss.answer_range)
-    _show_marks(left, {BLUE: loss.of("loss_d"), ORANGE: loss.of("loss_g")})
-    _show_marks(right, {"0.2": loss.of("d_real")})
+    left.set(title=say("figures.losses.title", network=labels.network(title)), ylim=(1.15 * lowest, 1.15 * highest))
+    left.set_ylabel(say("figures.losses.axis"))
+    right.set(title=say("figures.losses.answers"), ylim=loss.answer_range)
+    right.set_ylabel(say(f"figures.loss.{_key(loss)}_axis", loss.answers))
+    marks = {name: loss.of(column) for name, column in (("D", "loss_d"), ("G", "loss_g"), ("real", "d_real"))}
+    _show_marks(left, loss, {palette.D: marks["D"], palette.G: marks["G"]}, wide=bool(scores))
+    _show_marks(right, loss, {palette.INK: marks["real"]})
     for ax in (left, right):
-        ax.set(xlabel="epoch", xlim=(0, epochs))
+        ax.set(xlabel=say("figures.word.epoch"), xlim=(0, epochs))
         ax.locator_params(axis="x", integer=True)
-        ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.98), ncols=2)
-    for ax in rest:
-        _score_curves(ax, scores, alarms, epochs)
+        ax.locator_params(axis="y", nbins=5)
+        ax.legend(loc="lower right", bbox_to_anchor=(1.01, 0.97), ncols=2, handlelength=1.2, columnspacing=1.2)
+    tell(figure, say("figures.losses.band") if _banded(history) else "")
+    if scores:
+        _score_curves(axes["scores"], scores, alarms, epochs)
     if faults := [fault for rows in (scores, alarms) if (fault := getattr(rows, "fault", ""))]:
-        figure.text(0.99, 0.01, "; ".join(faults), color="red", ha="right", fontsize=9)
+        figure.text(0.99, 0.01, "; ".join(faults), color=palette.WRONG, ha="right", fontsize=7.5)
     return figure
 
 
-def _show_marks(ax: Axes, marks: dict[str, Mark | None]) -> None:
+def _key(loss: type[Loss]) -> str:
+    return loss.name.replace("-", "_")
+
+
+def _show_marks(ax: Axes, loss: type[Loss], marks: dict[str, Mark | None], wide: bool = False) -> None:
     """A line at each of ``marks``, by colour, and beside it what it means; texts make way for one another."""
     here = {colour: mark for colour, mark in marks.items() if mark}
     levels, (low, high) = [mark.level for mark in here.values()], ax.get_ylim()
     crowded = len(here) > 1 and max(levels) - min(levels) < 0.25 * (high - low)
     for colour, mark in here.items():
         side = ("bottom" if mark.level == max(levels) else "top") if crowded else "center"
-        ax.axhline(mark.level, color="0.2", ls="--", lw=1)
-        ax.text(1.02, mark.level, mark.text, transform=ax.get_yaxis_transform(), va=side, fontsize=9, color=colour)
+        text = say(f"figures.loss.{_key(loss)}_{mark.column}", mark.text)
+        ax.axhline(mark.level, color=palette.INK, ls="--", lw=0.8)
+        ax.text(1.01, mark.level, text, transform=ax.get_yaxis_transform(), va=side, fontsize=7.5, color=colour)
 
 
-def training_curve(ax: Axes, history: Tensor, column: int, colour: str, marker: str, label: str) -> None:
+def _banded(history: Tensor) -> int:
+    """Steps of a block; 0 where a block would be too short for a band."""
+    steps = history.shape[0] * history.shape[1]
+    length = steps // BLOCKS
+    return length if length >= 5 else 0
+
+
+def training_curve(ax: Axes, history: Tensor, column: int, colour: str, label: str) -> None:
     """One ``column`` of a history (epochs, steps, columns) over epochs.
 
-    Faint: every step. Line: mean over a tenth of an epoch (an epoch, if there are many). Dots: means over an epoch,
-    about twenty of them.
+    For each of `BLOCKS` blocks of steps a band that holds four fifths of its steps, and a line through the means; every
+    step by itself where there are too few for that.
     """
-    epochs, steps, columns = history.shape
-    few = epochs <= 20
-    window = max(1, steps // 10) if few else steps
-    values = history.flatten(0, 1).numpy()  # (epochs * steps, columns)
-    windows = values[: len(values) // window * window].reshape(-1, window, columns).mean(1)
-    x = (np.arange(len(values)) + 0.5) / steps
-    ax.plot(x, values[:, column], color=colour, alpha=0.2, lw=0.5, rasterized=True)
-    ax.plot((np.arange(len(windows)) + 0.5) * window / steps, windows[:, column], color=colour, lw=1.5)
-    ax.plot(
-        np.arange(epochs) + 0.5,
-        history[..., column].mean(1).numpy(),
-        marker,
-        color=colour,
-        mec="white",
-        ms=8 if few else 6,
-        markevery=max(1, epochs // 20),
-        label=label,
-    )
+    epochs, steps, _ = history.shape
+    values = history[..., column].flatten().numpy()
+    length = _banded(history) or 1
+    blocks = values[: len(values) // length * length].reshape(-1, length)
+    x = (np.arange(len(blocks)) + 0.5) * length / steps
+    if length > 1:
+        low, high = np.quantile(blocks, BAND, axis=1)
+        ax.fill_between(x, low, high, color=colour, alpha=0.28, lw=0)
+    few = len(blocks) <= 40
+    ax.plot(x, blocks.mean(1), "o-" if few else "-", color=colour, lw=1.5, ms=4, label=label)
 
 
 def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epochs: int) -> None:
     """Frechet distance on the left axis, precision and recall on the right one."""
     epoch = [row["epoch"] for row in scores]
     distances = [row.get("frechet", np.nan) for row in scores]
-    ax.plot(epoch, distances, "k.-", label="Frechet distance")
-    ax.annotate("Frechet distance", (epoch[0], distances[0]), (6, 2), textcoords="offset points")
+    ax.plot(epoch, distances, ".-", color=palette.INK)
+    ax.annotate(say("figures.word.frechet"), (epoch[0], distances[0]), (7, 0), textcoords="offset points",
+                fontsize=7.5, va="top")  # fmt: skip
     n = scores[-1].get("images")  # runs of earlier versions did not say
     ax.set(
-        title=f"scores of {n:,} pictures" if n else "scores",
-        xlabel="epoch",
+        title=say("figures.losses.scores_of", images=n) if n else say("figures.losses.scores"),
+        xlabel=say("figures.word.epoch"),
         xlim=(0, epochs),
-        ylabel="Frechet distance",
+        ylabel=say("figures.word.frechet"),
         yscale="log",
     )
     ax.locator_params(axis="x", integer=True)
     plain_log_ticks(ax)
+    shares = share_axis(ax)
+    for name, colour, marker in (("precision", palette.PRECISION, "o"), ("recall", palette.RECALL, "s")):
+        values, word = [row.get(name, np.nan) for row in scores], say(f"figures.word.{name}")
+        shares.plot(epoch, values, marker + "-", color=colour, ms=3, label=word)
+        shares.annotate(
+            word, (epoch[-1], values[-1]), (-4, 7), textcoords="offset points", ha="right", color=colour, fontsize=7.5
+        )
+    for row in alarms:
+        ax.axvline(row["epoch"], color=palette.WRONG, lw=2)
+        why = (row.get("reasons") or ["alarm"])[0].partition(":")[0]
+        text = {"transform": ax.get_xaxis_transform(), "color": palette.WRONG, "rotation": 90, "ha": "right"}
+        ax.text(row["epoch"], 0.5, " " + why, **text)
+
+
+def share_axis(ax: Axes) -> Axes:
+    """A second y axis, at the right of ``ax``, for precision and recall."""
     shares = ax.twinx()
-    for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
-        values = [row.get(name, np.nan) for row in scores]
-        shares.plot(epoch, values, marker + "-", color=colour, ms=4, label=name)
-        shares.annotate(name, (epoch[-1], values[-1]), (-6, 14), textcoords="offset points", ha="right", color=colour)
-    shares.set(ylim=(0, 1), ylabel="precision, recall")
+    shares.set(ylim=(0, 1), ylabel=say("figures.word.precision_and_recall"))
+    shares.set_yticks([0, 0.5, 1])
     shares.grid(False)
     shares.spines["right"].set_visible(True)
-    for row in alarms:
-        ax.axvline(row["epoch"], color="red", lw=2)
-        ax.text(
-            row["epoch"],
-            0.5,
-            " " + (row.get("reasons") or ["alarm"])[0].partition(":")[0],
-            transform=ax.get_xaxis_transform(),
-            color="red",
-            rotation=90,
-            ha="right",
-        )
+    return shares
 
 
 def plain_log_ticks(ax: Axes) -> None:
-    """Ticks like 0.5, 1, 2 on a logarithmic y axis."""
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 1.2, 1.5, 2, 3, 5, 7)))
+    """A few ticks like 0.5, 1, 2 on a logarithmic y axis."""
+    low, high = ax.get_ylim()
+    ratio = high / low
+    few = (
+        (1, 1.2, 1.5, 2, 3, 5, 7) if ratio < 2.5 else (1, 2, 3, 5) if ratio < 12 else (1, 2, 5) if ratio < 60 else (1,)
+    )
+    ax.yaxis.set_major_locator(LogLocator(subs=few))
     ax.yaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_major_formatter("{x:g}")
 
 
-@report_figure(18, "loss_movement", "The losses of both networks on one scale: level, and swing.")
+@report_figure(18, "loss_movement")
 def loss_movement(histories: dict[str, Tensor], blocks: int = 60) -> Figure:
     """Figure 18: both networks' losses on one scale, from histories (epochs, steps, 4): means and swings of blocks."""
-    figure = Figure(figsize=(11, 3.8))
+    figure = Figure(figsize=(WIDTH, 2.9))
     level, swing = figure.subplots(1, 2)
-    for (name, history), colour in zip(histories.items(), (ORANGE, BLUE), strict=False):
-        values = history.flatten(0, 1)
+    for name, history in histories.items():
+        values, colour = history.flatten(0, 1), palette.network(name)
         length = max(2, len(values) // blocks)
         parts = values[: len(values) // length * length].view(-1, length, values.shape[1])
         x = (np.arange(len(parts)) + 0.5) / len(parts)
         for column, style, loss in ((0, "-", "D"), (1, "--", "G")):
-            level.plot(x, parts[..., column].mean(1).numpy(), style, color=colour, label=f"{name}, {loss}")
+            label = say("figures.movement.loss_of", network=labels.network(name), loss=loss)
+            level.plot(x, parts[..., column].mean(1).numpy(), style, color=colour, label=label)
             swing.plot(x, parts[..., column].std(1).numpy(), style, color=colour)
-    level.set(title="loss", ylabel="mean of a block of steps")
+    level.set(title=say("figures.movement.level"), ylabel=say("figures.movement.level_axis"))
     if level.dataLim.y0 >= 0:  # not so for a critic's
         level.set_ylim(0, None)
-    swing.set(title="swing", ylabel="standard deviation inside a block", ylim=(0, None))
+    swing.set(title=say("figures.movement.swing"), ylabel=say("figures.movement.swing_axis"), ylim=(0, None))
     for ax in (level, swing):
-        ax.set(xlabel="share of the training", xlim=(0, 1))
-    level.legend(ncols=2, loc="lower right")
+        ax.set(xlabel=say("figures.movement.time"), xlim=(0, 1))
+        ax.set_xticks([0, 0.5, 1])
+        ax.locator_params(axis="y", nbins=5)
+    figure.legend(*level.get_legend_handles_labels(), ncols=4, loc="outside lower center", handlelength=2.4)
     return figure

@@ -11,28 +11,31 @@ from matplotlib.figure import Figure
 from ..base import paths
 from ..base.files import write_atomic
 from ..evaluation.album import Album
-from .catalogue import BLUE, ORANGE, encode, on_page, report_figure
-from .curves import plain_log_ticks
+from ..texts import say
+from . import labels, palette
+from .catalogue import PIXELS, WIDTH, encode, on_page, report_figure
+from .curves import plain_log_ticks, share_axis
 from .sheets import show_images
 
 COLUMNS, GARMENTS = 9, 8  # of a sheet: looks, and latent vectors
-WIDTH = 5.6  # inches
+OWN = WIDTH / 2  # inches: of one training
 
 
-@report_figure(20, "growth", "The same eight latent vectors through a training, and below what the pictures are worth.")
+@report_figure(20, "growth")
 def growth(trainings: Mapping[str, tuple[Album, Sequence[dict]]]) -> Figure:
     """Figure 20: for each training, by its title, an album and the rows of its scores (`monitor.read`).
 
     Of many looks the first, the last and some between are shown, evenly spaced in the list of looks.
     """
-    figure = Figure(figsize=(WIDTH * len(trainings), 7.4))
-    axes = figure.subplots(2, len(trainings), squeeze=False, height_ratios=(GARMENTS, 3.2))
+    figure = Figure(figsize=(OWN * len(trainings), 5.2))
+    axes = figure.subplots(2, len(trainings), squeeze=False, height_ratios=(GARMENTS, 3.4))
     for (title, (album, scores)), (sheet, below) in zip(trainings.items(), axes.T, strict=True):
         shown = np.unique(np.linspace(0, len(album.epochs) - 1, COLUMNS).round().astype(int))
         epochs = [album.epochs[i] for i in shown]
         pictures = torch.full((GARMENTS, COLUMNS, 28, 28), torch.nan)  # what is to come is blank
         pictures[:, : len(epochs)] = album.pictures[shown, :GARMENTS].transpose(0, 1) / 127.5 - 1
-        show_images(sheet, pictures, title=f"{title}: after epoch", top=[str(epoch) for epoch in epochs])
+        said = say("figures.growth.title", network=labels.network(title))
+        show_images(sheet, pictures, title=said, top=[str(epoch) for epoch in epochs])
         sheet.set_aspect("auto")
         _scores(below, scores, epochs)
     return figure
@@ -42,18 +45,19 @@ def _scores(ax: Axes, scores: Sequence[dict], epochs: list[int]) -> None:
     """Frechet distance, precision and recall, each look below the column of its pictures."""
     rows = [row for row in scores if epochs[0] <= row["epoch"] <= epochs[-1]]
     at = np.interp([row["epoch"] for row in rows], epochs, np.arange(len(epochs)))
-    ax.plot(at, [row.get("frechet", np.nan) for row in rows], "k.-", label="Frechet distance (left)")
-    ax.set(xlim=(-0.5, COLUMNS - 0.5), ylabel="Frechet distance", yscale="log", xlabel="epoch")
+    distances = [row.get("frechet", np.nan) for row in rows]
+    ax.plot(at, distances, ".-", color=palette.INK, label=say("figures.growth.frechet_left"))
+    ax.set(xlim=(-0.5, COLUMNS - 0.5), ylabel=say("figures.word.frechet"), yscale="log")
+    ax.set_xlabel(say("figures.word.epoch"))
     ax.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
     plain_log_ticks(ax)
-    shares = ax.twinx()
-    for name, colour, marker in (("precision", BLUE, "o"), ("recall", ORANGE, "s")):
-        shares.plot(at, [row.get(name, np.nan) for row in rows], marker + "-", color=colour, ms=4, label=name)
-    shares.set(ylim=(0, 1), ylabel="precision, recall")
-    shares.grid(False)
-    shares.spines["right"].set_visible(True)
+    shares = share_axis(ax)
+    for name, colour, marker in (("precision", palette.PRECISION, "o"), ("recall", palette.RECALL, "s")):
+        values = [row.get(name, np.nan) for row in rows]
+        shares.plot(at, values, marker + "-", color=colour, ms=3, label=say(f"figures.word.{name}"))
     lines = [*ax.get_lines(), *shares.get_lines()]
-    ax.legend(handles=lines, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    compact = {"handlelength": 1.2, "columnspacing": 0.9, "handletextpad": 0.4}
+    ax.legend(handles=lines, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), **compact)
 
 
 def live(title: str):
@@ -68,8 +72,8 @@ def live(title: str):
         nonlocal place
         place = place or display(display_id=True)
         figure = growth({title: (album, scores)})
-        caption = f"{title} after epoch {album.epochs[-1]}: eight latent vectors, always the same."
-        place.update(HTML(on_page(encode(figure)["png"], caption, round(WIDTH * 90))))
+        caption = say("figures.growth.live", network=labels.network(title), epoch=album.epochs[-1])
+        place.update(HTML(on_page(encode(figure)["png"], caption, round(OWN * PIXELS))))
 
     return show
 

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 from torch.nn.functional import softplus
 
+from ..texts import say
+
 
 class Mark(NamedTuple):
     """What a column of the history is when neither player is ahead."""
@@ -46,6 +48,11 @@ class Loss:
     def of(cls, column: str) -> Mark | None:
         """The mark of a ``column`` of the history, if it has one."""
         return next((mark for mark in cls.marks if mark.column == column), None)
+
+    @classmethod
+    def words(cls, part: str) -> str:
+        """``title`` or ``answers`` in the reader's language."""
+        return say(f"losses.{cls.name}.{part}", getattr(cls, part))
 
 
 LOSSES: dict[str, type[Loss]] = {}

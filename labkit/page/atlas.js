@@ -1,24 +1,25 @@
 // What dimensions and directions were measured to do: effects beside random directions, and the search for a slider.
 
 import {signed} from './vectors.js';
+import {say} from './words.js';
 
 const MOST = 12; // sliders that a search offers
 
-/** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, mean, unit,
- *  score, low, high, special, signless}; none of a direction that came with a recipe. */
+/** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, title, mean,
+ *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */
 export function effects(lab, dim, count = 3) {
-    const {names, units, signless, mean, score, special, null_low: low, null_high: high} = lab.network.effects;
+    const {names, titles, units, signless, mean, score, special, null_low: low, null_high: high} = lab.network.effects;
     const dimension = {mean: mean[dim], score: score[dim], special: special[dim]};
     const row = Number.isInteger(dim) ? dimension : lab.direction(dim);
     if (!row?.mean) return [];
     const own = String(dim).replace(/^more /, ''); // what a direction is named after comes first
     return names
-        .map((name, k) => ({name, unit: units[k], low: low[k], high: high[k], mean: row.mean[k], score: row.score[k],
-            special: !!row.special[k], signless: signless[k]}))
+        .map((name, k) => ({name, title: titles[k], unit: units[k], low: low[k], high: high[k], mean: row.mean[k],
+            score: row.score[k], special: !!row.special[k], signless: signless[k]}))
         .sort((a, b) => (b.name === own) - (a.name === own) || Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
 }
 
-const said = ({name, mean, unit}) => `${name} ${signed(mean)} ${unit}`.trim();
+const said = ({title, mean, unit}) => `${title} ${signed(mean)} ${unit}`.trim();
 
 /** What fits `text`: a number, a name, or what it does; each {dim, title, words}. Without a text, the directions. */
 export function search(lab, text) {
@@ -29,17 +30,19 @@ export function search(lab, text) {
         return lab.knows(dim) ? [dimension(dim, effects(lab, dim)[0])] : [];
     }
     const directions = lab.network.directions
-        .filter(({name, words}) => `${name} ${words}`.toLowerCase().includes(asked))
-        .sort((a, b) => b.name.includes(asked) - a.name.includes(asked) ||
-            b.name.startsWith('more') - a.name.startsWith('more'))
-        .map(({name, words, purity}) => ({dim: name, title: name, words: `${words} · purity ${percent(purity)}`}));
-    const {names, units, mean, score} = lab.network.effects;
-    const k = asked ? names.findIndex(name => name.startsWith(asked)) : -1;
+        .filter(({name, title, words}) => `${name} ${title} ${words}`.toLowerCase().includes(asked))
+        .sort((a, b) => called(b, asked) - called(a, asked) || b.name.startsWith('more') - a.name.startsWith('more'))
+        .map(({name, title, words, purity}) => ({dim: name, title,
+            words: `${words} · ${say('sliders.purity', {x: percent(purity)})}`}));
+    const {names, titles, units, mean, score} = lab.network.effects;
+    const k = asked ? names.findIndex((name, i) => [name, titles[i]].some(one => one.startsWith(asked))) : -1;
     if (k < 0) return directions.slice(0, MOST);
     const strongest = score.map((row, dim) => [Math.abs(row[k]), dim]).sort(([a], [b]) => b - a).slice(0, 4);
     return [...directions.slice(0, MOST - 4),
-        ...strongest.map(([, dim]) => dimension(dim, {name: names[k], mean: mean[dim][k], unit: units[k]}))];
+        ...strongest.map(([, dim]) => dimension(dim, {title: titles[k], mean: mean[dim][k], unit: units[k]}))];
 }
+
+const called = ({name, title}, asked) => `${name} ${title}`.toLowerCase().includes(asked);
 
 /** A share of 1 as text. */
 export const percent = x => `${Math.round(100 * x)} %`;

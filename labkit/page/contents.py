@@ -1,7 +1,8 @@
 """What the page of the report knows of runs besides their weights: one JSON object, `lab-data`.
 
 Numbers keep as many digits as a reader could see; the eight base vectors keep all, so that the page begins with the
-very pixels of chapter three.
+very pixels of chapter three. What a reader sees of it is in the language of the page; names by which a link or a recipe
+knows something are not.
 """
 
 import base64
@@ -23,6 +24,7 @@ from ..evaluation.classifier import load_classifier
 from ..gans import GANS
 from ..study import records
 from ..study.records import Record
+from ..texts import say, table, terms
 from ..training.runs import Run
 from .bundle import Embedded, embed
 from .export import export_classifier, export_generator
@@ -34,24 +36,8 @@ TESTS = 16  # real test garments: the first of each class, then the next of the 
 FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
 SEARCH = {name.lower(): getattr(latent, name) for name in FOLLOWED}
 SCORES = ("frechet", "precision", "recall")
+LISTS = ("between", "and")  # what the page joins lists with
 WITHIN = 1.96  # deviations either way that hold 95 % of random directions
-# Of each measure, as the page shows it: its unit, and how many make 1 of `effects`.
-UNITS = {
-    "brightness": ("grey levels", 1),
-    "contrast": ("grey levels", 1),
-    "background": ("grey levels", 1),
-    "outline_sharpness": ("grey levels/px", 1),
-    "completeness": ("%", 100),
-    "texture": ("grey levels", 1),
-    "symmetry": ("", 1),
-    "width": ("px", 1),
-    "height": ("px", 1),
-    "aspect": ("", 1),
-    "area": ("%", 100),
-    "image change": ("grey levels", 1),
-    "class flips": ("%", 100),
-    "breakage": ("%", 100),
-}
 
 
 def lab(runs: Sequence[Run], **options) -> Embedded:
@@ -90,8 +76,9 @@ def contents(
     trainings = [found for model in GANS for found in [training((arms or {}).get(f"{model}-ours", ()))] if found]
     return {
         "format": FORMAT,
+        "words": spoken(data.find(runs[0].config.dataset)),
         "networks": [network(run, (rms or {}).get(run.config.model)) for run in runs],
-        "classes": list(data.find(runs[0].config.dataset).classes),
+        "classes": classes(data.find(runs[0].config.dataset)),
         "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
         "base": {"seed": seed, "z": base.tolist()},
         "training": trainings or None,
@@ -102,23 +89,36 @@ def contents(
     }
 
 
+def spoken(dataset: data.Dataset) -> dict[str, str]:
+    """What the page says, by key, its {noun} and {nouns} filled in for ``dataset``; the page fills the other fields."""
+    said = table("lab") | {f"list.{name}": say(f"common.list.{name}", first="{first}", last="{last}") for name in LISTS}
+    noun, nouns = terms.noun(dataset.noun), terms.nouns(dataset.noun)
+    return {key: text.replace("{noun}", noun).replace("{nouns}", nouns) for key, text in said.items()}
+
+
+def classes(dataset: data.Dataset) -> list[str]:
+    """The classes of ``dataset`` in words."""
+    return [terms.of_class(name, dataset.name) for name in dataset.classes]
+
+
 def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
     table, model = effects.effects_of(run), run.config.model
     found, measured = directions.directions_of(run)
     centre, spread = effects.spread_of(table.null)
-    scale = torch.tensor([UNITS[name][1] for name in effects.NAMES])
+    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
     pure = directions.purity(measured.score).tolist()
     return {
         "model": model,
-        "title": GANS[model].title,
-        "note": f"after {run.length}",
+        "title": title(model),
+        "note": length(run),
         "run": name_of_world(run.folder),
         "generator_sha256": run.generator_sha256,
         "latent_dim": run.config.latent_dim,
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
-            "units": [UNITS[name][0] for name in effects.NAMES],
+            "titles": [terms.measure(name) for name in effects.NAMES],
+            "units": [terms.unit(effects.UNITS[name][0]) for name in effects.NAMES],
             "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],
             "mean": _short(table.mean * scale),
@@ -130,6 +130,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "directions": [
             {
                 "name": name,
+                "title": terms.direction(name),
                 "unit": _short(unit, 6),
                 "words": words(name, measured.mean[k], measured.score[k]),
                 "purity": round(pure[k], 2),
@@ -144,6 +145,17 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     }
 
 
+def title(model: str) -> str:
+    """What the page calls the GAN ``model``."""
+    return say(f"common.network.{model}", GANS[model].title)
+
+
+def length(run: Run) -> str:
+    """How long ``run`` was trained, in words."""
+    whole = run.epochs == run.config.epochs
+    return say("lab.after" if whole else "lab.after_some", epochs=run.epochs, all=run.config.epochs)
+
+
 def words(name: str, mean: Tensor, score: Tensor) -> str:
     """What a direction does from -3 to 3: first to the attribute that it is named after, then most of all, if not that.
 
@@ -154,13 +166,13 @@ def words(name: str, mean: Tensor, score: Tensor) -> str:
     own = name.removeprefix("more ").replace(" ", "_")
 
     def said(attribute):
-        unit, scale = UNITS[attribute]
+        unit, scale = effects.UNITS[attribute]
         value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
-        return f"{attribute.replace('_', ' ')} {value} {unit}".strip()
+        return f"{terms.measure(attribute)} {value} {terms.unit(unit)}".strip()
 
     if own not in attributes:
         return said(most)
-    return said(own) if own == most else f"{said(own)}; more than that, {said(most)}"
+    return said(own) if own == most else say("lab.does_more", own=said(own), most=said(most))
 
 
 def tests(dataset: str = data.DEFAULT) -> tuple[Tensor, Tensor]:
@@ -184,7 +196,7 @@ def training(found: Sequence[Record]) -> dict | None:
     epochs = [epoch for epoch in seen.epochs if epoch <= kept.epochs]
     frames = seen.pictures[: len(epochs), :GARMENTS].contiguous().numpy().tobytes()
     return {
-        "title": f"{GANS[kept.config.model].title}, seed {kept.seed}",
+        "title": say("lab.training", title=title(kept.config.model), seed=kept.seed),
         "epochs": epochs,
         "frames": base64.b64encode(gzip.compress(frames, 9, mtime=0)).decode(),
         "scores": [{"epoch": k, **{name: round(kept.scores[k][name], 4) for name in SCORES}} for k in kept.looks],

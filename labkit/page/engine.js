@@ -6,6 +6,7 @@
 import {init, defaultDevice, jit, nn, numpy as np, vjp} from './vendor/jax-js/index.js';
 import {PIXELS} from './pictures.js';
 import {invert} from './search.js';
+import {Damaged} from './weights.js';
 
 const BATCH = 8; // vectors or pictures in one go; every function is compiled for this many, and for one
 
@@ -104,11 +105,11 @@ async function build(layers, numbers) {
     let at = 0;
     const take = (...shape) => {
         const part = numbers.slice(at, at += shape.reduce((a, b) => a * b));
-        if (at > numbers.length) throw Error(`damaged weights: ${numbers.length} numbers are too few`);
+        if (at > numbers.length) throw new Damaged(`damaged weights: ${numbers.length} numbers are too few`);
         return np.array(part).reshape(shape);
     };
     const steps = layers.map(layer => stepsOf(layer, take));
-    if (at < numbers.length) throw Error(`damaged weights: ${numbers.length} numbers are too many`);
+    if (at < numbers.length) throw new Damaged(`damaged weights: ${numbers.length} numbers are too many`);
     const lend = weights => weights.map(w => w.ref);
 
     // x (batch, in) -> (batch, out). What every step was given is kept in `trail`, for `back`.

@@ -2,16 +2,19 @@
 
 import {search} from './atlas.js';
 import {element} from './parts.js';
+import {say} from './words.js';
 
-export const FINDER = `<div class="lab-finder"><input type="text" class="lab-search" role="combobox"
+/** Its HTML. */
+export const finder = () => `<div class="lab-finder"><input type="text" class="lab-search" role="combobox"
     aria-expanded="false" aria-controls="lab-found" aria-autocomplete="list" autocomplete="off" spellcheck="false"
-    placeholder="Add: a number, width, texture …">
-    <ul class="lab-found" id="lab-found" role="listbox" tabindex="-1" aria-label="Sliders to add" hidden></ul></div>`;
+    placeholder="${say('sliders.ask')}">
+    <ul class="lab-found" id="lab-found" role="listbox" tabindex="-1" aria-label="${say('sliders.offered')}"
+        hidden></ul></div>`;
 
-/** Bring FINDER, in `place`, to life: `take(dim)` is called with what was found, or without. */
+/** Bring `finder`, in `place`, to life: `take(dim)` is called with what was found, or without. */
 export function connectFinder(lab, place, take) {
     const field = place.querySelector('.lab-search'), list = place.querySelector('.lab-found');
-    field.setAttribute('aria-label', `Add a slider: a dimension from 0 to ${lab.size - 1}, or what it does`);
+    field.setAttribute('aria-label', say('sliders.ask_name', {last: lab.size - 1}));
     let found = [], at = -1; // what is offered, and which of it is marked
     const mark = to => {
         at = to;

@@ -3,7 +3,8 @@
 import {canvas, element} from './parts.js';
 import {PIXELS, paint} from './pictures.js';
 import {GARMENTS} from './vectors.js';
-import {unzipped} from './weights.js';
+import {Damaged, unzipped} from './weights.js';
+import {say} from './words.js';
 
 const WIDE = 300, TALL = 96; // of a chart, in units of its own
 
@@ -11,11 +12,11 @@ const WIDE = 300, TALL = 96; // of a chart, in units of its own
 export async function showGrowth(place, trainings) {
     const frames = await Promise.all(trainings.map(one => unzipped(one.frames)));
     if (frames.some((bytes, k) => bytes.length !== trainings[k].epochs.length * GARMENTS * PIXELS))
-        throw Error('damaged pictures of a training');
+        throw new Damaged('damaged pictures of a training');
     const {epochs} = trainings.reduce((a, b) => b.epochs.length > a.epochs.length ? b : a), last = epochs.length - 1;
-    place.innerHTML = `<div class="lab growth" role="group" aria-label="Through a training">
-        <div class="growth-time"><button type="button" class="growth-play">Play</button>
-            <label>epoch <output></output><input type="range" min="0" max="${last}" value="${last}"
+    place.innerHTML = `<div class="lab growth" role="group" aria-label="${say('growth.name')}">
+        <div class="growth-time"><button type="button" class="growth-play">${say('growth.play')}</button>
+            <label>${say('growth.epoch')} <output></output><input type="range" min="0" max="${last}" value="${last}"
                 step="1"></label></div>
         ${`<section><h4></h4><div class="growth-row">${canvas('').repeat(GARMENTS)}</div>
             <div class="growth-charts"></div></section>`.repeat(trainings.length)}</div>`;
@@ -24,19 +25,19 @@ export async function showGrowth(place, trainings) {
     const show = at => {
         slider.value = at;
         output.textContent = epochs[at];
-        slider.setAttribute('aria-valuetext', `epoch ${epochs[at]}`);
+        slider.setAttribute('aria-valuetext', say('growth.at', {k: epochs[at]}));
         panels.forEach(draw => draw(at));
     };
     let timer = 0;
     const stop = () => {
         clearInterval(timer);
         timer = 0;
-        play.textContent = 'Play';
+        play.textContent = say('growth.play');
     };
     play.addEventListener('click', () => {
         if (timer) return stop();
         let at = Number(slider.value) % last; // from the end it begins anew
-        play.textContent = 'Stop';
+        play.textContent = say('growth.stop');
         show(at);
         timer = setInterval(() => {
             show(++at);
@@ -53,16 +54,18 @@ export async function showGrowth(place, trainings) {
 /** A training in `section`; gives a function that shows its epoch number `at`, counted from 0. */
 function panel(section, {title, epochs, scores, losses}, bytes) {
     const canvases = [...section.querySelectorAll('canvas')], looks = scores.map(row => row.epoch);
-    const score = (name, text = name) => [text, looks, scores.map(row => row[name])];
+    const score = (name, text = '') => [text, looks, scores.map(row => row[name])];
     section.querySelector('h4').textContent = title;
     canvases.forEach((canvas, k) => {
         canvas.setAttribute('role', 'img');
-        canvas.setAttribute('aria-label', `garment ${k + 1}`);
+        canvas.setAttribute('aria-label', say('growth.picture', {k: k + 1}));
     });
     const charts = [
-        chart('Fréchet distance', epochs, [score('frechet', '')], 0),
-        chart('precision and recall', epochs, [score('precision'), score('recall')], 0, 1),
-        chart('losses', epochs, [['generator', epochs, losses.g], ['discriminator', epochs, losses.d]]),
+        chart(say('growth.frechet'), epochs, [score('frechet')], 0),
+        chart(say('growth.precision_recall'), epochs,
+            ['precision', 'recall'].map(name => score(name, say(`growth.${name}`))), 0, 1),
+        chart(say('growth.losses'), epochs,
+            [[say('growth.generator'), epochs, losses.g], [say('growth.discriminator'), epochs, losses.d]]),
     ];
     section.querySelector('.growth-charts').append(...charts.map(one => one.node));
     return at => {
@@ -87,9 +90,10 @@ function chart(title, epochs, series, low = null, high = null) {
     const mark = epoch => {
         node.querySelector('.now').setAttribute('d', `M${x(epoch).toFixed(1)} 0V${TALL}`);
         node.querySelector('output').replaceChildren(...series.map(([name, xs, ys], k) => {
-            const seen = xs.filter(at => at <= epoch).length - 1, when = xs[seen] < epoch ? ` (epoch ${xs[seen]})` : '';
-            const value = seen < 0 ? '–' : Number(ys[seen].toPrecision(3)) + when;
-            return element('b', {className: `s${k}`, textContent: `${name} ${value}`});
+            const seen = xs.filter(at => at <= epoch).length - 1;
+            const x = seen < 0 ? '–' : Number(ys[seen].toPrecision(3));
+            const text = say(xs[seen] < epoch ? 'growth.value_then' : 'growth.value', {name, x, k: xs[seen]});
+            return element('b', {className: `s${k}`, textContent: text.trim()});
         }));
     };
     return {node, mark};

@@ -1,9 +1,9 @@
 // What eight latent vectors are, were and may become, without a page: edits, undo, walks. No DOM here.
 
 import {EVERY, between, clipped, dot, normals, onGrid, same} from './vectors.js';
+import {say} from './words.js';
 
-const STEPS_KEPT = 200; // of undo
-const SAME_GESTURE = 1000; // milliseconds within which equal gestures are one step of undo
+const STEPS_KEPT = 200, SAME_GESTURE = 1000; // of undo; milliseconds within which equal gestures are one of them
 
 /** The state of the page: `z` and `base`, the eight vectors as they are and as they were drawn; `index` of the network
  *  that draws them; `chosen` garments, which edits change; `rows`, what has a slider; `mode`, what a slider does, shift
@@ -34,7 +34,7 @@ export class Lab {
         return of.subarray(row * this.size, (row + 1) * this.size);
     }
 
-    /** The direction called `dim`: {name, unit, words, purity, ...}; one that came with a recipe has name and unit. */
+    /** The direction called `dim`: {name, title, unit, words, ...}; one that came with a recipe has name and unit. */
     direction(dim) {
         return this.extra.get(dim) || this.network.directions.find(one => one.name === dim);
     }
@@ -46,7 +46,7 @@ export class Lab {
 
     /** What a slider of `dim` is called. */
     title(dim) {
-        return Number.isInteger(dim) ? `z[${dim}]` : dim;
+        return Number.isInteger(dim) ? `z[${dim}]` : this.direction(dim)?.title ?? dim;
     }
 
     unit(dim) {
@@ -99,7 +99,7 @@ export class Lab {
 
     /** Move the chosen garments so that the sliders of `pairs`, one or two [dim, value], stand at these values. */
     move(...pairs) {
-        if (!pairs.every(([, value]) => Number.isFinite(value))) throw Error('That is not a number.');
+        if (!pairs.every(([, value]) => Number.isFinite(value))) throw Error(say('sliders.not_a_number'));
         const {range} = this.data, dims = pairs.map(([dim]) => dim);
         const wanted = pairs.map(([, value]) => clipped(value, -range, range));
         this.remember(`move ${dims} ${this.mode} ${this.chosen}`);
@@ -152,7 +152,7 @@ export class Lab {
 
     /** Let garment `row` begin anew as `z`, to be edited from there. */
     place(row, z) {
-        if (!z.every(Number.isFinite)) throw Error('The vector that was found is no vector of numbers.');
+        if (!z.every(Number.isFinite)) throw Error(say('stage.no_vector'));
         this.remember();
         for (const of of [this.z, this.base]) this.vector(row, of).set(z.map(onGrid));
     }
@@ -214,7 +214,7 @@ export class Lab {
 
     /** Draw with network `index` from now on; the vectors stay if they fit. */
     use(index) {
-        if (this.data.networks[index].latent_dim !== this.size) throw Error('The vectors do not fit that network.');
+        if (this.data.networks[index].latent_dim !== this.size) throw Error(say('stage.no_fit'));
         [this.index, this.extra] = [index, new Map()];
         this.rows = this.rows.filter(dim => this.knows(dim));
         this.release();

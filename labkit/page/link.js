@@ -2,6 +2,7 @@
 
 import {Lab} from './lab.js';
 import {EVERY, FAR, GRID, onGrid, same} from './vectors.js';
+import {say} from './words.js';
 
 const FORMAT = '1';
 const LONGEST = 20000; // characters
@@ -43,16 +44,16 @@ function packed(lab, row) {
 
 /** The state that `fragment` keeps, for `Lab.take`. Throws a line that can be shown. */
 export function readLink(data, fragment) {
-    if (fragment.length > LONGEST) throw Error('The link is too long to be one of this page.');
+    if (fragment.length > LONGEST) throw Error(say('link.too_long'));
     const fields = new URLSearchParams(fragment), field = name => fields.get(name) || '';
-    if (field('lab') !== FORMAT) throw Error('The link was made by another version of this page.');
+    if (field('lab') !== FORMAT) throw Error(say('link.version'));
     const asked = field('g'), mode = field('m'), mask = parseInt(field('c'), 16), next = new Lab(data);
     next.index = data.networks.findIndex(one => asked.length >= 8 && one.generator_sha256.startsWith(asked));
-    if (next.index < 0) throw Error('The link was made with another network than those of this page.');
+    if (next.index < 0) throw Error(say('link.network'));
     const rows = field('r').split(',').filter(Boolean).map(dim => /^\d+$/.test(dim) ? Number(dim) : dim);
     const sound = /^(shift|set)$/.test(mode) && mask >= 1 && mask <= 255 &&
         rows.length <= data.recipe.sliders && rows.every(dim => next.knows(dim));
-    if (!sound || !unpack(next, field('v'))) throw Error('The link is damaged: nothing was changed.');
+    if (!sound || !unpack(next, field('v'))) throw Error(say('link.damaged'));
     const chosen = EVERY.filter(row => mask >> row & 1);
     return {index: next.index, mode, chosen, rows: [...new Set(rows)], base: next.base, z: next.z, extra: new Map()};
 }

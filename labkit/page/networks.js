@@ -1,7 +1,7 @@
 // The networks that the page carries, each unpacked when it is first asked for.
 
 import {makeClassifier, makeGenerator} from './engine.js';
-import {readWeights} from './weights.js';
+import {Damaged, readWeights} from './weights.js';
 
 const opened = new Map();
 
@@ -12,7 +12,7 @@ function open(entry, make) {
 
 async function read(name) {
     const holder = document.getElementById(`lab-weights-${name}`);
-    if (!holder) throw Error('damaged: a part of this file is missing');
+    if (!holder) throw new Damaged('a part of this file is missing');
     return readWeights(holder.textContent, holder.dataset.sha256);
 }
 

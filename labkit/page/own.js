@@ -5,40 +5,42 @@ import {generatorOf} from './networks.js';
 import {canvas, choice, escaped} from './parts.js';
 import {GREY, PIXELS, fromFile, levels, paint} from './pictures.js';
 import {normals} from './vectors.js';
+import {say} from './words.js';
+
+const TOOLS = ['pencil', 'eraser'];
 
 /** The panel in `place`: {refresh, take}, functions that show the state, and that take a picture file. */
 export function ownPanel(view, place) {
     const {lab} = view, {tests, classes} = lab.data;
-    place.innerHTML = `<p
-        class="lab-about">Draw a garment, take a picture of one, or a real one. Then let the network look for it.</p>
-    <div class="lab-find"><canvas class="lab-draw" tabindex="0" role="application" aria-roledescription="drawing"
-            aria-label="Your garment, 28 by 28 pixels. Arrow keys move the cursor, Space draws, Shift with
-            arrows draws a line."></canvas>
-        <div class="lab-draw-tools">${choice('tool', 'tool', ['pencil', 'eraser'])}
-            <label>size <input type="range" class="lab-size" min="1" max="7" value="3" step="1"></label>
-            <button type="button" class="lab-clear">Clear</button>
-            <label class="lab-file">Picture …<input type="file" class="lab-picture" accept="image/*"></label>
-            <span class="lab-about">or drop one here; it stays on this computer</span></div></div>
-    <div class="lab-tests" role="group" aria-label="Real garments of the test set">${tests.labels.map((label, k) =>
-        `<button type="button" aria-label="real garment ${k + 1}: ${escaped(classes[label])}"
+    place.innerHTML = `<p class="lab-about">${say('find.about')}</p>
+    <div class="lab-find"><canvas class="lab-draw" tabindex="0" role="application" aria-label="${say('find.canvas')}"
+            aria-roledescription="${say('find.drawing')}"></canvas>
+        <div class="lab-draw-tools">${choice('tool', say('find.tool'), TOOLS.map(name => say(`find.${name}`)))}
+            <label>${say('find.size')} <input type="range" class="lab-size" min="1" max="7" value="3" step="1"></label>
+            <button type="button" class="lab-clear">${say('find.clear')}</button>
+            <label class="lab-file">${say('find.picture')}<input type="file" class="lab-picture"
+                accept="image/*"></label>
+            <span class="lab-about">${say('find.drop')}</span></div></div>
+    <div class="lab-tests" role="group" aria-label="${say('find.tests')}">${tests.labels.map((label, k) =>
+        `<button type="button" aria-label="${escaped(say('find.test', {k: k + 1, name: classes[label]}))}"
             title="${escaped(classes[label])}">${canvas('')}</button>`).join('')}</div>
-    <div class="lab-line"><button type="button" class="lab-go lab-main">Find it</button><span
+    <div class="lab-line"><button type="button" class="lab-go lab-main">${say('find.go')}</button><span
         class="lab-about lab-goes"></span></div>
-    <div class="lab-result" hidden><figure>${canvas('wanted')}<figcaption>wanted</figcaption></figure>
-        <figure>${canvas('got')}<figcaption>found</figcaption></figure>
+    <div class="lab-result" hidden><figure>${canvas('wanted')}<figcaption>${say('find.wanted')}</figcaption></figure>
+        <figure>${canvas('got')}<figcaption>${say('find.got')}</figcaption></figure>
         <div><div class="lab-error" aria-hidden="true"></div><p class="lab-error-words"></p></div></div>`;
     const part = name => place.querySelector(`.lab-${name}`), go = part('go');
     const drawing = new Drawing(part('draw'), () => refresh());
     let search = null; // what stops the search that runs
     const refresh = () => {
-        go.textContent = search ? 'Stop' : 'Find it';
+        go.textContent = say(search ? 'find.stop' : 'find.go');
         go.disabled = drawing.blank && !search;
-        if (!search) part('goes').textContent = `takes the place of garment ${lab.chosen[0] + 1}`;
+        if (!search) part('goes').textContent = say('find.place', {k: lab.chosen[0] + 1});
     };
     const take = async file => {
         try {
             drawing.set(await fromFile(file));
-            view.say('The picture is centred and fitted into 28 × 28 pixels. Draw on it, or find it.');
+            view.say(say('find.fitted'));
         } catch (fault) {
             view.say(fault.message, true);
         }
@@ -47,28 +49,26 @@ export function ownPanel(view, place) {
         const {network} = lab, [row] = lab.chosen, {search: constants} = lab.data, {signal} = search;
         let best = null;
         part('result').hidden = false;
-        part('error-words').textContent = 'Looking …';
+        part('error-words').textContent = say('find.looking');
         paint(place.querySelector('.wanted'), drawing.pixels);
         const onStep = (step, all, found) => {
             best = found;
             showFound(place, network, best);
-            part('goes').textContent = `step ${step} of ${constants.steps}`;
+            part('goes').textContent = say('find.step', {k: step, all: constants.steps});
         };
         try {
             const starts = normals(constants.starts * lab.size), generator = await generatorOf(network);
             const {z} = await generator.invert(drawing.image, {starts, constants, onStep, signal});
-            if (signal.aborted || network !== lab.network) throw Error('stopped');
+            if (signal.aborted || network !== lab.network) throw Error();
             view.act(() => {
                 lab.place(row, z);
                 lab.choose([row]);
-                return `Found, ${best.rms.toFixed(0)} grey levels off: it is garment ${row + 1} now,` +
-                    ' and the sliders edit it.';
+                return say('find.found', {off: best.rms.toFixed(0), k: row + 1});
             });
         } catch (fault) {
             const stopped = signal.aborted || network !== lab.network;
-            const where = best ? ` at ${best.rms.toFixed(0)} grey levels` : '';
-            if (stopped) view.say(`Stopped${where}: no garment was replaced.`);
-            else view.say(`The search failed (${fault.message}).`, true);
+            if (!stopped) view.say(say('find.failed', {fault: fault.message}), true);
+            else view.say(best ? say('find.stopped_at', {off: best.rms.toFixed(0)}) : say('find.stopped'));
         }
     };
     go.addEventListener('click', async () => {
@@ -101,9 +101,9 @@ function showFound(place, {test_rms: real, noise_rms: noise}, {rms, image}) {
     const whole = Math.max(80, 1.1 * (noise ?? 0)), marks = {found: rms, real, noise};
     place.querySelector('.lab-error').innerHTML = Object.keys(marks).filter(kind => marks[kind] !== null).map(kind =>
         `<i class="${kind}" style="left:${Math.min(100, 100 * marks[kind] / whole).toFixed(1)}%"></i>`).join('');
-    place.querySelector('.lab-error-words').textContent =
-        `${rms.toFixed(1)} grey levels off (root mean square per pixel).` +
-        (real === null ? '' : ` A real test garment: ${real.toFixed(0)}.`) +
-        (noise === null ? '' : ` Noise: ${noise.toFixed(0)}.`);
+    const texts = [say('find.off', {off: rms.toFixed(1)})];
+    if (real !== null) texts.push(say('find.off_real', {off: real.toFixed(0)}));
+    if (noise !== null) texts.push(say('find.off_noise', {off: noise.toFixed(0)}));
+    place.querySelector('.lab-error-words').textContent = texts.join(say('sentences'));
     paint(place.querySelector('.got'), levels(image));
 }

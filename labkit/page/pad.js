@@ -2,18 +2,21 @@
 
 import {capture, element} from './parts.js';
 import {clipped, fixed} from './vectors.js';
+import {say} from './words.js';
 
 const KEYS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
 /** The panel in `place`; a function that shows the state. */
 export function padPanel(view, place) {
     const {lab} = view, {range} = lab.data;
-    place.innerHTML = `<p class="lab-about">Two dimensions or directions at once: drag, or use the arrow keys.</p>
-        <div class="lab-pad-frame"><label class="up">up <select aria-label="up"></select></label>
-        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="pad"><i></i></div>
-        <label class="across">right <select aria-label="right"></select></label></div>`;
+    place.innerHTML = `<p class="lab-about">${say('pad.about')}</p>
+        <div class="lab-pad-frame"><label class="up">${say('pad.up')} <select></select></label>
+        <div class="lab-pad" tabindex="0" role="application" aria-roledescription="${say('pad.name')}"><i></i></div>
+        <label class="across">${say('pad.right')} <select></select></label></div>`;
     const pad = place.querySelector('.lab-pad'), dot = pad.firstChild, [up, across] = place.querySelectorAll('select');
     const selects = [across, up];
+    up.setAttribute('aria-label', say('pad.up'));
+    across.setAttribute('aria-label', say('pad.right'));
     let dims = lab.rows.slice(0, 2); // right, up
     const at = () => dims.map(dim => clipped(lab.shown(dim).value, -range, range));
     const move = (x, y) => view.act(() => lab.move([dims[0], x], ...dims[0] === dims[1] ? [] : [[dims[1], y]]));
@@ -44,15 +47,15 @@ export function padPanel(view, place) {
         const spare = [...lab.rows, ...lab.data.lab_dims], without = all => all.filter(dim => !lab.rows.includes(dim));
         dims = [0, 1].map(k => lab.knows(dims[k]) ? dims[k] : spare[k % spare.length]);
         selects.forEach((select, k) => offer(select, String(dims[k]), [
-            ['with a slider', lab.rows],
-            ['directions', without(lab.network.directions.map(one => one.name))],
-            ['dimensions', without([...Array(lab.size).keys()])],
+            [say('pad.with_slider'), lab.rows],
+            [say('pad.directions'), without(lab.network.directions.map(one => one.name))],
+            [say('pad.dimensions'), without([...Array(lab.size).keys()])],
         ], lab));
         const [x, y] = at();
         dot.style.left = `${50 + 50 * x / range}%`;
         dot.style.top = `${50 - 50 * y / range}%`;
-        pad.setAttribute('aria-label',
-            `Right ${lab.title(dims[0])} ${fixed(x)}, up ${lab.title(dims[1])} ${fixed(y)}`);
+        const [right, above] = dims.map(dim => lab.title(dim));
+        pad.setAttribute('aria-label', say('pad.at', {right, x: fixed(x), up: above, y: fixed(y)}));
     };
 }
 

@@ -1,6 +1,8 @@
 // Pictures of 28 x 28 pixels, 784 numbers: on a canvas, from a file, and what is measured on them.
 // Those of a network lie in [-1, 1]; grey levels are 0 to 255.
 
+import {say} from './words.js';
+
 export const SIDE = 28;
 export const PIXELS = SIDE * SIDE;
 export const GREY = 127.5; // grey levels to one unit of a network's pixel
@@ -35,9 +37,9 @@ export function width(image) {
 
 /** The picture in `file` as 784 grey levels. Throws a line that can be shown. */
 export async function fromFile(file) {
-    if (file.size > LARGEST_FILE) throw Error('That file is larger than 30 MB.');
+    if (file.size > LARGEST_FILE) throw Error(say('find.too_large'));
     const picture = await createImageBitmap(file).catch(() => {
-        throw Error('That file is no picture that this browser can read.');
+        throw Error(say('find.no_picture'));
     });
     const scale = Math.min(1, LARGEST_SIDE / Math.max(picture.width, picture.height));
     const [wide, tall] = [picture.width, picture.height].map(side => Math.max(1, Math.round(side * scale)));
@@ -58,7 +60,7 @@ function fitted(grey, wide, tall) {
     const paper = border.sort()[border.length >> 1], light = paper > GREY;
     const clean = grey.map(x => Math.max(0, (light ? paper - x : x - paper) - 8));
     const brightest = clean.reduce((a, b) => Math.max(a, b), 0);
-    if (!(brightest > 8)) throw Error('There is nothing to see in that picture.');
+    if (!(brightest > 8)) throw Error(say('find.empty'));
     const seen = [...clean.keys()].filter(k => clean[k] > brightest / 10);
     const span = places => [places.reduce((a, b) => Math.min(a, b)), places.reduce((a, b) => Math.max(a, b)) + 1];
     const [left, right] = span(seen.map(k => k % wide)), [top, bottom] = span(seen.map(k => Math.floor(k / wide)));

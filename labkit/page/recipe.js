@@ -2,6 +2,7 @@
 
 import {Lab} from './lab.js';
 import {EVERY, FAR, GARMENTS, norm} from './vectors.js';
+import {say} from './words.js';
 
 const LONGEST = 2e6; // characters
 
@@ -26,31 +27,31 @@ export function readRecipe(data, text) {
     const recipe = parsed(text, data.recipe.format), next = new Lab(data), digest = recipe.generator_sha256;
     next.index = data.networks.findIndex(one => one.generator_sha256 === digest);
     if (next.index < 0)
-        throw Error(`That recipe was made with run ${String(recipe.run).slice(0, 60)}, generator ` +
-            `${String(digest).slice(0, 8)}, which is not in this page.`);
+        throw Error(say('recipe.network', {run: String(recipe.run).slice(0, 60), digest: String(digest).slice(0, 8)}));
     const [base, z] = [recipe.base, recipe.z].map(all => vectors(all, next.size, GARMENTS));
     for (const [name, unit] of Object.entries(recipe.directions ?? {})) {
         const sound = vectors([unit], next.size, 1) && Math.abs(norm(unit) - 1) < 1e-3;
         if (!sound || name.length > data.recipe.letters)
-            throw Error('That recipe is damaged: a direction is no unit vector.');
-        const known = next.direction(name)?.unit;
-        if (!known?.every((u, k) => Math.abs(u - unit[k]) < 1e-5)) next.extra.set(name, {name, unit});
+            throw Error(say('recipe.direction'));
+        const known = next.direction(name);
+        if (!known?.unit.every((u, k) => Math.abs(u - unit[k]) < 1e-5))
+            next.extra.set(name, {name, unit, title: known?.title});
     }
     const dims = Array.isArray(recipe.dims) && recipe.dims.length <= data.recipe.sliders && [...new Set(recipe.dims)];
     if (!base || !z || !dims || !dims.every(dim => next.knows(dim)))
-        throw Error(`That recipe is damaged, or has numbers beyond ±${Math.floor(FAR)}: nothing was changed.`);
+        throw Error(say('recipe.damaged', {far: Math.floor(FAR)}));
     return {index: next.index, rows: dims, extra: next.extra, base, z};
 }
 
 function parsed(text, format) {
-    if (text.length > LONGEST) throw Error('That file is too large to be a recipe.');
+    if (text.length > LONGEST) throw Error(say('recipe.too_large'));
     let recipe;
     try {
         recipe = JSON.parse(text);
     } catch {
-        throw Error('That file is no recipe: it is not JSON.');
+        throw Error(say('recipe.not_json'));
     }
-    if (recipe?.format !== format) throw Error(`That file is no recipe of format ${format}.`);
+    if (recipe?.format !== format) throw Error(say('recipe.format', {format}));
     return recipe;
 }
 

@@ -4,23 +4,22 @@ import {download, element} from './parts.js';
 import {SIDE, levels, paint} from './pictures.js';
 import {readRecipe, recipeOf} from './recipe.js';
 import {GARMENTS} from './vectors.js';
+import {say} from './words.js';
 
 const SCALE = 6, STEP = SIDE * SCALE + 4; // of the picture that is saved: pixels of one, and from garment to garment
 
 /** The panel in `place`; a function that takes a recipe file. */
 export function sharePanel(view, place) {
     const {lab} = view;
-    place.innerHTML = `<h4>A link to these garments</h4>
-        <div class="lab-line"><input type="text" class="lab-link" readonly aria-label="link"><button type="button"
-            class="lab-copy">Copy</button></div>
-        <p class="lab-about">The link holds the vectors, the network and the sliders. Opened in this same page,
-        anywhere, it shows the same pixels.</p>
-        <h4>Files</h4>
-        <div class="lab-line"><button type="button" class="lab-png">Save picture</button><button type="button"
-            class="lab-save">Save recipe</button><label class="lab-file">Load recipe …<input type="file"
-            class="lab-load" accept=".json,application/json"></label></div>
-        <p class="lab-about">A recipe is what the live editor of <code>make explore</code> keeps, too:
-        either opens the other's.</p>`;
+    place.innerHTML = `<h4>${say('share.title')}</h4>
+        <div class="lab-line"><input type="text" class="lab-link" readonly aria-label="${say('share.link')}"><button
+            type="button" class="lab-copy">${say('share.copy')}</button></div>
+        <p class="lab-about">${say('share.about')}</p>
+        <h4>${say('share.files')}</h4>
+        <div class="lab-line"><button type="button" class="lab-png">${say('share.png')}</button><button
+            type="button" class="lab-save">${say('share.save')}</button><label
+            class="lab-file">${say('share.load')}<input type="file" class="lab-load" accept=".json,application/json"></label></div>
+        <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {
         view.address();
@@ -30,28 +29,28 @@ export function sharePanel(view, place) {
         view.address();
         try {
             await navigator.clipboard.writeText(link.value);
-            view.say('The link is copied.');
+            view.say(say('share.copied'));
         } catch {
             link.select();
-            view.say(document.execCommand('copy') ? 'The link is copied.' : 'Copy the link that is selected.');
+            view.say(say(document.execCommand('copy') ? 'share.copied' : 'share.copy_it'));
         }
     });
     part('save').addEventListener('click', () => {
         download(new Blob([recipeOf(lab)], {type: 'application/json'}), `${lab.network.model}-recipe.json`);
-        view.say('The recipe is saved.');
+        view.say(say('share.saved'));
     });
     part('png').addEventListener('click', async () => {
         await view.draw();
         sheet(view).toBlob(blob => {
             download(blob, `${lab.network.model}-garments.png`);
-            view.say('The picture is saved.');
+            view.say(say('share.saved_picture'));
         });
     });
     const take = async file => {
         const text = file.size > 5e6 ? ' '.repeat(5e6) : await file.text();
         view.act(() => {
             lab.take(readRecipe(lab.data, text));
-            return 'The recipe is loaded.';
+            return say('share.loaded');
         });
     };
     part('load').addEventListener('change', event => {

@@ -1,20 +1,20 @@
 // The panel of sliders: what they do, the list of them, and what the one that moves was measured to do.
 
 import {effects, percent} from './atlas.js';
-import {FINDER, connectFinder} from './finder.js';
+import {connectFinder, finder} from './finder.js';
 import {choice, element} from './parts.js';
-import {clipped, fixed, listed, signed} from './vectors.js';
+import {clipped, fixed, signed} from './vectors.js';
+import {listed, say} from './words.js';
 
 const MODES = ['shift', 'set'];
 
 /** The panel in `place`; a function that shows the state. */
 export function slidersPanel(view, place) {
     const {lab} = view, rows = new Map(); // of each dimension: {row, slide, number}
-    const mode = choice('mode', 'what a slider does', ['shift by', 'set to']);
-    place.innerHTML = `<div class="lab-line">${mode}${FINDER}</div>
+    const mode = choice('mode', say('sliders.mode'), MODES.map(name => say(`sliders.${name}`)));
+    place.innerHTML = `<div class="lab-line">${mode}${finder()}</div>
         <ul class="lab-rows"></ul><div class="lab-effects"></div>
-        <p class="lab-keys" id="lab-keys">Arrow keys move by 0.1, with Shift by 0.01, Page Up and Down by 1;
-            Backspace resets, Delete removes.</p>`;
+        <p class="lab-keys" id="lab-keys">${say('sliders.keys')}</p>`;
     const list = place.querySelector('.lab-rows'), modes = place.querySelectorAll('[name=lab-mode]');
     modes.forEach((radio, k) => radio.addEventListener('change', () => view.act(() => {
         lab.mode = MODES[k];
@@ -22,9 +22,8 @@ export function slidersPanel(view, place) {
     })));
     connectFinder(lab, place, dim => {
         view.act(() => {
-            if (dim === undefined)
-                throw Error('Nothing of that name: type a number, or a word such as width or texture.');
-            return `${lab.title(dim)} has a slider${lab.add(dim) ? '' : ' already'}.`;
+            if (dim === undefined) throw Error(say('sliders.unknown'));
+            return say(lab.add(dim) ? 'sliders.added' : 'sliders.there', {title: lab.title(dim)});
         });
         const {row} = rows.get(dim) || {};
         if (!row) return;
@@ -58,9 +57,9 @@ function makeRow(view, place, dim) {
             class="lab-icon again">↺</button><button type="button" tabindex="-1" class="lab-icon away">×</button>`;
     const [name, slide, number, again, away] = row.children;
     Object.assign(name, {textContent: title, title: lab.direction(dim)?.words || title});
-    const labels = [[slide, title], [number, `${title}, as a number`], [again, `${title} as it was`],
-        [away, `take the slider of ${title} away`]];
-    for (const [control, text] of labels) control.setAttribute('aria-label', text);
+    slide.setAttribute('aria-label', title);
+    for (const [key, control] of Object.entries({number, again, away}))
+        control.setAttribute('aria-label', say(`sliders.${key}`, {title}));
     for (const button of [again, away]) button.title = button.getAttribute('aria-label');
     slide.setAttribute('aria-describedby', 'lab-keys');
     const move = value => view.act(() => lab.move([dim, value]));
@@ -101,7 +100,7 @@ function showRow(lab, dim, {row, slide, number}) {
     if (active !== slide || !lab.held) slide.value = value; // a browser moves the one that is held
     if (active !== number) number.value = fixed(value); // nor does what is typed change
     slide.style.setProperty('--at', `${50 + 50 * clipped(value / lab.data.range, -1, 1)}%`);
-    slide.setAttribute('aria-valuetext', `${fixed(value)}${mixed ? ', the garments differ' : ''}`);
+    slide.setAttribute('aria-valuetext', mixed ? say('sliders.mixed', {x: fixed(value)}) : fixed(value));
     row.classList.toggle('mixed', mixed);
     row.classList.toggle('moved', lab.mode === 'shift' && (value !== 0 || mixed));
     row.classList.toggle('focus', dim === lab.focus);
@@ -114,18 +113,18 @@ function showEffects(lab, place) {
     place.dataset.of = key;
     place.replaceChildren();
     if (dim === undefined) return;
-    const found = effects(lab, dim), more = found.filter(one => one.special).map(one => one.name);
+    const found = effects(lab, dim), more = found.filter(one => one.special).map(one => one.title);
     const {purity} = lab.direction(dim) || {}, count = lab.network.effects.vectors.toLocaleString('en');
-    const head = element('p', {textContent: !found.length ? ' came with a recipe: it was not measured.' :
-        ` from −3 to 3, mean over ${count} garments: ` +
-        (more.length ? `more than a random direction in ${listed(more)}.` : 'no more than a random direction.') +
-        (purity === undefined ? '' : ` Purity ${percent(purity)}.`)});
+    const texts = [!found.length ? say('effects.unmeasured') : more.length ?
+        say('effects.more', {count, names: listed(more)}) : say('effects.no_more', {count})];
+    if (purity !== undefined) texts.push(say('effects.purity', {x: percent(purity)}));
+    const head = element('p', {textContent: say('effects.between') + texts.join(say('sentences'))});
     head.prepend(element('b', {textContent: lab.title(dim)}));
     place.append(head, ...found.map(line));
 }
 
 /** One effect: its name, where it lies among random directions, its size, and what that means. */
-function line({name, mean, unit, score, low, high, special, signless}) {
+function line({title: name, mean, unit, score, low, high, special, signless}) {
     const at = 60 + 7 * clipped(score, -8, 8), plain = x => signed(x).replace(/^\+/, '');
     const part = element('div', {className: 'lab-effect'});
     part.innerHTML = `<span></span><svg viewBox="0 0 120 14" aria-hidden="true"><path d="M0 7H120"/><rect x="46.3"
@@ -134,6 +133,6 @@ function line({name, mean, unit, score, low, high, special, signless}) {
     const [title, , value, random] = part.children;
     title.textContent = name;
     value.textContent = `${signless ? plain(mean) : signed(mean)} ${unit}`.trim();
-    random.textContent = `random: ${plain(low)} to ${plain(high)}`;
+    random.textContent = say('effects.random', {low: plain(low), high: plain(high)});
     return part;
 }

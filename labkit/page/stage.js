@@ -3,19 +3,23 @@
 import {percent} from './atlas.js';
 import {canvas, choice} from './parts.js';
 import {brightness, levels, paint, width} from './pictures.js';
-import {EVERY, listed, norm} from './vectors.js';
+import {EVERY, norm} from './vectors.js';
+import {listed, say} from './words.js';
 
 const USUAL = 2.1; // how far a length of N(0, I) may lie from what is usual: three deviations
 
 /** The stage in `place`: {refresh, show, name}, functions that show the state, the picture of a garment, its class. */
 export function makeStage(view, place) {
     const {lab} = view, titles = lab.data.networks.map(network => network.title);
-    place.innerHTML = `<div class="lab-head">${titles.length > 1 ? choice('network', 'network', titles) : ''}
-        <p>Edits change <b class="lab-who"></b> <button type="button" class="lab-all lab-plain">all</button></p>
-        <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">Undo</button><button
-            type="button" class="lab-redo" title="Ctrl+Shift+Z">Redo</button><button type="button"
-            class="lab-reset" title="the chosen garments as they were">Reset</button></div></div>
-        <div class="lab-stage" role="toolbar" aria-label="Garments that edits change">${
+    place.innerHTML = `<div class="lab-head">${
+        titles.length > 1 ? choice('network', say('stage.network'), titles) : ''}
+        <p>${say('stage.change')}<b class="lab-who"></b> <button type="button"
+            class="lab-all lab-plain">${say('stage.all')}</button></p>
+        <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">${say('stage.undo')}</button>
+        <button type="button" class="lab-redo" title="Ctrl+Shift+Z">${say('stage.redo')}</button>
+        <button type="button" class="lab-reset" title="${say('stage.reset_tip')}">${
+            say('stage.reset')}</button></div></div>
+        <div class="lab-stage" role="toolbar" aria-label="${say('stage.name')}">${
             EVERY.map(garment).join('')}</div>
         <p class="lab-status" role="status"></p>`;
     const garments = [...place.querySelectorAll('.lab-garment')];
@@ -27,7 +31,7 @@ export function makeStage(view, place) {
         garments.find(button => !button.tabIndex).focus();
     }));
     part('reset').addEventListener('click', () =>
-        view.act(() => idle().reset ? 'The chosen garments are as they were.' : lab.reset()));
+        view.act(() => idle().reset ? say('stage.as_they_were') : lab.reset()));
     for (const name of ['undo', 'redo']) part(name).addEventListener('click', () => view.history(name));
     garments.forEach((button, row) => {
         button.addEventListener('click', () => view.act(() => lab.click(row)));
@@ -52,8 +56,9 @@ export function makeStage(view, place) {
             text.lastChild.textContent = length.toFixed(1);
             text.classList.toggle('far', Math.abs(length - usual) > USUAL);
         });
-        part('who').textContent = all ? 'all eight garments' :
-            `garment${lab.chosen.length > 1 ? 's' : ''} ${listed(lab.chosen.map(row => row + 1))}`;
+        const which = listed(lab.chosen.map(row => row + 1), 'stage.and');
+        const some = lab.chosen.length > 1 ? 'stage.some' : 'stage.one';
+        part('who').textContent = say(all ? 'stage.every' : some, {which});
         part('all').hidden = all;
         for (const [name, nothing] of Object.entries(idle()))
             part(name).setAttribute('aria-disabled', String(nothing)); // keeps the focus
@@ -64,7 +69,7 @@ export function makeStage(view, place) {
         paint(find(now ? '.picture' : '.before'), levels(image));
         if (!now) return;
         find('.bright').firstChild.textContent = brightness(image).toFixed(0);
-        find('.wide').textContent = `${width(image)} px`;
+        find('.wide').textContent = say('stage.px', {x: width(image)});
         garments[row].classList.add('stale');
     };
     const name = (row, text, chance) => {
@@ -77,5 +82,5 @@ export function makeStage(view, place) {
 
 const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span
     class="number">${k + 1}</span> ${canvas('picture')}<span class="class"></span> <span class="chance"></span>
-    ${canvas('before')}<span class="bright"><span></span><span class="unit"> grey</span></span> <span
+    ${canvas('before')}<span class="bright"><span></span><span class="unit">${say('stage.grey')}</span></span> <span
     class="wide"></span> <span class="length"><span class="sign">|z| </span><span></span></span></button>`;

@@ -3,7 +3,8 @@
 import {showGrowth} from './growth.js';
 import {element} from './parts.js';
 import {View} from './view.js';
-import {supported} from './weights.js';
+import {Damaged, supported} from './weights.js';
+import {say, speak} from './words.js';
 
 const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
 
@@ -14,6 +15,7 @@ function start() {
     } catch {
         return; // the page is cut off
     }
+    speak(data.words);
     const [lab, growth] = ['.lab-here', '.growth-here'].map(name => document.querySelector(name));
     const linked = () => location.hash.startsWith('#lab=');
     if (lab) {
@@ -51,11 +53,9 @@ async function openLab(place, data) {
         place.classList.add('live');
         return view;
     } catch (fault) {
-        const text = fault?.message ?? fault;
-        why = /damaged/.test(text) ? 'The weights in this file are damaged.' : `The generator did not start (${text}).`;
+        why = fault instanceof Damaged ? say('start.damaged') : say('start.failed', {fault: fault?.message ?? fault});
     }
-    const textContent = `${why.replace(/\.?$/, '.')} So the figure shows the editor at rest.`;
-    place.append(element('p', {className: 'lab-note', textContent}));
+    place.append(element('p', {className: 'lab-note', textContent: say('start.figure', {why})}));
     return null;
 }
 

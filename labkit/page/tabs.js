@@ -1,8 +1,9 @@
 // Tabs, of which one is open: by a click, or by arrow keys, Home and End.
 
-/** Tabs for `names`, [[name, text], ...], in `place`: {open, panels}, a function and the panels by name. */
-export function makeTabs(place, names) {
-    place.innerHTML = `<div class="lab-tabs" role="tablist" aria-label="Ways to change the garments">${names.map(
+/** Tabs for `names`, [[name, text], ...], in `place`, together called `title`: {open, panels}, a function and the panels
+ *  by name. */
+export function makeTabs(place, title, names) {
+    place.innerHTML = `<div class="lab-tabs" role="tablist" aria-label="${title}">${names.map(
         ([name, text]) => `<button type="button" role="tab" class="lab-tab" id="lab-tab-${name}"
             aria-controls="lab-panel-${name}">${text}</button>`).join('')}</div>
         ${names.map(([name]) => `<div role="tabpanel" class="lab-panel lab-panel-${name}" id="lab-panel-${name}"

@@ -28,6 +28,3 @@ export function between(a, b, t) {
 /** `x` with its sign and three digits; or with two decimals, as beside a slider. */
 export const signed = x => `${x < 0 ? '−' : '+'}${Number(Math.abs(x).toPrecision(3))}`;
 export const fixed = x => x.toFixed(2).replace(/^-(?=0\.00$)/, '');
-
-/** `names` as a text says them: a, b and c. */
-export const listed = names => new Intl.ListFormat('en-GB').format(names.map(String));

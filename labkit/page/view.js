@@ -13,10 +13,11 @@ import {makeStage} from './stage.js';
 import {makeTabs} from './tabs.js';
 import {EVERY, same} from './vectors.js';
 import {walkPanel} from './walk.js';
+import {Damaged} from './weights.js';
+import {say} from './words.js';
 
 const REST = 180; // milliseconds without a move after which garments are named
-const TABS = [['sliders', 'Sliders'], ['pad', 'Pad'], ['walk', 'Walk'], ['find', 'Draw'], ['share', 'Share']];
-const HINT = 'Move a slider: the garments follow. Click a garment to change it alone.';
+const TABS = ['sliders', 'pad', 'walk', 'find', 'share'];
 
 /** The lab of lab-data: `root` is its element. Every part is given the view, and what it does goes through `act`. */
 export class View {
@@ -26,16 +27,16 @@ export class View {
         this.root = element('div', {className: 'lab', innerHTML: `<div class="lab-left"></div>
             <div class="lab-right"></div><p class="lab-note"></p>`});
         this.root.setAttribute('role', 'group');
-        this.root.setAttribute('aria-label', 'The generator, live');
-        const [left, right, note] = this.root.children, {open, panels} = makeTabs(right, TABS);
+        this.root.setAttribute('aria-label', say('title'));
+        const [left, right, note] = this.root.children;
+        const {open, panels} = makeTabs(right, say('tabs.name'), TABS.map(name => [name, say(`tabs.${name}`)]));
         this.stage = makeStage(this, left);
         this.status = left.querySelector('.lab-status');
         const own = ownPanel(this, panels.find), takeRecipe = sharePanel(this, panels.share);
         this.parts = [this.stage.refresh, slidersPanel(this, panels.sliders), padPanel(this, panels.pad),
             walkPanel(this, panels.walk), own.refresh, () => {
                 const {title, note: length} = this.lab.network;
-                note.textContent = `${title}, ${length}. Below each garment: its class as a classifier sees it,` +
-                    ' as it was drawn, brightness in grey levels, columns of pixels it covers, length of its vector.';
+                note.textContent = say('note', {title, length});
             }];
         right.querySelector('#lab-tab-share').addEventListener('focus', () => this.address());
         this.listen(file => {
@@ -92,18 +93,19 @@ export class View {
     }
 
     say(text, failed = false) {
-        if (this.status.textContent !== (text || HINT)) this.status.textContent = text || HINT;
+        const shown = text || say('hint');
+        if (this.status.textContent !== shown) this.status.textContent = shown;
         this.status.classList.toggle('failed', failed);
     }
 
     history(name) {
-        this.act(() => this.lab[name]() ? '' : `There is nothing to ${name}.`);
+        this.act(() => this.lab[name]() ? '' : say(`stage.nothing_to_${name}`));
     }
 
     openLink(hash) {
         this.act(() => {
             this.lab.take(readLink(this.lab.data, hash.slice(1)));
-            return 'This is what the link shows.';
+            return say('share.shown');
         });
     }
 
@@ -112,7 +114,7 @@ export class View {
         const before = this.lab.index;
         this.act(() => {
             this.lab.use(index);
-            return `The ${this.lab.network.title} is unpacked …`;
+            return say('stage.unpacking', {title: this.lab.network.title});
         });
         try {
             await generatorOf(this.lab.network);
@@ -120,7 +122,8 @@ export class View {
         } catch (fault) {
             this.act(() => {
                 this.lab.use(before);
-                throw Error(`That network cannot be used: ${fault.message}`);
+                const why = fault instanceof Damaged ? say('start.damaged') : fault.message;
+                throw Error(say('stage.unusable', {fault: why}));
             });
         }
     }
@@ -137,7 +140,7 @@ export class View {
         cancelAnimationFrame(this.due);
         this.due = null;
         return this.drawing ??= this.catchUp().catch(fault => {
-            this.say(`The garments could not be drawn (${fault.message}).`, true);
+            this.say(say('start.undrawn', {fault: fault.message}), true);
         }).finally(() => { this.drawing = null; });
     }
 

@@ -2,35 +2,36 @@
 
 import {percent} from './atlas.js';
 import {EVERY} from './vectors.js';
+import {say} from './words.js';
 
 /** The panel in `place`; a function that shows the state. */
 export function walkPanel(view, place) {
     const {lab} = view, calm = matchMedia('(prefers-reduced-motion: reduce)');
     const garments = EVERY.map(k => `<option value="${k}">${k + 1}</option>`).join('');
-    place.innerHTML = `<h4>From one garment to another</h4>
-        <div class="lab-line"><label>garment <select>${garments}</select></label><label>goes to
+    place.innerHTML = `<h4>${say('walk.title')}</h4>
+        <div class="lab-line"><label>${say('walk.from')} <select>${garments}</select></label><label>${say('walk.to')}
             <select>${garments}</select></label><input type="range" class="way" min="0" max="1" step="0.01" value="0"
-            aria-label="how far"><output class="percent"></output></div>
-        <p class="lab-about">On the great circle between the two vectors, as they now are.</p>
-        <h4>A walk without an aim</h4>
-        <div class="lab-line"><button type="button" class="lab-play">Let them walk</button></div>
-        <p class="lab-about lab-calm">The chosen garments wander, each its own way. Escape stops them.${calm.matches ?
-            ' This device asks for little motion; it begins only when you press the button.' : ''}</p>
-        <h4>Somewhere else</h4>
-        <div class="lab-line"><button type="button" class="lab-renew">Eight new garments</button></div>`;
+            aria-label="${say('walk.way')}"><output class="percent"></output></div>
+        <p class="lab-about">${say('walk.about')}</p>
+        <h4>${say('walk.aimless')}</h4>
+        <div class="lab-line"><button type="button" class="lab-play">${say('walk.play')}</button></div>
+        <p class="lab-about lab-calm">${
+            [say('walk.playing_about'), ...calm.matches ? [say('walk.calm')] : []].join(say('sentences'))}</p>
+        <h4>${say('walk.elsewhere')}</h4>
+        <div class="lab-line"><button type="button" class="lab-renew">${say('walk.renew')}</button></div>`;
     const [from, to] = place.querySelectorAll('select'), way = place.querySelector('.way');
     const play = place.querySelector('.lab-play');
     to.value = '1';
     for (const select of [from, to]) select.addEventListener('change', () => view.refresh());
     way.addEventListener('input', () => view.act(() => {
         const [start, end, t] = [from, to, way].map(control => Number(control.value));
-        if (start === end) return 'Choose two garments that are not the same.';
+        if (start === end) return say('walk.same');
         lab.walk(start, end, t);
-        return `Garment ${start + 1} is ${percent(t)} of the way to garment ${end + 1}.`;
+        return say('walk.there', {x: percent(t), start: start + 1, end: end + 1});
     }));
     place.querySelector('.lab-renew').addEventListener('click', () => view.act(() => {
         lab.renew();
-        return 'Eight new garments. Undo brings the others back.';
+        return say('walk.renewed');
     }));
 
     let frame = 0, before = 0; // of the walk that plays
@@ -39,7 +40,7 @@ export function walkPanel(view, place) {
         cancelAnimationFrame(frame);
         frame = 0;
         lab.release();
-        play.textContent = 'Let them walk';
+        play.textContent = say('walk.play');
         view.act(() => '');
     };
     const step = now => {
@@ -52,8 +53,8 @@ export function walkPanel(view, place) {
     play.addEventListener('click', () => {
         if (frame) return stop();
         lab.release();
-        play.textContent = 'Stop';
-        view.say('They walk; Escape stops them.');
+        play.textContent = say('walk.stop');
+        view.say(say('walk.playing'));
         before = performance.now();
         frame = requestAnimationFrame(step);
     });

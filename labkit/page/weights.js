@@ -1,14 +1,19 @@
 // What the page brings as text: unpacked, verified, and as numbers.
 
+import {say} from './words.js';
+
 const SIMD = Uint8Array.of( // a module that is valid only where there are vector instructions
     0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11);
+
+/** What the page brings is damaged; what the reader is told is `start.damaged`, the message is for a console. */
+export class Damaged extends Error {}
 
 /** null, or why this browser cannot run the generator. */
 export function supported() {
     if (typeof WebAssembly === 'undefined' || !WebAssembly.validate(SIMD))
-        return 'This browser has no WebAssembly with vector instructions: Chromium, Firefox of 2023, Safari 16.4 have.';
+        return say('start.no_wasm');
     if (typeof DecompressionStream === 'undefined' || !Array.prototype.toReversed)
-        return 'This browser cannot unpack the weights (no DecompressionStream): Firefox 115 or Safari 16.4 can.';
+        return say('start.no_unpacking');
     return null;
 }
 
@@ -21,11 +26,11 @@ export async function unzipped(text) {
 /** The weights in a payload of export.py: base64, gzip, half precision with all high bytes before all low bytes. */
 export async function readWeights(text, sha256Hex) {
     const bytes = await unzipped(text).catch(fault => {
-        throw Error(`damaged weights: they cannot be unpacked (${fault.message})`);
+        throw new Damaged(`damaged weights: they cannot be unpacked (${fault.message})`);
     });
     const found = await sha256(bytes);
     if (found !== sha256Hex)
-        throw Error(`damaged weights: SHA-256 ${found.slice(0, 12)} where ${sha256Hex.slice(0, 12)} was written`);
+        throw new Damaged(`damaged weights: SHA-256 ${found.slice(0, 12)} where ${sha256Hex.slice(0, 12)} was written`);
     return halves(bytes);
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+from .. import texts
 from ..base import paths
 
 # Variables that Python, IPython, Jupyter, matplotlib and git read; but for those that only say where Python keeps what.
@@ -34,7 +35,7 @@ def kernels_own(stage: Path) -> Iterator[None]:
     """The environment of the kernels of a report that is made in ``stage``, which inherit it; also that of rendering.
 
     They find this project, and where its things are, whatever folder they work in; a home of their own, since the
-    reader's may be full; and no start-up file.
+    reader's may be full; and no start-up file. They speak the language that is spoken here.
     """
     home = stage / HOME
     own = {
@@ -47,6 +48,7 @@ def kernels_own(stage: Path) -> Iterator[None]:
         "MPLBACKEND": "agg",
         "PYTHONPATH": paths.ROOT,
         "LABKIT_HEADLESS": "1",
+        "LABKIT_EDITION": texts.edition(),
         "LABKIT_FIGURES": stage / "figures",
         "LABKIT_DATA": paths.DATA,
         "LABKIT_RUNS": paths.RUNS,

@@ -11,21 +11,28 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
-from .make import name_of
+from .make import DEFAULT, name_of
 
 
-def make_pdf(profile: str, dataset: str = data.DEFAULT) -> Path:
-    """Print build/<profile>/report.html, or that of another data set, to PDF with a headless Chromium."""
-    source, browser = (
-        paths.BUILD / name_of(profile, dataset) / "report.html",
-        next(filter(None, map(shutil.which, BROWSERS)), None),
-    )
+def make_pdf(profile: str, dataset: str = data.DEFAULT, edition: str = DEFAULT) -> Path:
+    """Print build/<profile>/report.html, or that of another data set or language, to PDF with a headless Chromium."""
+    source = paths.BUILD / name_of(profile, dataset, edition) / "report.html"
     more = "" if dataset == data.DEFAULT else f" DATASET={dataset}"
+    more += "" if edition == DEFAULT else f" EDITION={edition}"
     if not source.exists():
         raise LabError(f"{source} is not there: run 'make report PROFILE={profile}{more}' first")
+    return print_page(source, source.with_suffix(".pdf"))
+
+
+def print_page(source: Path, out: Path) -> Path:
+    """Print the page ``source`` to the PDF ``out`` with a headless Chromium.
+
+    Raises:
+        LabError: there is no Chromium, or it makes none.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
-    out = source.with_suffix(".pdf")
     with tempfile.TemporaryDirectory() as scratch:
         command = [
             browser,

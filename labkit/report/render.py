@@ -27,7 +27,7 @@ from ..page import contents
 from ..page.bundle import Embedded
 from ..study import records
 from ..training.runs import Run, load_run, run_folder
-from . import images
+from . import answers, images
 from .environment import kernels_own
 from .settings import declared_parameters
 from .site import template, write_site
@@ -46,10 +46,11 @@ ELSEWHERE = (
 )
 
 
-def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: bool = False) -> Path:
+def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: Path | None = None) -> Path:
     """The executed notebooks in ``stage/pages`` as one self-contained HTML page that asks the network for nothing.
 
-    With ``site`` there is ``stage/site`` too, for any static host: see `site.write_site`.
+    The folder ``site`` is for any static host, and gets the page too, in its place of the language: see
+    `site.write_site`.
 
     Raises:
         LabError: a figure is missing, or there is one that nobody declared.
@@ -58,8 +59,8 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
     figures = catalogue.expected(len(parameters.get("dims", latent.LAB_DIMS)))
     _check_figures(stage, figures)
     with kernels_own(stage):
-        chapters = _chapters(stage / "pages", names, dataset)
-    made = _provenance(parameters, seconds, dataset)
+        chapters = chapters_of(stage / "pages", names, dataset)
+    made = provenance(parameters, seconds, dataset)
     has_lab = any('class="lab-here"' in chapter["body"] for chapter in chapters)
     encoded = images.encode(chapter["body"] for chapter in chapters)
 
@@ -69,7 +70,7 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
         return page(placed, made, _lab(parameters, models) if has_lab else None, dataset=dataset, **more)
 
     if site:
-        write_site(stage / "site", stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
+        write_site(site, stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
     return write_atomic(stage / "pages/report.html", made_of(images.inside, reported()[-1:]).encode())
 
 
@@ -79,15 +80,22 @@ def page(
     lab: Embedded | None,
     site: bool = False,
     dataset: data.Dataset = data.FASHION_MNIST,
+    front: str = "",
+    back: str = "",
+    title: str = "",
 ) -> str:
     """The HTML of ``chapters`` (name, title, body and figures of each), alive where ``lab`` is given.
 
-    Of a ``site`` it may show pictures that lie beside it.
+    Of a ``site`` it may show pictures that lie beside it. ``front`` is HTML in the place of the page's own head, as the
+    title page of a hand-in with another ``title``; ``back`` is what comes after the chapters.
     """
     many = "sixty thousand" if dataset.sizes["train"] == 60_000 else f"{dataset.sizes['train']:,}"
     policy = lab.policy if lab else POLICY
     return template("page").render(
-        title=TITLE.format(many, dataset.noun),
+        title=title or TITLE.format(many, dataset.noun),
+        front=front,
+        back=back,
+        answer_style=answers.STYLE.read_text(encoding="utf-8"),
         lead=LEAD.format(dataset.title),
         notice="" if dataset.plain else NOTICE.format(noun=dataset.noun, title=dataset.title),
         source=f"{dataset.title}: {dataset.source}",
@@ -114,7 +122,7 @@ def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
         )
 
 
-def _chapters(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict]:
+def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict]:
     """Name, title, body and figures of each notebook in ``pages``; what is said in them of ``dataset`` has its noun."""
     exporter, chapters = _exporter(), []
     for name in names:
@@ -122,7 +130,9 @@ def _chapters(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict
         elsewhere = not dataset.plain and "changes" not in declared_parameters(pages / name)  # of what ships alone
         if not dataset.plain and not elsewhere:
             _in_its_words(notebook, dataset.noun)
+        given = answers.take(notebook)
         body, _ = exporter.from_notebook_node(notebook)
+        body = answers.put(body, given)
         body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
         body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
         numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
@@ -185,7 +195,7 @@ def _exporter():
     )
 
 
-def _provenance(parameters: dict, seconds: float, dataset: data.Dataset) -> list[tuple[str, str]]:
+def provenance(parameters: dict, seconds: float, dataset: data.Dataset) -> list[tuple[str, str]]:
     """How the report was made: name and value, for the head of the page."""
     made = f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs"
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
@@ -196,9 +206,14 @@ def _provenance(parameters: dict, seconds: float, dataset: data.Dataset) -> list
         rows.append((model, _training(load_run(run_folder(config)))))
     kind = "md5" if digest.startswith("md5:") else "sha256"
     rows.append(("data", f"{dataset.title}, training images {kind} {digest.removeprefix('md5:')[:12]}"))
+    return rows + ([("code", f"commit {found}")] if (found := commit()) else [])
+
+
+def commit() -> str:
+    """The commit of the project's code, and whether it was changed since; empty where there is no git."""
     git = ["git", "-C", str(paths.ROOT), "describe", "--always", "--dirty"]
     done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
-    return rows + ([("code", f"commit {done.stdout.strip()}")] if done and done.returncode == 0 else [])
+    return done.stdout.strip() if done and done.returncode == 0 else ""
 
 
 def _training(run: Run) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from ..base.files import write_atomic
+from ..texts import EDITIONS, edition
 
 TEMPLATES = Path(__file__).parent / "templates"
 PROJECT = re.compile(
@@ -22,17 +23,21 @@ def template(name: str) -> jinja2.Template:
 
 
 def write_site(folder: Path, figures: Path, of: Mapping[int, tuple[str, str]], page: Callable[..., str]) -> None:
-    """Write index.html, its pictures, and figures/ with every file of ``figures`` and a page of them, into ``folder``.
+    """Write index.html, figures/ with every file of ``figures`` and a page of them, and images/ into ``folder``.
 
-    ``of`` are the entries of the catalogue that ``figures`` has. ``page`` makes the report, with the pictures where its
-    argument, an `images.Place`, puts them. No address in the site is absolute.
+    In another language than the first the page and the figures are in a folder of that name there, as zh/index.html;
+    images/ has the pictures of all pages, each once. ``of`` are the entries of the catalogue that ``figures`` has.
+    ``page`` makes the report, with the pictures where its argument, an `images.Place`, puts them. No address in the
+    site is absolute.
     """
 
     def place(content: bytes, name: str) -> str:
         write_atomic(folder / "images" / name, content)
-        return f"images/{name}"
+        return f"{up}images/{name}"
 
-    shutil.copytree(figures, folder / "figures")
+    first = edition() == next(iter(EDITIONS))
+    up, own = ("", folder) if first else ("../", folder / edition())
+    shutil.copytree(figures, own / "figures")
     entries = [(n, f"fig{n:02d}_{slug}", caption) for n, (slug, caption) in of.items()]
-    write_atomic(folder / "figures/index.html", template("figures").render(entries=entries).encode())
-    write_atomic(folder / "index.html", PROJECT.sub(r"\1", page(place)).encode())
+    write_atomic(own / "figures/index.html", template("figures").render(entries=entries).encode())
+    write_atomic(own / "index.html", PROJECT.sub(r"\1", page(place)).encode())

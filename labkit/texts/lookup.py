@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent
 EDITIONS = {"en": "English", "zh": "中文"}  # what each language calls itself
 _now: ContextVar[str | None] = ContextVar("edition", default=None)
 CELL = re.compile(r"^<!-- ([\w-]+) -->\n", re.M)  # before the text of each cell of a chapter
+BESIDE = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])(?=[\u4e00-\u9fff])")  # Chinese and Latin
 WRAPPED = re.compile(r"(?<=[^\x00-\x7f])\n(?=[^\x00-\x7f])")  # a line's end where Chinese has no space
 
 
@@ -50,7 +51,7 @@ def using(name: str) -> Iterator[None]:
         _now.reset(token)
 
 
-def say(key: str, english: str | None = None, **values: object) -> str:
+def say(key: str, english: str | None = None, /, **values: object) -> str:
     """The text ``key``, file.table.name, with ``values`` in its fields.
 
     What has its English beside its meaning, as a claim in its record, gives it as ``english``; it is not filled in.
@@ -64,7 +65,7 @@ def say(key: str, english: str | None = None, **values: object) -> str:
     text = read("en").get(key) if own is None else own
     if text is None:
         raise LabError(f"there is no text {key} in {FOLDER / 'en'}: write it there")
-    return text.format(**values)
+    return BESIDE.sub(" ", text.format(**values))
 
 
 def listed(items: Iterable[str], last: str = "and") -> str:
@@ -72,6 +73,12 @@ def listed(items: Iterable[str], last: str = "and") -> str:
     words = list(items)
     joined = say("common.list.between").join(words[:-1])
     return say(f"common.list.{last}", first=joined, last=words[-1]) if len(words) > 1 else "".join(words)
+
+
+def table(name: str) -> dict[str, str]:
+    """All texts of the file ``name`` in the language, fields not filled in, by the rest of their keys."""
+    found = read("en") | read(edition())
+    return {key.removeprefix(f"{name}."): text for key, text in found.items() if key.startswith(f"{name}.")}
 
 
 @cache

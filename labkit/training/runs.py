@@ -32,6 +32,7 @@ from ..base.machine import on_cuda, own_torch, pick_device
 from ..config import PROFILES, TrainConfig, config_for
 from ..gans import build, reported
 from ..gans.layers import fuse
+from ..texts import say
 from .checkpoints import (
     check_finite,
     checkpoint,
@@ -77,11 +78,9 @@ class Run:
     @property
     def length(self) -> str:
         """``epochs`` in words, for a caption."""
-        return (
-            f"{self.epochs} epochs"
-            if self.epochs == self.config.epochs
-            else f"{self.epochs} of {self.config.epochs} epochs"
-        )
+        whole = self.epochs == self.config.epochs
+        kind = "part" if not whole else "one" if self.epochs == 1 else "whole"
+        return say(f"chapters123.length.{kind}", epochs=self.epochs, of=self.config.epochs)
 
     def generator(self, device: str = "cpu") -> nn.Module:
         """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""

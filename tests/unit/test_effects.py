@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from labkit.data.loading import to_unit
 from labkit.evaluation import scoring
 from labkit.latent import LAB_DIMS, LAB_VALUES
 from labkit.pictures import ATTRIBUTES
+from labkit.texts import EDITIONS, using
 from labkit.training import runs, state
 
 DIM = 40  # of the toys' latent spaces
@@ -244,10 +246,9 @@ def test_a_planted_dimension_is_found_and_no_other(quick, reference):
     assert not found.special[[dim != 3 for dim in dims]].any()
     assert found.mean[3, brightness].item() == pytest.approx(6 * 0.1 * 127.5, rel=1e-2)
     assert found.low[3, brightness] <= found.mean[3, brightness] <= found.high[3, brightness]
-    assert "z[3] stands out most by its image change" in found.caption(
-        3
-    ) and ": more than a random direction does" in found.caption(3)
-    assert ": no more than a random direction does" in found.caption(0)
+    assert found.caption(3).startswith("z[3] stands out most by image change: ")
+    assert ", more than a random direction does" in found.caption(3)
+    assert ", no more than a random direction does" in found.caption(0)
 
 
 @pytest.mark.slow
@@ -505,18 +506,47 @@ def sheet(q):
 
 
 @pytest.mark.parametrize(
-    ("q", "words"), [(0.011, ": more than"), (0.0499, ": more than"), (0.05, ": no more than"), (0.7, ": no more than")]
+    ("q", "words"), [(0.011, ", more than"), (0.0499, ", more than"), (0.05, ", no more than"), (0.7, ", no more than")]
 )
 def test_the_caption_names_the_strongest_effect(q, words):
-    assert (
-        sheet(q).caption(1)
-        == f"z[1] changes outline sharpness most, by -7.25 from -3 to 3{words} a random direction does (q = {q:.2g})."
+    said = (
+        f"z[1] acts most on outline sharpness: −7.25 grey levels per pixel from −3 to 3{words} a random direction does"
     )
+    assert sheet(q).caption(1) == f"{said} (q = {q:.2g})."
 
 
 def test_the_caption_of_what_is_measured_from_the_base_vector():
-    said = "z[2] stands out most by its class flips, 0.625 from the base vector to -3 or 3: more than"
-    assert sheet(0.1).caption(2) == f"{said} a random direction does (q = 0.0001)."
+    said = "z[2] stands out most by class flips: 62.5 % at −3 or 3, more than a random direction does (q = 0.0001)."
+    assert sheet(0.1).caption(2) == said
+
+
+def test_the_caption_in_chinese():
+    with using("zh"):
+        said = "z[1] 对轮廓锐度的作用最大（从 −3 到 3：每像素 −7.25 个灰度级），但不超过随机方向（q = 0.7）。"
+        assert sheet(0.7).caption(1) == said
+        assert sheet(0.1).caption(2).startswith("z[2] 最突出的是类别改变（取 −3 或 3 时：62.5%），超过随机方向")
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_all_that_is_measured_has_a_unit_that_can_be_said(language):
+    assert list(analysis_effects.UNITS) == list(NAMES)
+    with using(language):
+        for name in NAMES:
+            assert re.search(r"25|0\.25", analysis_effects.in_unit(name, 0.25)), name
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-4.688, "−4.69"), (0.503, "+0.50"), (9.996, "+10.0"), (43.21, "+43.2"), (-99.96, "−100"), (115.2, "+115")],
+)
+def test_a_number_has_three_digits_and_its_sign(value, said):
+    assert analysis_effects.number(value) == said
+    assert analysis_effects.number(-3.0, plain=True) == "−3" and analysis_effects.number(3.0, plain=True) == "3"
+
+
+def test_inside_is_what_breakage_counts(reference):
+    assert analysis_effects.inside(reference.real[:40], reference).all()
+    assert not analysis_effects.inside(torch.rand(20, 1, 28, 28) * 2 - 1, reference).any()
 
 
 def test_the_names():
@@ -646,5 +676,5 @@ def test_redundancy_is_read_off_the_test_images(monkeypatch):
     measured = pictures.measure(to_unit(images))
     rank, names = pictures.independent(measured)
     said = analysis_effects.redundancy()
-    assert f"The {len(ATTRIBUTES)} attributes are as good as {rank:.1f} independent" in said
-    assert said.endswith(f"by {', '.join(names).replace('_', ' ')}.") and "_" not in said
+    assert f"these {len(ATTRIBUTES)} attributes are worth {rank:.1f} independent ones" in said and "_" not in said
+    assert all(name.replace("_", " ") in said for name in names)
