@@ -231,7 +231,6 @@ def parser() -> argparse.ArgumentParser:
     of[report].add_argument(
         "--site", action="store_true", help="also build/site/, for a static host, in every language"
     )
-    of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _handin_options(of[predict], of[handin], of[verify])
     _study_options(of[study])
     _examine_options(of[examine])
