@@ -307,7 +307,7 @@ def _why(key: str, **values: object) -> Wording:
 
 def untested(why: Wording) -> str:
     """The verdict on a claim that is not tested."""
-    return say("claims.verdict.not_tested", why=why.said())
+    return say("claims.why.not_tested", why=why.said())
 
 
 def _untested(claim: Claim, networks: Networks) -> Wording | None:
@@ -523,6 +523,19 @@ def shown(value: float | None, limits: Sequence[float] = ()) -> str:
 def linked(ids: Iterable[str]) -> str:
     """The ids as links to their rows of the table, in Markdown."""
     return say("common.list.between").join(f"[{id}](#claim-{id})" for id in ids)
+
+
+def counted(groups: Mapping[tuple[str, str], Sequence[str]]) -> str:
+    """How many claims have each verdict at each level, and which, as a list in Markdown."""
+    return "\n".join(
+        say(
+            f"claims.table.counted_{'runs' if level == RUNS else 'run'}",
+            verdict=verdict_word(verdict),
+            n=len(ids),
+            ids=linked(ids),
+        )
+        for (verdict, level), ids in sorted(groups.items())
+    )
 
 
 def notes(rows: Sequence[Verdict]) -> str:
