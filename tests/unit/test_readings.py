@@ -100,16 +100,24 @@ def test_directions_are_held_against_the_best_axis(language):
     assert re.search(better, said)
 
 
+def pictures_of(steps):
+    """Images (1, n, 1, 28, 28) of a walk whose steps change every pixel by so many grey levels."""
+    levels = torch.tensor([0.0, *steps]).cumsum(0) / 127.5 - 1
+    return levels.view(1, -1, 1, 1, 1).expand(1, -1, 1, 28, 28)
+
+
 def test_walks_are_counted():
     shown = {"vanilla": torch.tensor([[1, 1, 1, 2, 2], [3, 3, 3, 3, 3]])}
-    many = {"vanilla": torch.tensor([[1, 1, 2, 2, 3], [1, 1, 1, 2, 2], [4, 4, 4, 4, 4], [5, 5, 6, 5, 5]])}
-    said = readings.walks(shown, many)
+    classes = torch.tensor([[1, 1, 2, 2, 3], [1, 1, 1, 2, 2], [4, 4, 4, 4, 4], [5, 5, 6, 5, 5]])
+    said = readings.walks(shown, {"vanilla": (pictures_of([10, 20, 10, 10]).expand(4, -1, -1, -1, -1), classes)})
     assert "1 of the 8 steps" in said and "Over 4 other walks" in said
     assert "changes 1.2 times" in said and "25 % of the walks keep" in said and "50 % pass through" in said
     assert "The middle 2 of 4 steps hold 80 %" in said and "50 %)" in said
-    assert said.endswith(say("chapters123.walks.reading_few"))
-    most = {"vanilla": torch.tensor([[1, 1, 2, 2, 3]])}
-    assert readings.walks(shown, most).endswith(say("chapters123.walks.reading_most"))
+    assert "largest step of a walk makes 40 %" in said and "(even steps: 25 %)" in said
+    assert say("chapters123.walks.third_few") in said and said.endswith(say("chapters123.walks.steps_smooth"))
+    most = {"vanilla": (pictures_of([1, 1, 1, 97]), torch.tensor([[1, 1, 2, 2, 3]]))}
+    said = readings.walks(shown, most)
+    assert say("chapters123.walks.third_most") in said and said.endswith(say("chapters123.walks.steps_jumps"))
 
 
 def test_measures_say_their_unit():
