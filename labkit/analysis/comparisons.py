@@ -194,7 +194,8 @@ def in_words(comparison: Comparison) -> str:
     first, second = comparison.names
     better = comparison.better
     worse = {first: second, second: first}.get(better or "", "")
-    key = "few" if len(comparison.seeds) < LEAST else "better" if better else "neither"
+    none = any(math.isnan(comparison.of(score).bca[0]) for score in DECIDING)  # no interval, where no pair differs
+    key = "few" if len(comparison.seeds) < LEAST else "better" if better else "bare" if none else "neither"
     values: dict[str, object] = {"pairs": len(comparison.seeds), "least": LEAST, "better": better, "worse": worse}
     for score in DECIDING:
         d = comparison.of(score)
@@ -215,4 +216,6 @@ def in_words(comparison: Comparison) -> str:
 def _plainly(d: Difference) -> str:
     """A difference that is no logarithm, with its interval."""
     low, high = d.bca
+    if math.isnan(low):
+        return say("claims.compare.said_alone", outcome=d.outcome.words, mean=d.mean)
     return say("claims.compare.said_one", outcome=d.outcome.words, mean=d.mean, low=low, high=high)

@@ -26,14 +26,19 @@ def nearer(scores: Mapping[str, Row]) -> str:
     return {"vanilla": "dcgan", "dcgan": "vanilla"}.get(farther.pop(), "alike") if len(farther) == 1 else "alike"
 
 
-def exceptions(dcgan: BySeed, vanilla: BySeed) -> str:
-    """In which of outline sharpness and texture the vanilla GAN is nearer to real pictures in every pair of runs."""
+def exceptions(dcgan: BySeed, vanilla: BySeed, scores: Mapping[str, Row]) -> str:
+    """In which of outline sharpness and texture the vanilla GAN is nearer to real pictures in every pair of runs.
+
+    Beside it stand the ``scores`` of the two runs at hand.
+    """
     seeds = sorted(set(dcgan) & set(vanilla))
     found = [
         say(
             f"chapters45.conclusion.{name}",
             vanilla=sum(vanilla[seed][name] for seed in seeds) / len(seeds),
             dcgan=sum(dcgan[seed][name] for seed in seeds) / len(seeds),
+            here_vanilla=scores["vanilla"][name]["mean"],
+            here_dcgan=scores["dcgan"][name]["mean"],
         )
         for name in ("ks_outline", "ks_texture")
         if seeds and all(vanilla[seed][name] < dcgan[seed][name] for seed in seeds)
@@ -50,7 +55,9 @@ def why(
     difference of two pictures, in grey levels, of `NETWORKS` and "real".
     """
     words = [_shares(scores, floor, "precision"), _shares(scores, floor, "recall")]
-    words.append(say("chapters45.conclusion.diversity", **diversity))
+    wider = max(NETWORKS, key=lambda name: diversity[name])
+    shows = {"alike": "plain", wider: "shows"}.get(more(scores, "recall"), "hides")
+    words.append(say(f"chapters45.conclusion.diversity_{shows}", **diversity))
     steps = {name: row["sharpness"]["mean"] for name, row in {**scores, "real": floor}.items()}
     gaps = {name: abs(steps[name] - steps["real"]) for name in NETWORKS}
     words.append(say(f"chapters45.conclusion.sharpness_{min(gaps, key=lambda name: gaps[name])}", **steps))

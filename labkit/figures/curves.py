@@ -131,8 +131,8 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
         )
     for row in alarms:
         ax.axvline(row["epoch"], color=palette.WRONG, lw=2)
-        text = {"transform": ax.get_xaxis_transform(), "color": palette.WRONG, "rotation": 90, "ha": "right"}
-        ax.text(row["epoch"], 0.5, " " + cause(row), **text)
+        place = ax.get_xaxis_transform()
+        ax.text(row["epoch"], 0.5, " " + cause(row), transform=place, color=palette.WRONG, rotation=90, ha="right")
 
 
 def share_axis(ax: Axes) -> Axes:

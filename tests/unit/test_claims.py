@@ -925,8 +925,8 @@ def test_the_table_is_markdown(plain):
         value = shown(row.value, limits)
         ends = f" ({' to '.join(shown(end, limits) for end in row.interval)})" if row.interval else ""
         assert found[0] == f'<a id="claim-{row.id}"></a>{row.id}' and found[3] == row.threshold
-        assert found[1].startswith(f"{row.claim}<br><small>{row.statistic.replace('|', '')}")
-        links = f"[figure {claim.figure}](#figure-{claim.figure}), [code](../{claims.source_of(claim)})</small>"
+        assert found[1].startswith(f"{row.claim}<br><small>{row.statistic}")
+        links = f"([figure {claim.figure}](#figure-{claim.figure}), [code](../{claims.source_of(claim)}))</small>"
         assert found[1].endswith(links)
         assert (found[2], found[4:]) == (value + ends, [value, f"**{row.verdict}** (within this run)"])
 

@@ -154,7 +154,8 @@ def test_a_table_has_every_outcome():
 
 def test_the_answer_in_words_by_hand():
     """The second is e and then e^0.5 times as far: both are said of the better one, whichever is named first."""
-    first, second = arm(frechet=0.0, frechet_pixels=0.0, recall=0.5), arm(frechet=1.0, frechet_pixels=0.5, recall=0.25)
+    first = arm(frechet=0.0, frechet_pixels=0.0, recall=0.5, spread=0.01)
+    second = arm(frechet=1.0, frechet_pixels=0.5, recall=0.25)
     said = in_words(compare(first, second, ("A", "B")))
     assert said.startswith("**The A is better.** The B's Frechet distance to real garments is 2.72 times the A's")
     assert "1.65 times" in said and "over 10 pairs of runs" in said and said.count("100 %") == 2
@@ -164,16 +165,20 @@ def test_the_answer_in_words_by_hand():
 
 
 def test_the_answer_in_words_where_there_is_none():
-    apart = compare(arm(frechet=0.0, frechet_pixels=0.5), arm(frechet=1.0, frechet_pixels=0.0), ("A", "B"))
+    first, second = arm(frechet=0.0, frechet_pixels=0.5, spread=0.01), arm(frechet=1.0, frechet_pixels=0.0)
+    apart = compare(first, second, ("A", "B"))
     said = in_words(apart)
     assert said.startswith("Neither network is better in both spaces. The A's") and "0.37 times the B's" in said
     assert "1.65 times" in said
     few = in_words(compare(arm(3, frechet=-1.0), arm(3), ("A", "B")))
     assert few.startswith("3 pairs of runs are no answer yet: it takes 5.")
+    same = in_words(compare(arm(frechet=1.0), arm(), ("A", "B")))
+    assert "2.72 times the B's" in same and "no interval" in same and "nan" not in same
 
 
 def test_comparisons_speak_chinese():
-    found = [compare(arm(n, frechet=-1.0, spread=0.1), arm(n), ("A", "B")) for n in (3, 5, 10)]
+    names = {o.score: -1.0 for o in OUTCOMES}
+    found = [compare(arm(n, **names, spread=0.1), arm(n), ("A", "B")) for n in (3, 5, 10)]
     with using("zh"):
         text = "".join(table(one) + in_words(one) for one in found)
         assert all(not outcome.words.isascii() for outcome in OUTCOMES)
@@ -302,7 +307,7 @@ def test_with_fewer_seeds_than_were_fixed_there_is_no_answer():
 def test_differences_that_are_all_the_same_have_no_interval_in_the_table():
     arms = [{seed: {o.score: 0.5 + arm for o in OUTCOMES} for seed in (1, 2)} for arm in (0, 1)]
     text = table(compare(*arms, ("a", "b")))
-    assert "| none |" in text and "nan" not in text.replace("| nan |", "")
+    assert "(none)" in text and "nan" not in text.replace("| nan |", "")
 
 
 def test_design_rows_speak_chinese():

@@ -72,7 +72,7 @@ def test_english_is_spoken_unless_another_is_asked_for(monkeypatch):
     monkeypatch.delenv("LABKIT_EDITION", raising=False)
     assert texts.edition() == "en" and texts.listed(["a", "b", "c"]) == "a, b and c"
     with texts.using("zh"):
-        assert texts.edition() == "zh" and texts.listed(["a", "b", "c"]) == "a、b和c"
+        assert texts.edition() == "zh" and texts.listed(["a", "b", "c"]) == "a、b 和 c"
     assert texts.listed(["a"]) == "a" and texts.listed([]) == ""
     monkeypatch.setenv("LABKIT_EDITION", "zh")
     assert texts.edition() == "zh"
