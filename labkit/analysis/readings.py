@@ -149,9 +149,9 @@ def walks(shown: Mapping[str, Tensor], many: Mapping[str, tuple[Tensor, Tensor]]
     lines = [_walks(name, shown[name], *walked) for name, walked in many.items()]
     third = sum(_strange(classes).mean().item() for _, classes in many.values()) / len(many)
     uneven = max(largest_step(x).mean().item() * (x.shape[1] - 1) for x, _ in many.values())
-    kinds = ("most" if third > 0.5 else "few", "jumps" if uneven > JUMP else "smooth")
     reading = {
-        kind: say(f"chapters123.walks.{kind}_{found}") for kind, found in zip(("third", "steps"), kinds, strict=True)
+        "third": say(f"chapters123.walks.third_{'most' if third > 0.5 else 'few'}"),
+        "steps": say(f"chapters123.walks.steps_{'jumps' if uneven > JUMP else 'smooth'}", times=uneven),
     }
     return say("chapters123.walks.says", lines="\n".join(lines), **reading)
 

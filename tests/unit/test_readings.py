@@ -114,10 +114,14 @@ def test_walks_are_counted():
     assert "changes 1.2 times" in said and "25 % of the walks keep" in said and "50 % pass through" in said
     assert "The middle 2 of 4 steps hold 80 %" in said and "50 %)" in said
     assert "largest step of a walk makes 40 %" in said and "(even steps: 25 %)" in said
-    assert say("chapters123.walks.third_few") in said and said.endswith(say("chapters123.walks.steps_smooth"))
+    assert say("chapters123.walks.third_few") in said and said.endswith(
+        say("chapters123.walks.steps_smooth", times=1.6)
+    )
     most = {"vanilla": (pictures_of([1, 1, 1, 97]), torch.tensor([[1, 1, 2, 2, 3]]))}
     said = readings.walks(shown, most)
-    assert say("chapters123.walks.third_most") in said and said.endswith(say("chapters123.walks.steps_jumps"))
+    assert say("chapters123.walks.third_most") in said and said.endswith(
+        say("chapters123.walks.steps_jumps", times=3.88)
+    )
 
 
 def test_measures_say_their_unit():
