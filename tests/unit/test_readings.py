@@ -1,6 +1,7 @@
 """What is said of figures: which sentence, with which numbers, in both languages."""
 
 import re
+import string
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from labkit import pictures
 from labkit.analysis import effects, readings
 from labkit.analysis.effects import NAMES, SWEEPS, EffectTable
 from labkit.gans.losses import LOSSES
-from labkit.texts import EDITIONS, say, using
+from labkit.texts import EDITIONS, lookup, say, using
 
 PLAIN = LOSSES["non-saturating"]
 
@@ -128,3 +129,16 @@ def test_measures_say_their_unit():
     assert effects.with_unit("width") == "width (px)" and effects.with_unit("aspect") == "aspect"
     with using("zh"):
         assert effects.with_unit("outline_sharpness") == "轮廓锐度（灰度级/像素）"
+
+
+# Numbers that are no results: of figures, of the original report and what would explain it, of the edits (-3, 3).
+FIGURES, ORIGINAL = {"2", "3", "11", "12", "15", "16", "19", "28"}, {"0.05", "0.10", "0.03", "0.06", "16", "14", "23"}
+OTHERS = {"1", "3", "95"}  # what BatchNorm makes of a deviation, an edit's end, the level of an interval
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_no_result_is_typed_in_what_cells_say(language):
+    for key, text in lookup.read(language).items():
+        if key.startswith(("chapters123.", "measures.", "monitor.")):
+            literal = "".join(part for part, *_ in string.Formatter().parse(re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)))
+            assert set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?", literal)) <= FIGURES | ORIGINAL | OTHERS, key
