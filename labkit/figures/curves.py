@@ -1,6 +1,7 @@
 """Figures over the time of a training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -131,7 +132,12 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
     for row in alarms:
         ax.axvline(row["epoch"], color=palette.WRONG, lw=2)
         why = (row.get("reasons") or ["alarm"])[0].partition(":")[0]
-        text = {"transform": ax.get_xaxis_transform(), "color": palette.WRONG, "rotation": 90, "ha": "right"}
+        text: dict[str, Any] = {
+            "transform": ax.get_xaxis_transform(),
+            "color": palette.WRONG,
+            "rotation": 90,
+            "ha": "right",
+        }
         ax.text(row["epoch"], 0.5, " " + why, **text)
 
 

@@ -77,7 +77,7 @@ def _listed() -> dict[str, Path]:
 
 def _scanned() -> dict[str, Path]:
     """Files of the fonts that lie where this system keeps them, by family."""
-    found = {}
+    found: dict[str, Path] = {}
     for name in sorted(font_manager.findSystemFonts()):
         with contextlib.suppress(OSError, RuntimeError):
             found.setdefault(font_manager.get_font(name).family_name, Path(name))
