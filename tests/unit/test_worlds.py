@@ -88,4 +88,4 @@ def test_design_claims_and_one_that_was_not_tested():
 def test_long_claims_are_wrapped_at_words_and_not_before_a_comma():
     assert worlds.wrapped("short", 20) == ["short"]
     assert worlds.wrapped("some words that go on", 10) == ["some words", "that go on"]
-    assert worlds.wrapped("第一行八个字满了，第二行 DCGAN 好", 16) == ["第一行八个字满", "了，第二行", "DCGAN 好"]
+    assert worlds.wrapped("第一行八个字满了，第二行 DCGAN 好", 16) == ["第一行八个字满", "了，第二行 DCGAN", "好"]
