@@ -1,7 +1,6 @@
 """Figures over the time of a training."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
+from ..evaluation.monitor import cause
 from ..gans.losses import Loss, Mark, NonSaturating
 from ..texts import say
 from . import labels, palette
@@ -131,9 +131,8 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
         )
     for row in alarms:
         ax.axvline(row["epoch"], color=palette.WRONG, lw=2)
-        why = (row.get("reasons") or ["alarm"])[0].partition(":")[0]
-        text: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "color": palette.WRONG, "rotation": 90, "ha": "right"}
-        ax.text(row["epoch"], 0.5, " " + why, **text)
+        place = ax.get_xaxis_transform()
+        ax.text(row["epoch"], 0.5, " " + cause(row), transform=place, color=palette.WRONG, rotation=90, ha="right")
 
 
 def share_axis(ax: Axes) -> Axes:
