@@ -188,7 +188,9 @@ def test_a_script_that_cannot_be_inlined_is_refused(folder, refused, code, words
 # ----- its words
 
 KEYS = "Arrow(Left|Right|Up|Down)|Page(Up|Down)|Home|End|Enter|Escape|Tab|Backspace|Delete"  # names of events
-SOLID = re.compile(rf"\s*({KEYS}|Files|Ctrl\+(Shift\+)?Z|SHA-256|use strict|L|M|H|V)\s*|[MHV][\d .-]*|make explore|[(]prefers-[^)]*[)]")
+SOLID = re.compile(
+    rf"\s*({KEYS}|Files|Ctrl\+(Shift\+)?Z|SHA-256|use strict|L|M|H|V)\s*|[MHV][\d .-]*|make explore|[(]prefers-[^)]*[)]"
+)
 REGEX = re.compile(r"(?<=[=(,:?!&|])\s*/(?![/*])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/\w*")
 TOKEN = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`|[{}]", re.S)
 SHOWN = re.compile(r'(?:aria-label|aria-roledescription|title|placeholder|alt)="([^"]*)"')
@@ -243,7 +245,10 @@ def test_the_texts_of_the_page_are_those_that_its_scripts_ask_for():
     from labkit.texts import table
 
     codes = "\n".join(path.read_text(encoding="utf-8") for path in bundle.FOLDER.glob("*.js"))
-    asked = set(re.findall(r"'((?:\w+\.)\w+|title|hint|note|sentences)'", codes)) & {*table("lab"), *re.findall(r"say\('([\w.]+)'", codes)}
+    asked = set(re.findall(r"'((?:\w+\.)\w+|title|hint|note|sentences)'", codes)) & {
+        *table("lab"),
+        *re.findall(r"say\('([\w.]+)'", codes),
+    }
     families = {name.partition("${")[0] for name in re.findall(r"say\(`([^`]+)`", codes)}  # as `tabs.${name}`
     python = {"after", "after_some", "training", "does_more"}  # contents.py says these
     given = {"list.and", "list.between"}
