@@ -17,7 +17,7 @@ UP = re.compile(r"(\]\(|(?:href|src)=\")\.\./")  # a link out of the folder of n
 
 
 def write_copies(language: str, notebooks: Path = paths.ROOT / "notebooks") -> Path:
-    """The folder with a copy of each of ``notebooks`` in ``language``; what a reader has changed there stays as it is."""
+    """The folder with a copy of each of ``notebooks`` in ``language``; what a reader has changed there stays."""
     folder = notebooks / language
     folder.mkdir(exist_ok=True)
     for path in sorted(notebooks.glob("*.ipynb")):

@@ -235,13 +235,13 @@ class LatentExplorer(Editor):
         slider.style.description_width = f"{40 + 2 * extra}px"
         presets = [
             self._button(
-                f"{v:+g}" if v else "0", _of_row("value_tip", name=name, value=v), partial(self.set, dim, v), "32px"
+                f"{v:+g}" if v else "0", _of_row("value_tip", title=name, value=v), partial(self.set, dim, v), "32px"
             )
             for v in latent.LAB_VALUES
         ]
-        reset = self._button(_of_row("reset"), _of_row("reset_tip", name=name), partial(self.reset, dim), "50px")
+        reset = self._button(_of_row("reset"), _of_row("reset_tip", title=name), partial(self.reset, dim), "50px")
         note = w.HTML(layout={"width": f"{124 - extra}px"})
-        remove = self._button("\u00d7", _of_row("remove_tip", name=name), partial(self.remove, dim), "26px")
+        remove = self._button("\u00d7", _of_row("remove_tip", title=name), partial(self.remove, dim), "26px")
         return w.HBox([slider, *presets, note, reset, remove]), slider, note
 
     def _switch(self, model: str) -> None:
