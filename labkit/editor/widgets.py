@@ -136,7 +136,10 @@ class LatentExplorer(Editor):
         """Lines of controls: which garments an edit changes, base vectors and history, walks."""
         title = w.Label(_tool("edit"), layout={"width": "80px", "justify_content": "flex-end"})
         self.target = self._bind(
-            w.ToggleButtons(options=[(_tool("all"), "all"), *"12345678"], style={"button_width": "36px"}),
+            w.ToggleButtons(
+                options=[(_tool("all"), "all"), *zip("12345678", "12345678", strict=True)],
+                style={"button_width": "36px"},
+            ),
             self._select_target,
         )
         self.base_seed = self._bind(
