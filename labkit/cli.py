@@ -231,7 +231,6 @@ def parser() -> argparse.ArgumentParser:
     of[report].add_argument(
         "--site", action="store_true", help="also build/site/, for a static host, in every language"
     )
-    of[report].add_argument("--site", action="store_true", help="also build/site/, for a static host")
     _handin_options(of[predict], of[handin], of[verify])
     _study_options(of[study])
     _examine_options(of[examine])
@@ -254,9 +253,6 @@ def _handin_options(predict_, handin_, verify_) -> None:
     handin_.add_argument("--course", default="", help="on the title page, if given")
     handin_.add_argument("--group", default="", help="on the title page, if given")
     handin_.add_argument("--no-code", action="store_true", help="leave the code of the chapters out of the pages")
-    handin_.add_argument(
-        "--edition", default="", help="en or zh, whose report there is; left out: LABKIT_EDITION, or en"
-    )
     verify_.add_argument("handins", nargs="+", metavar="handin", help="zips, or folders of zips")
     verify_.add_argument("--csv", default="", help="also a table, a row for each")
 

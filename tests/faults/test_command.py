@@ -8,6 +8,7 @@ import time
 import pytest
 from project_copy import clean_environment
 
+from labkit.base.command import INTERRUPTED
 from labkit.base.paths import ROOT
 
 RAISE = "from labkit.base.command import command; raise SystemExit(command(lambda: exec({!r})))"
@@ -117,6 +118,45 @@ def test_ctrl_c_in_the_first_seconds_is_one_line(tmp_path, command):
         if process.returncode != 130:  # it was done, or refused what it found, before it was interrupted
             assert process.returncode in (0, 1, -signal.SIGINT)  # the last, while Python took itself down
             break
+
+
+PRESS = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+
+
+def test_ctrl_c_that_an_import_would_swallow_ends_the_command(tmp_path):
+    (tmp_path / "swallows.py").write_text(f"try:\n    {PRESS}\nexcept BaseException:\n    pass\n")
+    done = raised("import swallows; print('went on')", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr.strip().decode()) == (130, b"", INTERRUPTED)
+
+
+def test_ctrl_c_elsewhere_is_an_exception_that_what_is_at_hand_may_end_by():
+    done = raised(f"try:\n    {PRESS}\nfinally:\n    print('ended')")
+    assert (done.returncode, done.stdout, done.stderr.strip().decode()) == (130, b"ended\n", INTERRUPTED)
+
+
+def test_ctrl_c_while_python_takes_itself_down_is_silent():
+    done = raised("import atexit, os; atexit.register(os.kill, os.getpid(), 2)")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so():
+    """As after nohup."""
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            "trap '' INT; exec \"$@\"",
+            "",
+            sys.executable,
+            "-c",
+            RAISE.format(PRESS + "; print('went on')"),
+        ],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"went on\n", b"")
 
 
 BEGIN = """

@@ -131,7 +131,7 @@ def test_a_class_of_submissions_is_examined_whatever_they_do(tmp_path, capfd):
     for name, text in texts.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "gan.py").write_text(f"{text}\n")
-    settings = Settings(seconds=8, memory=1500)
+    settings = Settings(seconds=5, memory=1500)
     assert bench.examine_all([str(tmp_path)], tmp_path / "out", settings, Submission("", "")) == 1
     rows = {row["name"]: row["status"] for row in csv.DictReader((tmp_path / "out/table.csv").open())}
     assert list(rows) == list(texts)

@@ -190,7 +190,7 @@ def test_ctrl_c_and_then_a_killed_worker(tmp_path, undisturbed):
     try:
         workers = wait_for(lambda: len(found := workers_of(second)) == 2 and found, second)
         wait_for(lambda: {*tmp_path.glob(".work/smoke/*/*/*")} - before, second)
-        time.sleep(moment(10))
+        time.sleep(moment(6))
         victim = random.choice(workers)
         os.kill(victim, signal.SIGKILL)
         out, err = second.communicate(timeout=400)
@@ -282,7 +282,7 @@ def test_a_worker_of_a_cluster_is_killed_with_all_that_it_has(cluster, studies, 
 
     def kill():
         wait_for(lambda: cluster.kept("killed/*/*/checkpoint-*"))
-        time.sleep(moment(8))
+        time.sleep(moment(5))
         os.killpg(victim.pid, signal.SIGKILL)
         cluster.add(1)
 

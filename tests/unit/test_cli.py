@@ -12,12 +12,17 @@ OPTIONS = {
     "train": ["model", "name=value", "--profile", "--device", "--watch", "--dataset"],
     "study": [
         *("--models", "--recipes", "--seeds", "--looks", "--without", "--profile", "--name", "--scheduler"),
-        *("--weights", "--epochs", "--workers", "--group", "--list", "--device"),
+        *("--weights", "--epochs", "--workers", "--group", "--list", "--device", "--dataset"),
     ],
     "score": ["--device", "--images", "--features", "--dataset"],
     "classifier": ["--dataset"],
-    "report": ["name=value", "--profile", "--device", "--retrain", "--site", "--dataset"],
-    "pdf": ["--profile", "--device", "--dataset"],
+    "report": ["name=value", "--profile", "--device", "--retrain", "--site", "--dataset", "--edition"],
+    "pdf": ["--profile", "--device", "--dataset", "--edition"],
+    "predict": ["sentences", "name=value", "--dataset", "--profile", "--device", "--model"],
+    "handin": [
+        *("--dataset", "--edition", "--profile", "--device", "--name", "--student", "--course", "--group", "--no-code"),
+    ],
+    "verify": ["handin", "--csv"],
     "examine": [
         *("submission", "--weights", "--arguments", "--latent", "--dims", "--sentences"),
         *("--out", "--csv", "--seconds", "--memory"),

@@ -1,7 +1,9 @@
 """What follows the data set: runs, classifier, scores, verdicts, names of a report; none is mixed with garments'."""
 
+import dataclasses
 import json
 import re
+import shutil
 
 import nbformat
 import numpy as np
@@ -12,6 +14,7 @@ from labkit import data, doctor, load
 from labkit.analysis import claims, inversion
 from labkit.analysis.evidence import Evidence
 from labkit.base import paths
+from labkit.base.errors import LabError
 from labkit.config import config_for
 from labkit.editor import worlds
 from labkit.evaluation import classifier, scoring
@@ -51,6 +54,21 @@ def test_a_run_on_another_data_set_is_known_by_its_pictures(home, sample_images,
         load("vanilla")
     with refused("examples = 1024 is more than the 100 images"):
         fit_or_load(config, "cpu", images=sample_images[:100])
+
+
+def test_an_interrupted_run_is_finished_early_without_being_given_its_pictures(home):
+    config = dataclasses.replace(home.config, epochs=2, seed=1)
+
+    def stop(state, folder):
+        raise KeyboardInterrupt
+
+    with pytest.raises(LabError, match="interrupted"):
+        fit_or_load(config, "cpu", monitor=stop)
+    early = runs.finish_early(config)
+    assert early.epochs == 1 and early.folder == run_folder(config) and runs.dataset_of(early.folder) == "mine"
+    assert early.manifest["images_sha256"] == data.find("mine").images_sha256
+    assert fit_or_load(config, "cpu", whole=False).generator_sha256 == early.generator_sha256
+    shutil.rmtree(early.folder)
 
 
 def test_its_scores_are_its_own(home, capsys):

@@ -288,7 +288,7 @@ def test_auto_is_bfloat16_where_a_cpu_multiplies_it(monkeypatch, amx, avx512_bf1
 def test_a_generator_trains_in_the_precision_and_is_sampled_in_float32(
     model, block, precision, sample_images, tmp_path
 ):
-    config = config_for(model, "smoke", epochs=1, examples=64, batch=8, precision=precision)
+    config = config_for(model, "smoke", epochs=1, examples=16, batch=8, precision=precision)
     run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
     assert run.manifest["machine"]["precision"] == precision
     assert all(tensor.dtype != torch.bfloat16 for tensor in run.generator_state.values())

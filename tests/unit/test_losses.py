@@ -187,7 +187,7 @@ def test_fused_layers_give_the_steps_of_plain_ones(name, model):
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_a_run_is_trained_resumed_and_loaded_with_every_loss(name, model, tiny_config, sample_images, tmp_path):
-    config = tiny_config(model, loss=name)
+    config = tiny_config(model, loss=name, examples=16)  # two steps an epoch
     run = runs.fit_or_load(config, "cpu", tmp_path, sample_images)
     assert run.config.loss == name and run.history.isfinite().all()
     again = runs.fit_or_load(config, "cpu", tmp_path / "again", sample_images)
