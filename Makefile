@@ -140,7 +140,7 @@ bench-quality: $(READY) ## how soon quick draws as well as a plain script after 
 	@$(RUN) benchmarks/quality.py --device "$$DEVICE"
 
 lock: ## compile requirements.lock and constraints.txt from pyproject.toml (needs uv): seconds
-	uv pip compile pyproject.toml --extra report --extra dev --extra study --extra test --generate-hashes --universal --python-version 3.11 --quiet \
+	uv pip compile pyproject.toml --extra report --extra dev --extra study --extra test --extra zh --generate-hashes --universal --python-version 3.11 --quiet \
 		--no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 	awk '/^[a-z0-9]/ {sub(/ *\\$$/, ""); print}' requirements.lock > constraints.txt
 

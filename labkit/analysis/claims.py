@@ -116,7 +116,8 @@ def _distances(runs: Sequence[Networks]) -> Wording:
 
 def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Claim:
     """The claim that dimension ``dim`` of the vanilla GAN codes ``names``, written as in `evidence.meaning`."""
-    words = ", ".join(names).replace("_", " ")
+    words = [re.sub(r"^-(.*)", r"\1 (falling)", re.sub(r"^\|(.*)\|$", r"\1 (either way)", name)) for name in names]
+    what = ", ".join(words).replace("_", " ") + " (the weakest)" * (len(words) > 1)
     why = (
         "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. "
         "The meanings in the original belong to its own network: L5 to L80 could not be reproduced."
@@ -124,7 +125,7 @@ def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Clai
     return Claim(
         id,
         sentence,
-        f"effect of z[{dim}] from -3 to 3 on {words} (the weakest), in deviations of random directions' effects",
+        f"effect of z[{dim}] from -3 to 3 on {what}, in standard deviations of random directions' effects",
         "vectors",
         VANILLA,
         figure,
@@ -140,17 +141,18 @@ def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Clai
 # fmt: off
 CLAIMS = (
     Claim("V1", "both losses of the vanilla GAN swing hard early and settle later",
-          "swing in the first tenth of training over the last tenth, the smaller of D's and G's",
+          "swing in the first tenth of training divided by that in the last tenth, the smaller of D's and G's",
           "steps", VANILLA, 2, settling, above=1.5, epochs=200),
     Claim("V2", "its D loss fluctuates less than its G loss",
-          "standard deviation of D's loss over all steps, over that of G's",
+          "standard deviation of D's loss over all steps, divided by that of G's",
           "steps", VANILLA, 2, partial(over_steps, fluctuation), below=1.0,
           beside=partial(readings, fluctuations)),
     Claim("V3", "its G loss trends down",
           "rank correlation of G's loss with time",
           "steps", VANILLA, 2, partial(over_steps, trend), below=-0.3, epochs=200),
     Claim("L1", "dimensions differ clearly in how much they change the image",
-          "deviation over the dimensions of the mean image change, over that over random directions (vanilla)",
+          "standard deviation of the mean image change over the dimensions, divided by that over random directions "
+          "(vanilla GAN)",
           "dimensions", VANILLA, 16, partial(over_dimensions, partial(inequality, names=["image change"])), above=1.2),
     _meaning("L5", 5, 4, "dimension 5 codes completeness: low is blurred and incomplete, high sharp and symmetric",
              "completeness", "outline_sharpness", "symmetry"),
@@ -161,11 +163,11 @@ CLAIMS = (
     _meaning("L80", 80, 8, "dimension 80 codes proportion: low is slim, high is wide", "width", "-aspect"),
     Claim("L6", "for most dimensions the change is smooth",
           "share of dimensions whose sweep has no step above a quarter of the way and 90 % of its steps forward "
-          "(vanilla)",
+          "(vanilla GAN)",
           "dimensions", VANILLA, 26, partial(among_dimensions, smooth), above=0.5),
     Claim("L7", "some samples break under some edits",
           "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
-          "(vanilla)",
+          "(vanilla GAN)",
           "vectors", VANILLA, 15, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
           beside=partial(readings, crossings)),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
@@ -182,11 +184,11 @@ CLAIMS = (
           "0 if a class is missing from the samples",
           "steps", DCGAN, 11, balance, above=0.95, epochs=200),
     Claim("D4", "the DCGAN's loss curves move far less than the vanilla GAN's",
-          "swing over level, mean of D and G, DCGAN over vanilla",
+          "swing divided by level, mean of D and G; that of the DCGAN divided by that of the vanilla GAN",
           "steps", BOTH, 18, partial(over_steps, calmer), below=0.5),
     Claim("D5", "DCGAN samples beat the vanilla GAN's in outline, texture and style",
-          "distance from real images, vanilla over DCGAN, the smallest of: Frechet distances in both spaces; "
-          "Kolmogorov's distance of outline sharpness, and of texture",
+          "distance from real images, vanilla GAN's divided by DCGAN's, the smallest of: Frechet distances in both "
+          "spaces; Kolmogorov's distance of outline sharpness, and of texture",
           "images", BOTH, 17, closer, above=1.0, epochs=20, beside=_distances),
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
           "share of samples farther from the nearest test images than 99 % of real training images are, less the 1 %",
@@ -197,7 +199,7 @@ CLAIMS = (
           "share of pictures whose class an edit of the lab's five dimensions changes",
           "vectors", DCGAN, 13, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS),
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
-          "mean image change of an edit over that of a random pair, the larger of both networks",
+          "mean image change of an edit divided by that of a random pair, the larger of both networks",
           "dimensions", BOTH, 16, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
           note="If pictures were linear in z, geometry alone would give 0.42 for an edit from -3 to 3, and 0.21 for "
                "one from the base vector to either end, which is what is measured here."),
@@ -215,7 +217,7 @@ CLAIMS = (
           "dimensions", BOTH, 15, partial(among_dimensions, drastic, worse=partial(farther, (0.0, 0.2))),
           above=0.0, below=0.2),
     Claim("S5", "dimensions are not equivalent",
-          "deviation over the dimensions of the sizes of their effects, over that over random directions, "
+          "standard deviation of the sizes of effects over the dimensions, divided by that over random directions; "
           "mean of all measures, the smaller of both networks",
           "dimensions", BOTH, 15, partial(over_dimensions, inequality), above=1.2),
 )
@@ -307,7 +309,7 @@ def _why(key: str, **values: object) -> Wording:
 
 def untested(why: Wording) -> str:
     """The verdict on a claim that is not tested."""
-    return say("claims.verdict.not_tested", why=why.said())
+    return say("claims.why.not_tested", why=why.said())
 
 
 def _untested(claim: Claim, networks: Networks) -> Wording | None:
@@ -479,7 +481,7 @@ def _cells(row: Verdict) -> dict[str, str]:
     if row.interval is not None:
         low, high = (shown(end, limits) for end in row.interval)
         value = say("claims.table.with_interval", value=value, low=low, high=high)
-    small = said.statistic.replace("|", "")
+    small = said.statistic
     if row.record:
         links = {"figure": row.record.figure, "source": f"../{source_of(row.record)}"}
         small = say("claims.table.statistic", statistic=small, **links)
@@ -523,6 +525,19 @@ def shown(value: float | None, limits: Sequence[float] = ()) -> str:
 def linked(ids: Iterable[str]) -> str:
     """The ids as links to their rows of the table, in Markdown."""
     return say("common.list.between").join(f"[{id}](#claim-{id})" for id in ids)
+
+
+def counted(groups: Mapping[tuple[str, str], Sequence[str]]) -> str:
+    """How many claims have each verdict at each level, and which, as a list in Markdown."""
+    return "\n".join(
+        say(
+            f"claims.table.counted_{'runs' if level == RUNS else 'run'}",
+            verdict=verdict_word(verdict),
+            n=len(ids),
+            ids=linked(ids),
+        )
+        for (verdict, level), ids in sorted(groups.items())
+    )
 
 
 def notes(rows: Sequence[Verdict]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..base.errors import LabError
-from ..texts import say
+from ..texts import listed, say
 from .evidence import Looked
 from .statistics import bca_interval, holm, improvement, runs_needed, sign_flips, t_interval
 
@@ -84,6 +84,10 @@ class Comparison:
     differences: tuple[Difference, ...]
     lost: tuple[int, ...] = ()  # seeds of which a run has no value: it diverged
 
+    def of(self, score: str) -> Difference:
+        """The difference of the outcome ``score``."""
+        return next(d for d in self.differences if d.outcome.score == score)
+
     @property
     def better(self) -> str | None:
         """The arm that is better: that of which both spaces' intervals of the log Frechet distance say so; `LEAST`."""
@@ -103,7 +107,7 @@ class Comparison:
             words.append(say("claims.compare.few", seeds=n, outcomes=m, least=min(least, 1)))
         if self.lost:
             words.append(say("claims.compare.lost", seeds=say("common.list.between").join(map(str, self.lost))))
-        return say("claims.table.sentences").join(words)
+        return say("common.list.sentences").join(words)
 
 
 def at(records: Sequence[Looked], look: int) -> dict[int, Mapping[str, float]]:
@@ -162,7 +166,7 @@ def table(comparison: Comparison) -> str:
             student,
             f"{d.p:.2g}",
             f"{d.adjusted:.2g}",
-            f"{d.improvement:.0%}",
+            say("claims.table.percent", share=100 * d.improvement),
             f"{d.needed:.0f}",
         )
         lines.append("| " + " | ".join(cells) + " |")
@@ -179,4 +183,39 @@ def answer(comparison: Comparison) -> str:
     pairs, better = len(comparison.seeds), comparison.better
     key = "too_few" if pairs < LEAST else "better" if better else "neither"
     words = [say("claims.compare.pairs", pairs=pairs), say(f"claims.compare.{key}", name=better, least=LEAST)]
-    return say("claims.table.sentences").join([*words, *filter(None, [comparison.remark])])
+    return say("common.list.sentences").join([*words, *filter(None, [comparison.remark])])
+
+
+def in_words(comparison: Comparison) -> str:
+    """Which arm is better, by which factors of the distance in both spaces, and how far the plain scores differ.
+
+    Means over pairs of runs, with the intervals of the bootstrap.
+    """
+    first, second = comparison.names
+    better = comparison.better
+    worse = {first: second, second: first}.get(better or "", "")
+    none = any(math.isnan(comparison.of(score).bca[0]) for score in DECIDING)  # no interval, where no pair differs
+    key = "few" if len(comparison.seeds) < LEAST else "better" if better else "bare" if none else "neither"
+    values: dict[str, object] = {"pairs": len(comparison.seeds), "least": LEAST, "better": better, "worse": worse}
+    for score in DECIDING:
+        d = comparison.of(score)
+        ends = (
+            (d.mean, *d.bca) if better != first else (-d.mean, -d.bca[1], -d.bca[0])
+        )  # of how much larger the other is
+        names = (score, f"{score}_low", f"{score}_high")
+        values |= {name: math.exp(end) for name, end in zip(names, ends, strict=True)}
+        values[f"{score}_wins"] = 100 * (d.improvement if better != second else 1 - d.improvement)
+    plain = [_plainly(d) for d in comparison.differences if not d.outcome.log]
+    words = [
+        say(f"claims.compare.said_{key}", first=first, second=second, **values),
+        say("claims.compare.said_plain", first=first, second=second, found=listed(plain)),
+    ]
+    return say("common.list.sentences").join(words)
+
+
+def _plainly(d: Difference) -> str:
+    """A difference that is no logarithm, with its interval."""
+    low, high = d.bca
+    if math.isnan(low):
+        return say("claims.compare.said_alone", outcome=d.outcome.words, mean=d.mean)
+    return say("claims.compare.said_one", outcome=d.outcome.words, mean=d.mean, low=low, high=high)

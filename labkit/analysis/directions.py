@@ -6,7 +6,7 @@ a generator and the length of z, registered by `method`.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -191,6 +191,13 @@ def _identity(run: Run) -> tuple:
         load_classifier(dataset=run.config.dataset, train=False)[1]["sha256"],
         effects.BASES[run.config.profile],
     )
+
+
+def beside_axes(found: Sequence[str], measured: EffectTable, axes: EffectTable) -> tuple[list[str], Tensor, Tensor]:
+    """Names, scores and which are special: of directions, and below them of the axes that do most for an attribute."""
+    strongest = sorted({int(k) for k in axes.score[:, : len(pictures.ATTRIBUTES)].abs().argmax(0)})
+    score, special = (torch.cat([getattr(measured, of), getattr(axes, of)[strongest]]) for of in ("score", "special"))
+    return [*found, *(f"axis z[{k}]" for k in strongest)], score, special
 
 
 def purity(score: Tensor) -> Tensor:

@@ -117,6 +117,12 @@ def inside(images: Tensor, reference: Reference) -> Tensor:
     return _inside(reference.classifier.measure(images, CHUNK, signed=True)[0], reference)
 
 
+def broken(base: Tensor, edited: Tensor, reference: Reference) -> Tensor:
+    """Where ``edited`` (..., n, 1, 28, 28) leave the real pictures, among which ``base`` (n, 1, 28, 28) lie, bool."""
+    after = inside(edited.reshape(-1, *edited.shape[-3:]), reference).view(edited.shape[:-3])
+    return inside(base, reference) & ~after
+
+
 def _inside(features: Tensor, reference: Reference) -> Tensor:
     return torch.cat(
         [(torch.cdist(part, reference.features) <= reference.radii[0]).any(1) for part in features.split(500)]

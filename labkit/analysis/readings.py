@@ -12,8 +12,21 @@ from . import directions, effects
 from .effects import EffectTable
 
 CLOSE = 0.1  # of its mark: so near, a loss of D is called a draw
-MIDDLE = 0.4  # of a walk's steps: its middle
-ROWS = ("special", "most", "least", "random", "edit", "flips", "broken", "entering", "crossings", "largest", "forward")
+MIDDLE = 0.4  # of a walk's steps are called its middle
+ROWS = (
+    "special",
+    "most",
+    "least",
+    "random",
+    "spread",
+    "edit",
+    "flips",
+    "broken",
+    "entering",
+    "crossings",
+    "largest",
+    "forward",
+)
 
 
 def losses(loss: type[Loss], epochs: int, some: int, d: float, g: float, real: float, fake: float) -> str:
@@ -57,8 +70,6 @@ def atlas(maps: Mapping[str, EffectTable], vectors: int) -> str:
         vectors=vectors,
         table=table(["", *shown.values()], rows),
         special_says=say(f"chapters123.atlas.says_{'some' if special else 'none'}", dims=listed(special)),
-        ratios=listed(f"{column['most_by'] / column['least_by']:.1f}" for column in columns),
-        random_ratios=listed(f"{column['high'] / column['low']:.1f}" for column in columns),
     )
 
 
@@ -76,6 +87,8 @@ def in_numbers(found: EffectTable) -> dict:
         "least_by": change.min().item(),
         "low": random.min().item(),
         "high": random.max().item(),
+        "ratio": (change.max() / change.min()).item(),
+        "random_ratio": (random.max() / random.min()).item(),
         "by": change.mean().item(),
         "pair": pair.item(),
         "share": 100 * (change.mean() / pair).item(),
@@ -129,12 +142,23 @@ def found_directions(maps: Mapping[str, EffectTable], found: Mapping[str, tuple[
     )
 
 
-def walks(network: str, shown: Tensor, many: Tensor) -> str:
-    """Where the class changes on walks: those ``shown`` in the figure and ``many`` more, classes (walks, pictures)."""
+def walks(shown: Mapping[str, Tensor], many: Mapping[str, Tensor]) -> str:
+    """Where the class changes on the walks ``shown`` in the figure and on ``many`` more: by network, classes (w, n)."""
+    lines = [_walks(name, shown[name], seen) for name, seen in many.items()]
+    third = sum(_strange(seen).mean().item() for seen in many.values()) / len(many)
+    reading = say(f"chapters123.walks.reading_{'most' if third > 0.5 else 'few'}")
+    return say("chapters123.walks.says", lines="\n".join(lines), reading=reading)
+
+
+def _strange(seen: Tensor) -> Tensor:
+    """1. for each walk (w, n) that passes through a class that neither of its ends has, else 0., (w,)."""
+    return ((seen != seen[:, :1]) & (seen != seen[:, -1:])).any(1).float()
+
+
+def _walks(network: str, shown: Tensor, many: Tensor) -> str:
     changed, steps = many.diff(dim=1) != 0, many.shape[1] - 1
     middle = max(1, round(MIDDLE * steps))
     first = (steps - middle) // 2
-    strange = ((many != many[:, :1]) & (many != many[:, -1:])).any(1)
     return say(
         "chapters123.walks.line",
         network=say(f"common.network.{network}"),
@@ -143,7 +167,7 @@ def walks(network: str, shown: Tensor, many: Tensor) -> str:
         walks=len(many),
         changes=changed.sum(1).float().mean().item(),
         still=100 * (~changed.any(1)).float().mean().item(),
-        third=100 * strange.float().mean().item(),
+        third=100 * _strange(many).mean().item(),
         part=middle,
         whole=steps,
         middle=100 * changed[:, first : first + middle].sum().item() / max(1, int(changed.sum())),

@@ -31,4 +31,4 @@ def _said(value: object) -> object:
 def sentences(*words: Wording | None) -> str:
     """The texts one after the other; what is None is none."""
     found = [one.said() for one in words if one is not None]
-    return say("claims.table.sentences").join(found)
+    return say("common.list.sentences").join(found)

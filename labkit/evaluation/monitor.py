@@ -16,6 +16,7 @@ from ..base import kept
 from ..base.errors import LabError
 from ..base.files import faults_in
 from ..gans.losses import LOSSES
+from ..texts import say
 from ..training.state import COLUMNS, TrainState, trained_generator
 from . import album, metrics, scoring
 from .scoring import load_reference
@@ -152,6 +153,12 @@ def won(history: Tensor, loss: str = "non-saturating") -> list[str]:
     ]
 
 
+def cause(row: dict) -> str:
+    """What the first reason of an alarm is called, in the reader's language."""
+    kind = (row.get("reasons") or ["alarm"])[0].partition(":")[0]
+    return say(f"monitor.cause.{kind}", kind)
+
+
 class Rows(list):
     """Rows of a file that `Monitor` wrote; ``fault`` says what to show in their place if it is damaged."""
 
@@ -169,7 +176,7 @@ def read(path: Path) -> Rows:
         rows.extend(rows_of(path))
     except LabError as error:
         print(f"left out: {error}", flush=True)
-        rows.fault = f"{path.name} is damaged: left out"
+        rows.fault = say("monitor.damaged", file=path.name)
     return rows
 
 

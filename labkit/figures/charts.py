@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..texts import say
+from ..texts import say, terms
 from . import labels, palette
 from .catalogue import WIDTH, report_figure, tell
 
@@ -30,7 +30,7 @@ def effects(panels: dict[str, tuple[Tensor, Tensor]], names: list[str], dims: li
         k, a = special.nonzero(as_tuple=True)
         dots += len(k)
         ax.plot(k.numpy(), a.numpy(), ".", color=palette.INK, ms=2)
-        ax.set_yticks(range(len(names)), [labels.measure(one) for one in names])
+        ax.set_yticks(range(len(names)), [terms.measure(one) for one in names])
         chosen = [dim for dim in dims if dim < len(score)]
         ax.set_xticks(chosen, [f"z[{dim}]" for dim in chosen])
         for label in ax.get_xticklabels():
@@ -59,20 +59,14 @@ def directions(panels: dict[str, tuple[list[str], Tensor, Tensor]], names: list[
         k, a = special.nonzero(as_tuple=True)
         dots += len(k)
         ax.plot(a.numpy(), k.numpy(), ".", color=palette.INK, ms=2)
-        ax.set_yticks(range(len(own)), [_direction(one) for one in own])
-        measures = [labels.measure(one) for one in names]
+        ax.set_yticks(range(len(own)), [terms.direction(one) for one in own])
+        measures = [terms.measure(one) for one in names]
         ax.set_xticks(range(len(names)), measures, rotation=60, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
         ax.grid(False)
         ax.set_title(labels.network(name))
     _bar(figure, list(axes), shown)
     return tell(figure, say("figures.directions.dot") if dots else "")
-
-
-def _direction(name: str) -> str:
-    """The name of a direction: that of its method, and its number, its axis or the measure that it is for."""
-    method, _, rest = name.partition(" ")
-    return say(f"figures.direction.{method}", name, which=labels.measure(rest)) if rest else name
 
 
 @report_figure(16, "ranking")

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from torch import Tensor
 
+from ..evaluation.monitor import cause
 from ..gans.losses import Loss, Mark, NonSaturating
 from ..texts import say
 from . import labels, palette
@@ -50,7 +51,7 @@ def loss_curves(
     left.set(title=say("figures.losses.title", network=labels.network(title)), ylim=(1.15 * lowest, 1.15 * highest))
     left.set_ylabel(say("figures.losses.axis"))
     right.set(title=say("figures.losses.answers"), ylim=loss.answer_range)
-    right.set_ylabel(say(f"figures.loss.{_key(loss)}_axis", loss.answers))
+    right.set_ylabel(loss.words("answers"))
     marks = {name: loss.of(column) for name, column in (("D", "loss_d"), ("G", "loss_g"), ("real", "d_real"))}
     _show_marks(left, loss, {palette.D: marks["D"], palette.G: marks["G"]}, wide=bool(scores))
     _show_marks(right, loss, {palette.INK: marks["real"]})
@@ -67,10 +68,6 @@ def loss_curves(
     return figure
 
 
-def _key(loss: type[Loss]) -> str:
-    return loss.name.replace("-", "_")
-
-
 def _show_marks(ax: Axes, loss: type[Loss], marks: dict[str, Mark | None], wide: bool = False) -> None:
     """A line at each of ``marks``, by colour, and beside it what it means; texts make way for one another."""
     here = {colour: mark for colour, mark in marks.items() if mark}
@@ -78,7 +75,7 @@ def _show_marks(ax: Axes, loss: type[Loss], marks: dict[str, Mark | None], wide:
     crowded = len(here) > 1 and max(levels) - min(levels) < 0.25 * (high - low)
     for colour, mark in here.items():
         side = ("bottom" if mark.level == max(levels) else "top") if crowded else "center"
-        text = say(f"figures.loss.{_key(loss)}_{mark.column}", mark.text)
+        text = loss.words(mark.column)
         ax.axhline(mark.level, color=palette.INK, ls="--", lw=0.8)
         ax.text(1.01, mark.level, text, transform=ax.get_yaxis_transform(), va=side, fontsize=7.5, color=colour)
 
@@ -134,9 +131,8 @@ def _score_curves(ax: Axes, scores: Sequence[dict], alarms: Sequence[dict], epoc
         )
     for row in alarms:
         ax.axvline(row["epoch"], color=palette.WRONG, lw=2)
-        why = (row.get("reasons") or ["alarm"])[0].partition(":")[0]
-        text = {"transform": ax.get_xaxis_transform(), "color": palette.WRONG, "rotation": 90, "ha": "right"}
-        ax.text(row["epoch"], 0.5, " " + why, **text)
+        place = ax.get_xaxis_transform()
+        ax.text(row["epoch"], 0.5, " " + cause(row), transform=place, color=palette.WRONG, rotation=90, ha="right")
 
 
 def share_axis(ax: Axes) -> Axes:

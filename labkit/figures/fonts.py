@@ -1,6 +1,7 @@
 """The font of the Chinese edition: in a package, or on this machine."""
 
 import contextlib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,7 @@ INSTALLED = (  # with Simplified Chinese: on Linux, macOS, Windows
 SAMPLE = "\u751f\u6210\u5668\u9690\uff0c"  # a font of another script lacks one of these
 
 
+@cache
 def chinese() -> Path:
     """The file of a font with Simplified Chinese: that of the package, else one that is installed.
 
@@ -75,7 +77,7 @@ def _listed() -> dict[str, Path]:
 
 def _scanned() -> dict[str, Path]:
     """Files of the fonts that lie where this system keeps them, by family."""
-    found = {}
+    found: dict[str, Path] = {}
     for name in sorted(font_manager.findSystemFonts()):
         with contextlib.suppress(OSError, RuntimeError):
             found.setdefault(font_manager.get_font(name).family_name, Path(name))

@@ -7,7 +7,7 @@ from torch import Tensor, stack
 
 from ..analysis.inversion import Inversion, missed_classes
 from ..data.loading import to_unit
-from ..texts import say
+from ..texts import say, terms
 from . import labels, palette
 from .catalogue import WIDTH, report_figure
 from .sheets import show_images
@@ -42,12 +42,12 @@ def _errors(ax: Axes, networks: dict[str, Inversion], noun: str) -> None:
         ax.ecdf(result.rms.numpy(), color=colour, label=labels.network(name))
         ax.axvline(result.own.median().item(), color=colour, ls=":", lw=1.2)
         ax.axvline(result.noise.median().item(), color=colour, ls="--", lw=1.2)
-    nearest = say("figures.found.nearest", noun=labels.noun(noun))
+    nearest = say("figures.found.nearest", noun=terms.noun(noun))
     ax.ecdf(first.nearest.numpy(), color=palette.REAL, label=nearest)
     ax.plot([], [], color=palette.QUIET, ls=":", lw=1.2, label=say("figures.found.own"))
     ax.plot([], [], color=palette.QUIET, ls="--", lw=1.2, label=say("figures.found.noise"))
     ax.set(xlabel=say("figures.found.axis"), xlim=(0, None), ylim=(0, 1))
-    ax.set_ylabel(say("figures.found.share", nouns=labels.noun(noun, "many")))
+    ax.set_ylabel(say("figures.found.share", nouns=terms.nouns(noun)))
     ax.locator_params(axis="both", nbins=5)
     ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=5, handlelength=1.4)
 

@@ -1,9 +1,10 @@
-"""What figures call things, in the reader's language: networks, measures, classes, verdicts."""
+"""What figures call networks, rows and classes, in the reader's language; see also `texts.terms`."""
 
 import re
 
+from .. import data
 from ..gans.registry import GANS
-from ..texts import say
+from ..texts import say, terms
 from . import palette
 
 
@@ -16,7 +17,7 @@ def network(name: str) -> str:
     if key not in GANS:
         return name
     said = say(f"common.network.{key}", GANS[key].title)
-    begins = max((t for t in (key, GANS[key].title, said) if name.startswith(t)), key=len)
+    begins = max((title for title in (key, GANS[key].title, said) if name.startswith(title)), key=len)
     rest = name[len(begins) :].lstrip(" ,\uff0c")
     if not rest:
         return said
@@ -32,25 +33,6 @@ def row(name: str) -> str:
     return say("figures.word.real") if name == "real" else network(name)
 
 
-def measure(name: str) -> str:
-    """The name of something measured on pictures, of `effects.NAMES`."""
-    return say(f"figures.measure.{_key(name)}", name.replace("_", " "))
-
-
 def garment(name: str) -> str:
-    """The name of a class."""
-    return say(f"figures.class.{_key(name)}", name)
-
-
-def noun(name: str, number: str = "one") -> str:
-    """What a data set's pictures show, one or many; other data sets' nouns are English."""
-    return say(f"figures.noun.{_key(name)}_{number}", name if number == "one" else f"{name}s")
-
-
-def verdict(name: str) -> str:
-    """A verdict on a claim."""
-    return say(f"figures.verdict.{_key(name)}", name)
-
-
-def _key(name: str) -> str:
-    return re.sub(r"\W+", "_", name.lower()).strip("_")
+    """A class by its name; other data sets than the report's keep their own names."""
+    return terms.of_class(name, data.DEFAULT)

@@ -2,7 +2,7 @@
 
 import re
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def _box(ax: Axes, x: float, y: float, wide: float, label: str, shape: tuple[int
     face = "#E4E4E4" if parameters else "#FFFFFF"
     style = "round,pad=0,rounding_size=0.04"
     ax.add_patch(FancyBboxPatch((x, y - 0.4), wide, 0.8, boxstyle=style, mutation_aspect=4, fc=face, ec="0.65", lw=0.7))
-    text = {"va": "center", "fontsize": 7.5}
+    text: dict[str, Any] = {"va": "center", "fontsize": 7.5}
     label = label.replace(", spectral norm", say("figures.structure.spectral_norm")).replace("e-0", "e-")
     ax.text(x + 0.06, y, label, **text)
     ax.text(x + wide - PARAMETERS - 0.07, y, "\u00d7".join(map(str, shape)), ha="right", **text)
@@ -124,7 +124,7 @@ def _shortcut(ax: Axes, side: list[Layer], total: float, box: float) -> None:
     """The residual connection: from the input around `main` to the sum, seen at once."""
     middle, column, heavy, top = MARGIN + box / 2, MARGIN + box + 0.07, 2.2, total / 2
     x, bottom = column + middle, top - len(side) + 1
-    line = {"color": palette.INK, "lw": heavy, "solid_capstyle": "butt"}
+    line: dict[str, Any] = {"color": palette.INK, "lw": heavy, "solid_capstyle": "butt"}
     ax.plot([MARGIN + box, x, x], [0, 0, top + 0.6], solid_joinstyle="miter", **line)
     ax.annotate("", (x, top + 0.42), (x, top + 1.2), arrowprops=_arrow(heavy))
     for i, layer in enumerate(side):

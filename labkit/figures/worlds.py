@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from torch import Tensor
 
-from ..analysis.claims import RUNS, Verdict, too_few
+from ..analysis.claims import RUNS, Verdict, too_few, untested, verdict_word
 from ..analysis.comparisons import OUTCOMES
 from ..analysis.design import DESIGN
 from ..analysis.statistics import t_interval
-from ..texts import say
+from ..texts import say, terms
 from . import labels, palette
 from .catalogue import WIDTH, report_figure, tell
 from .sheets import show_images
@@ -56,7 +56,7 @@ def worlds_edited(
         for row, seed in enumerate(of):
             name, _, rest = words[title][seed].partition("\n")
             text = {"transform": _upside_down(ax), "va": "center", "fontsize": 7.5}
-            said = f"{labels.measure(name)}\n{rest}".strip().replace("-", "\u2212")
+            said = f"{terms.measure(name)}\n{rest}".strip().replace("-", "\u2212")
             ax.text(1.02, (row + 0.5) / len(of), said, **text)
     return tell(figure, dim=f"z[{dim}]")
 
@@ -139,7 +139,7 @@ def claims_by_run(rows: Sequence[Verdict]) -> Figure:
         low, high = row.share or (0.0, 1.0)
         right.plot([low, high], [y, y], color=palette.QUIET, lw=3, alpha=0.5, solid_capstyle="butt")
         right.plot((row.passes or 0) / row.runs, y, "D", color=palette.INK, ms=4, clip_on=False, zorder=3)
-        said = say("figures.claims.too_few") if too_few(row) else labels.verdict(row.verdict)
+        said = say("figures.claims.too_few") if too_few(row) else _verdict(row)
         right.text(1.07, y, said, va="center", fontsize=7.5)
     left.set_yticks(range(len(rows)), [f"{row.id}  {_claim(row)}" for row in rows])
     left.set_xticks(range(len(seeds)), [str(seed) for seed in seeds])
@@ -157,6 +157,10 @@ def _claim(row: Verdict, wide: int = 50) -> str:
     """The sentence of a claim, in two lines of so many letters at most."""
     lines = wrapped(say(f"claims.{row.id}.sentence", row.claim), wide)
     return "\n".join(lines[:2]) + (" \u2026" if len(lines) > 2 else "")
+
+
+def _verdict(row: Verdict) -> str:
+    return untested(row.why) if row.why else verdict_word(row.verdict)
 
 
 def wrapped(text: str, wide: int) -> list[str]:
@@ -194,7 +198,7 @@ def design(rows: Sequence[Verdict]) -> Figure:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.tick_params(axis="y", length=0)
         beside = {"transform": ax.transAxes, "va": "center", "fontsize": 7.5}
-        ax.text(1.02, 0.72, labels.verdict(row.verdict), **beside)
+        ax.text(1.02, 0.72, _verdict(row), **beside)
         ax.text(1.02, 0.22, unit, color=palette.QUIET, **beside)
         ax.grid(axis="y", visible=False)
     axes[-1].set_xlabel(say("figures.design.axis"))

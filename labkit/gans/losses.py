@@ -51,8 +51,9 @@ class Loss:
 
     @classmethod
     def words(cls, part: str) -> str:
-        """``title`` or ``answers`` in the reader's language."""
-        return say(f"losses.{cls.name}.{part}", getattr(cls, part))
+        """``title`` or ``answers`` in the reader's language; of a column of the history, the text of its mark."""
+        mark = cls.of(part)
+        return say(f"losses.{cls.name}.{part}", mark.text if mark else getattr(cls, part))
 
 
 LOSSES: dict[str, type[Loss]] = {}

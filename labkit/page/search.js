@@ -7,7 +7,7 @@ import {PIXELS, rms} from './pictures.js';
  *  longer than most of N(0, I). `constants` are lab-data's `search`. Tells onStep(step, best rms from each start, the
  *  best of all so far); `signal` ends it with an AbortError. */
 export async function invert(generator, target, {starts, constants, onStep = () => {}, signal}) {
-    if (target.length !== PIXELS) throw Error(`a picture of ${target.length} numbers: give ${PIXELS}`);
+    if (target.length !== PIXELS) throw RangeError(`a picture of ${target.length} numbers: give ${PIXELS}`);
     const {latentDim: d, sample, trace} = generator, {kept, steps, rate, longest} = constants;
     const z = nearest(await sample(starts), target, kept, starts, d), rows = z.length / d;
     const adam = makeAdam(z.length, constants), bests = Array.from({length: rows}, () => ({rms: Infinity}));

@@ -17,6 +17,7 @@ import {Damaged} from './weights.js';
 import {say} from './words.js';
 
 const REST = 180; // milliseconds without a move after which garments are named
+const MARKS = ['edited', 'far', 'real', 'noise']; // words of lab.css
 const TABS = ['sliders', 'pad', 'walk', 'find', 'share'];
 
 /** The lab of lab-data: `root` is its element. Every part is given the view, and what it does goes through `act`. */
@@ -28,6 +29,7 @@ export class View {
             <div class="lab-right"></div><p class="lab-note"></p>`});
         this.root.setAttribute('role', 'group');
         this.root.setAttribute('aria-label', say('title'));
+        for (const name of MARKS) this.root.style.setProperty(`--say-${name}`, `"${say(`marks.${name}`)}"`);
         const [left, right, note] = this.root.children;
         const {open, panels} = makeTabs(right, say('tabs.name'), TABS.map(name => [name, say(`tabs.${name}`)]));
         this.stage = makeStage(this, left);

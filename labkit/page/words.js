@@ -7,7 +7,7 @@ export const speak = table => { words = table; };
 
 /** The text `key`, with `fields` in its {fields}. */
 export function say(key, fields = {}) {
-    if (!(key in words)) throw Error(`there is no text ${key}`);
+    if (!(key in words)) throw RangeError(`there is no text ${key}`);
     return words[key].replace(/\{(\w+)\}/g, (field, name) => fields[name] ?? field);
 }
 

@@ -8,7 +8,6 @@ import functools
 import html
 import re
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from pathlib import Path
 
 from ..texts import EDITIONS, say, using
@@ -18,7 +17,9 @@ STYLE = Path(__file__).parent / "templates/handin.css"  # of the blocks, and of 
 PLACE = '<div class="answer-here" data-answer="{}"></div>'  # in the place of an answer cell, until the page is made
 PLACES = re.compile(PLACE.format(r"([\w-]+)"))
 BLOCK = re.compile(r"[\w-]{1,60}")  # what an answer may be called
-VOID = ("br", "hr", "img", "input", "wbr")  # elements without an end
+DIVISION = re.compile(r"<(/?)div\b[^<>]*>")
+BEGIN = re.compile(r'<div class="answer"[^<>]* id="answer-([^"<>]*)">')  # of a block in a page
+LABEL, TAGS = re.compile(r'<p class="answer-label">[^<]*</p>'), re.compile(r"<[^<>]*>")
 
 
 def is_answer(cell: Mapping) -> bool:
@@ -118,48 +119,22 @@ def markdown(text: str) -> str:
 # ----- back from a page
 
 
-class _Reader(HTMLParser):
-    """The texts of all answers in a page, by what they are about."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: dict[str, list[str]] = {}
-        self._now, self._depth, self._label = "", 0, False
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        if tag in VOID:
-            return
-        of_tag = dict(attrs)
-        if not self._now and of_tag.get("class") == "answer":
-            self._now, self._depth = (of_tag.get("id") or "").removeprefix("answer-") or "?", 0
-            self.found.setdefault(self._now, [])
-        if self._now:
-            self._depth += 1
-            self._label = of_tag.get("class") == "answer-label"
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._now and tag not in VOID:
-            self._depth, self._label = self._depth - 1, False
-            if not self._depth:
-                self._now = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._now and not self._label:
-            self.found[self._now].append(data)
-
-
 def in_page(page: str) -> dict[str, str]:
     """The text of every answer that the HTML ``page`` shows, by what it is about, without spaces; see `plain`."""
-    reader = _Reader()
-    reader.feed(page)
-    reader.close()
-    return {what: _bare("".join(parts)) for what, parts in reader.found.items()}
+    found: dict[str, str] = {}
+    what, start, depth = "", 0, 0
+    for tag in DIVISION.finditer(page):
+        if not what and (block := BEGIN.fullmatch(tag[0])):
+            what, start, depth = block[1], tag.end(), 1
+        elif what:
+            depth += -1 if tag[1] else 1
+            if not depth:
+                text = TAGS.sub("", LABEL.sub("", page[start : tag.start()], count=1))
+                found[what] = found.get(what, "") + re.sub(r"\s+", "", html.unescape(text))
+                what = ""
+    return found
 
 
 def plain(what: str, text: str) -> str:
     """What `in_page` finds where the page shows the answer ``text``."""
     return in_page(_block(what, text)).get(what, "")
-
-
-def _bare(text: str) -> str:
-    return re.sub(r"\s+", "", text)

@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 
 from .. import data
+from ..analysis.claims import CLAIMS as CLAIMS_OF_ORIGINAL
+from ..analysis.claims import RUNS
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, seal, sha256, write_atomic
@@ -28,6 +30,7 @@ from ..gans import GANS, reported
 from ..texts import edition, listed, say
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
+from .chapters import chapters_of
 from .environment import kernels_own
 from .make import DEFAULT, NOTEBOOKS, name_of
 from .pdf import print_page
@@ -37,7 +40,7 @@ FORMAT = 1
 KIND = "labkit hand-in"
 LONGEST = 120  # characters of a name or title
 PAGE, PDF, MANIFEST, CLAIMS, VERDICTS = "report.html", "report.pdf", "manifest.json", "claims.json", "verdicts.json"
-CODE = re.compile(r'<details class="code">.*?</details>', re.S)
+CODE = re.compile(r'<details class="code"[^<>]*>\s*<summary>.*?</summary>(.*?)</details>', re.S)  # a folded cell
 H1 = re.compile(r"<h1\b.*?</h1>", re.S)
 LINK = re.compile(r'<a href="\.\./[^"]*"[^>]*>(.*?)</a>', re.S)  # to a file of the project, which is not in the zip
 # The order of the original exercise: a chapter, or a part of one, and the heading over it in texts/*/handin.toml. The
@@ -230,12 +233,12 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
         for name, notebook in report.notebooks.items():
             Path(scratch, name).write_bytes(_content(notebook))
         with kernels_own(Path(scratch)):
-            chapters = render.chapters_of(Path(scratch), list(report.notebooks), report.dataset)
+            chapters = chapters_of(Path(scratch), list(report.notebooks), report.dataset)
     chapters = [chapter | {"body": _plain(chapter["body"], code)} for chapter in chapters]
     if edition() != DEFAULT:
         chapters = _as_exercise(chapters)
     front, back = _front(report, who, verdicts), _part("back", _references())
-    made = [("made", report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
+    made = [(say("report.made.made"), report.made), *render.provenance(report.parameters, 0, report.dataset)[1:]]
     encoded = render.images.encode(chapter["body"] for chapter in chapters)
     placed = [
         chapter | {"body": render.images.put(chapter["body"], encoded, render.images.inside)} for chapter in chapters
@@ -245,8 +248,7 @@ def _page(report: Report, who: Who, code: bool, verdicts: list[predictions.Verdi
 
 def _plain(body: str, code: bool) -> str:
     """``body`` of a chapter, its code unfolded or left out, without links to what is not in the zip."""
-    unfolded = CODE.sub(lambda match: match[0].replace("<details", "<details open", 1) if code else "", body)
-    return LINK.sub(r"\1", unfolded)
+    return LINK.sub(r"\1", CODE.sub(r'<div class="code-shown">\1</div>' if code else "", body))
 
 
 def _as_exercise(chapters: list[dict]) -> list[dict]:
@@ -282,11 +284,12 @@ def _front(report: Report, who: Who, verdicts: list[predictions.Verdict]) -> str
     """The title page and, if there are any, the predictions."""
     given = [text for notebook in report.notebooks.values() for text in answers.of(notebook.cells).values()]
     networks = listed(
-        f"{GANS[run.config.model].title} ({say('handin.abstract.length', epochs=run.epochs)})" for run in report.runs
+        say("handin.abstract.network", name=say(f"common.network.{run.config.model}"), length=run.length)
+        for run in report.runs
     )
-    over = [row for row in report.claims if row.get("level") == "runs"]
     abstract = [say("handin.abstract.what", networks=networks, data=report.dataset.title)]
-    if over:
+    ids = {claim.id for claim in CLAIMS_OF_ORIGINAL}
+    if over := [row for row in report.claims if row.get("level") == RUNS and row.get("id") in ids]:
         holds = sum(row["verdict"] == "holds" for row in over)
         abstract.append(say("handin.abstract.claims", n=len(over), holds=holds))
     if given:

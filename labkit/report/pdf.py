@@ -1,9 +1,11 @@
 """The report on paper."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .. import data
@@ -12,6 +14,11 @@ from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
 from .make import DEFAULT, name_of
+
+MOST = 4  # times that a page is printed until its contents name the right pages; two are enough
+NUMBER = re.compile(r'(<span class="page" data-of="([\w-]+)">)\d*</span>')
+OBJECT = re.compile(rb"(?<!\S)(\d+) 0 obj\n(<<(?:(?!stream\n|endobj).)*)", re.S)
+NAMED = re.compile(rb"/([\w-]+) \[(\d+) 0 R /XYZ [^\]]*\]")
 
 
 def make_pdf(profile: str, dataset: str = data.DEFAULT, edition: str = DEFAULT) -> Path:
@@ -25,7 +32,9 @@ def make_pdf(profile: str, dataset: str = data.DEFAULT, edition: str = DEFAULT) 
 
 
 def print_page(source: Path, out: Path) -> Path:
-    """Print the page ``source`` to the PDF ``out`` with a headless Chromium.
+    """Print the page ``source`` to the PDF ``out`` with a headless Chromium; its contents name the pages.
+
+    It is printed twice: the first time says on which page each part begins.
 
     Raises:
         LabError: there is no Chromium, or it makes none.
@@ -33,24 +42,64 @@ def print_page(source: Path, out: Path) -> Path:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
+    page = source.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [
-            browser,
-            "--headless",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={scratch}",
-            "--no-pdf-header-footer",
-            f"--print-to-pdf={scratch}/out.pdf",
-            *(["--no-sandbox"] if os.geteuid() == 0 else []),  # it has none for root
-            source.as_uri(),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if not Path(scratch, "out.pdf").exists():
-            raise LabError(
-                f"{browser} made no PDF of {source}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
-            )
-        return write_atomic(out, Path(scratch, "out.pdf").read_bytes())
+        named, begins = source, {}
+        for _ in range(MOST):
+            printed = _print(browser, named, Path(scratch))
+            begins, before = pages_of(printed), begins
+            if begins == before or not NUMBER.search(page):
+                break
+            named = write_atomic(Path(scratch, "page.html"), numbered(page, begins).encode())
+        return write_atomic(out, printed)
+
+
+def _print(browser: str, page: Path, scratch: Path) -> bytes:
+    """``page`` as the content of a PDF file."""
+    made = scratch / "out.pdf"
+    made.unlink(missing_ok=True)
+    command = [
+        browser,
+        "--headless",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={scratch / 'browser'}",
+        "--no-pdf-header-footer",
+        "--generate-pdf-document-outline",
+        f"--print-to-pdf={made}",
+        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # it has none for root
+        page.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if not made.exists():
+        raise LabError(f"{browser} made no PDF of {page}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    return made.read_bytes()
+
+
+def numbered(page: str, begins: Mapping[str, int]) -> str:
+    """``page`` with the number of the page in its contents on which each part ``begins``, by the part's name."""
+    return NUMBER.sub(lambda place: f"{place[1]}{begins.get(place[2], '')}</span>", page)
+
+
+def pages_of(pdf: bytes) -> dict[str, int]:
+    """On which page of ``pdf``, as Chromium writes it, each part of the page begins that a link leads to, from 1.
+
+    Its objects stand there as text: the tree of pages, and the names of what links lead to. Of another PDF nothing is
+    known.
+    """
+    objects = {int(number): body for number, body in OBJECT.findall(pdf)}
+    root = next((n for n, body in objects.items() if b"/Type /Pages" in body and b"/Parent" not in body), None)
+
+    def leaves(number: int) -> Iterator[int]:
+        body = objects.get(number, b"")
+        if b"/Type /Pages" not in body:
+            yield number
+        elif kids := re.search(rb"/Kids \[([^\]]*)\]", body):
+            for kid in re.findall(rb"(\d+) 0 R", kids[1]):
+                yield from leaves(int(kid))
+
+    place = {number: k for k, number in enumerate(leaves(root), 1)} if root is not None else {}
+    return {name.decode(): place[int(at)] for name, at in NAMED.findall(pdf) if int(at) in place}

@@ -1,7 +1,5 @@
 """Executed notebooks as one HTML page that asks the network for nothing."""
 
-import html
-import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +8,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import nbformat
 from pygments.formatters import HtmlFormatter
 
 from .. import data, latent
@@ -20,30 +17,21 @@ from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..config import config_for
 from ..figures import catalogue
-from ..figures.catalogue import FIGURES
 from ..gans import reported
 from ..gans.losses import NonSaturating
 from ..page import contents
-from ..page.bundle import Embedded
+from ..page.bundle import Embedded, script_hash
 from ..study import records
+from ..texts import EDITIONS, say, terms
 from ..training.runs import Run, load_run, run_folder
-from . import answers, images
+from . import answers, images, webfont
+from .appendix import with_sources
+from .chapters import chapters_of, figures_of, scrolling
 from .environment import kernels_own
-from .settings import declared_parameters
-from .site import template, write_site
+from .site import TEMPLATES, other_editions, template, write_site
 
-TITLE = "What a GAN learns from {} {}s"
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without sliders
-LEAD = "A lab report on {}: a vanilla GAN, a DCGAN, and what happens when one number of z moves."
-NOTICE = (
-    "The chapters were written about the garments of Fashion-MNIST. Here they say {noun}s, and where they speak of"
-    " sleeves and folds they still mean those. All figures, tables and results but the last chapter's are of {title}."
-    " The original's claims are about its own pictures: they are not tested."
-)
-ELSEWHERE = (
-    "<p><strong>This chapter is about Fashion-MNIST.</strong> Its runs ship with the project and were trained on"
-    " garments; nothing in it was compared with {title}.</p>"
-)
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page without a script
+SCRIPT = TEMPLATES / "page.js"  # marks what is read in the contents, unfolds what a link leads to
 
 
 def render(stage: Path, names: list[str], parameters: dict, seconds: float, site: Path | None = None) -> Path:
@@ -84,30 +72,66 @@ def page(
     back: str = "",
     title: str = "",
 ) -> str:
-    """The HTML of ``chapters`` (name, title, body and figures of each), alive where ``lab`` is given.
+    """The HTML of ``chapters`` (as `chapters_of` gives them), alive where ``lab`` is given.
 
     Of a ``site`` it may show pictures that lie beside it. ``front`` is HTML in the place of the page's own head, as the
-    title page of a hand-in with another ``title``; ``back`` is what comes after the chapters.
+    title page of a hand-in with another ``title``: such a page has no script. ``back`` is what comes after the
+    chapters.
     """
-    many = "sixty thousand" if dataset.sizes["train"] == 60_000 else f"{dataset.sizes['train']:,}"
-    policy = lab.policy if lab else POLICY
-    return template("page").render(
-        title=title or TITLE.format(many, dataset.noun),
-        front=front,
+    bodies, sources = with_sources([chapter["body"] for chapter in chapters])
+    chapters = [
+        chapter | {"body": body, "headings": [h for h in chapter.get("headings", ()) if f'id="{h.id}"' in body]}
+        for chapter, body in zip(chapters, bodies, strict=True)
+    ]
+    script = "" if front else SCRIPT.read_text(encoding="utf-8")
+    words = {"what": dataset.title, "noun": terms.noun(dataset.noun), "nouns": terms.nouns(dataset.noun)}
+    sixty = dataset.sizes["train"] == 60_000
+    named = say("report.title_sixty" if sixty else "report.title", many=dataset.sizes["train"], **words)
+    whole = template("page").render(
+        title=title or named,
+        front=scrolling(front),
         back=back,
-        answer_style=answers.STYLE.read_text(encoding="utf-8"),
-        lead=LEAD.format(dataset.title),
-        notice="" if dataset.plain else NOTICE.format(noun=dataset.noun, title=dataset.title),
-        source=f"{dataset.title}: {dataset.source}",
+        lead=say("report.lead", **words),
+        notice="" if dataset.plain else say("report.notice", **words),
+        source=say("report.zalando") if dataset.plain else f"{dataset.title}: {dataset.source}",
         made=made,
         chapters=chapters,
-        pygments=HtmlFormatter().get_style_defs(".highlight"),
-        pygments_dark=HtmlFormatter(style="github-dark").get_style_defs(".highlight"),
+        figures=figures_of(chapters),
+        sources=sources,
+        style=_style(lab),
+        script=script,
         lab=lab,
-        lab_style=contents.STYLE.read_text(encoding="utf-8") if lab else "",
-        policy=policy.replace("img-src data:", "img-src data: 'self'") if site else policy,
+        policy=_policy(lab, script, site),
         site=site,
+        others=other_editions() if site else {},
+        EDITIONS=EDITIONS,
+        say=say,
     )
+    return webfont.with_letters(whole)
+
+
+def _style(lab: Embedded | None) -> str:
+    """The look of the page, in which that of ``lab`` has its place."""
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+    print_style = (TEMPLATES / "print.css").read_text(encoding="utf-8")
+    parts = [
+        HtmlFormatter().get_style_defs(".highlight"),
+        f"@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}",
+        contents.STYLE.read_text(encoding="utf-8") if lab else "",
+        (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        answers.STYLE.read_text(encoding="utf-8"),
+        f"@media print {{\n{print_style}}}",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _policy(lab: Embedded | None, script: str, site: bool) -> str:
+    """The content-security policy: the page's own scripts, fonts and pictures inside it, and no request at all."""
+    policy = f"{lab.policy if lab else POLICY}; font-src data:"
+    if script:
+        own = f"script-src '{script_hash(script)}'"
+        policy = policy.replace("script-src", own) if lab else f"{policy}; {own}"
+    return policy.replace("img-src data:", "img-src data: 'self'") if site else policy
 
 
 def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
@@ -120,40 +144,6 @@ def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
             f"{', '.join(strangers)}: no figure of the report (they are declared in labkit/figures, with"
             " @report_figure): the report is not published"
         )
-
-
-def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict]:
-    """Name, title, body and figures of each notebook in ``pages``; what is said in them of ``dataset`` has its noun."""
-    exporter, chapters = _exporter(), []
-    for name in names:
-        notebook = nbformat.read(pages / name, 4)
-        elsewhere = not dataset.plain and "changes" not in declared_parameters(pages / name)  # of what ships alone
-        if not dataset.plain and not elsewhere:
-            _in_its_words(notebook, dataset.noun)
-        given = answers.take(notebook)
-        body, _ = exporter.from_notebook_node(notebook)
-        body = answers.put(body, given)
-        body = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="#\1"', body).replace('href="../', 'href="../../')
-        body = re.sub(r'<figure style="[^"]*">(?=<img[^>]*alt="Figure (\d+)\.)', r'<figure id="figure-\1">', body)
-        numbers = [int(n) for n in re.findall(r'<figure id="figure-(\d+)"', body)]
-        if elsewhere:
-            body = body.replace("</h1>", f"</h1>{ELSEWHERE.format(title=html.escape(dataset.title))}", 1)
-        title = next((line[2:] for line in notebook.cells[0].source.splitlines() if line.startswith("# ")), name)
-        figures = [(n, FIGURES[n][1]) for n in numbers]
-        chapters.append({"name": name.removesuffix(".ipynb"), "title": title, "body": body, "figures": figures})
-    return chapters
-
-
-def _in_its_words(notebook, noun: str) -> None:
-    """Let the text of ``notebook``, and its outputs, say ``noun`` where they say garment."""
-
-    def said(text: str) -> str:
-        return re.sub(r"\bgarment(?=s?\b)", noun, text)
-
-    for cell in notebook.cells:
-        cell.source = said(cell.source) if cell.cell_type == "markdown" else cell.source
-        for shown in (output.get("data", {}) for output in cell.get("outputs", ())):
-            shown |= {kind: said(shown[kind]) for kind in shown.keys() & {"text/markdown", "text/html"}}
 
 
 def _lab(parameters: dict, models: list[str]) -> Embedded | None:
@@ -172,41 +162,19 @@ def _lab(parameters: dict, models: list[str]) -> Embedded | None:
         return None
 
 
-def _exporter():
-    """nbconvert with our chapter template, and formulas as MathML, which browsers draw without a script."""
-    from latex2mathml.converter import convert
-    from nbconvert import HTMLExporter
-    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-
-    class Renderer(IPythonRenderer):
-        def inline_math(self, body):
-            return convert(body)
-
-        def block_math(self, body):
-            return convert(body, display="block")
-
-    class Exporter(HTMLExporter):
-        def default_filters(self):
-            yield from super().default_filters()
-            yield "markdown2html", lambda source: MarkdownWithMath(renderer=Renderer(escape=False)).render(source)
-
-    return Exporter(
-        template_name="chapter", extra_template_basedirs=[str(Path(__file__).parent / "templates")], sanitize_html=False
-    )
-
-
 def provenance(parameters: dict, seconds: float, dataset: data.Dataset) -> list[tuple[str, str]]:
-    """How the report was made: name and value, for the head of the page."""
-    made = f"{datetime.now():%Y-%m-%d %H:%M}, profile {parameters['profile']}, in {seconds:.0f} s beyond earlier runs"
+    """How the report was made: name and value, for the foot of the page."""
+    made = say("report.made.when", when=datetime.now(), profile=parameters["profile"], seconds=seconds)
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
     digest = dataset.digests[dataset.splits["train"].images] if dataset.digests else dataset.images_sha256
-    rows = [("made", made)]
+    rows = [(say("report.made.made"), made)]
     for model in reported():
         config = config_for(model, parameters["profile"], **seed, **parameters["changes"])
-        rows.append((model, _training(load_run(run_folder(config)))))
+        rows.append((say(f"common.network.{model}", model), _training(load_run(run_folder(config)))))
     kind = "md5" if digest.startswith("md5:") else "sha256"
-    rows.append(("data", f"{dataset.title}, training images {kind} {digest.removeprefix('md5:')[:12]}"))
-    return rows + ([("code", f"commit {found}")] if (found := commit()) else [])
+    known = say("report.made.digest", what=dataset.title, kind=kind, digest=digest.removeprefix("md5:")[:12])
+    rows.append((say("report.made.data"), known))
+    return rows + ([(say("report.made.code"), found)] if (found := commit()) else [])
 
 
 def commit() -> str:
@@ -219,16 +187,24 @@ def commit() -> str:
 def _training(run: Run) -> str:
     """How ``run`` was trained, in a line."""
     config, machine = run.config, run.manifest["machine"]
-    recipe = [f"{run.length} of {config.examples:,} images", f"batch {config.batch}"]
-    recipe.append(f"Adam {config.lr:g}" + (f" (D {config.lr_d:g})" if config.lr_d else ""))
+    whole = run.epochs == config.epochs
+    recipe = [
+        say("report.made.length" if whole else "report.made.length_some", epochs=run.epochs, all=config.epochs),
+        say("report.made.batch", images=config.examples, batch=config.batch),
+        say("report.made.adam_two" if config.lr_d else "report.made.adam", lr=config.lr, lr_d=config.lr_d),
+    ]
     if config.d_steps > 1:
-        recipe.append(f"{config.d_steps} steps of D to one of G")
+        recipe.append(say("report.made.d_steps", steps=config.d_steps))
     if config.loss != NonSaturating.name:
-        recipe.append(f"loss {config.loss}")
-    recipe += [f"EMA {config.ema:g}", f"seed {config.seed}"]
-    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
-    return (
-        f"{', '.join(recipe)}; trained in {run.manifest['seconds']:.0f} s on {machine['device']} with {threads},"
-        f" torch {machine['torch']}, {machine.get('precision', 'float32')};"
-        f" generator sha256 {run.generator_sha256[:12]}"
+        recipe.append(say("report.made.loss", loss=config.loss))
+    recipe.append(say("report.made.ema", ema=config.ema, seed=config.seed))
+    return say(
+        "report.made.training",
+        recipe=say("report.made.between").join(recipe),
+        seconds=run.manifest["seconds"],
+        device=machine["device"],
+        threads=machine["threads"],
+        torch=machine["torch"],
+        precision=machine.get("precision", "float32"),
+        digest=run.generator_sha256[:12],
     )

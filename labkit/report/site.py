@@ -1,6 +1,5 @@
 """The report as a site: a folder that any static host serves, at any path, and a page of its figures as files."""
 
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,12 +7,10 @@ from pathlib import Path
 import jinja2
 
 from ..base.files import write_atomic
-from ..texts import EDITIONS, edition
+from ..texts import EDITIONS, edition, say
+from . import webfont
 
 TEMPLATES = Path(__file__).parent / "templates"
-PROJECT = re.compile(
-    r'<a href="\.\./[^"]*"[^>]*>(.*?)</a>', re.S
-)  # a link to a file of the project, which is not there
 
 
 def template(name: str) -> jinja2.Template:
@@ -39,5 +36,19 @@ def write_site(folder: Path, figures: Path, of: Mapping[int, tuple[str, str]], p
     up, own = ("", folder) if first else ("../", folder / edition())
     shutil.copytree(figures, own / "figures")
     entries = [(n, f"fig{n:02d}_{slug}", caption) for n, (slug, caption) in of.items()]
-    write_atomic(own / "figures/index.html", template("figures").render(entries=entries).encode())
-    write_atomic(own / "index.html", PROJECT.sub(r"\1", page(place)).encode())
+    write_atomic(own / "figures/index.html", _figures_page(entries).encode())
+    write_atomic(own / "index.html", page(place).encode())
+
+
+def other_editions(within: str = "") -> dict[str, str]:
+    """The address of the same page in each other language, from the one that is spoken; ``within`` a folder of it."""
+    first = next(iter(EDITIONS))
+    up = "../" * ((edition() != first) + within.count("/"))
+    return {
+        name: f"{up}{'' if name == first else f'{name}/'}{within}index.html" for name in EDITIONS if name != edition()
+    }
+
+
+def _figures_page(entries: list[tuple[int, str, str]]) -> str:
+    made = template("figures").render(entries=entries, others=other_editions("figures/"), EDITIONS=EDITIONS, say=say)
+    return webfont.with_letters(made)

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from PIL import Image
 
@@ -26,17 +27,19 @@ from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, seal, sha256, write_atomic
 from ..texts import EDITIONS, chapter
 from ..training.runs import FILES as FILES_OF_RUN
-from . import answers, predictions
+from . import answers, predictions, render
 from .handin import CLAIMS, FORMAT, KIND, MANIFEST, PAGE, VERDICTS, injected, line
 
-ZIP, FILE, TOTAL = 256 << 20, 128 << 20, 512 << 20  # bytes of a zip, of a file in it, and of all files, at most
+ZIP, FILE, TOTAL = 256 << 20, 64 << 20, 512 << 20  # bytes of a zip, of a file in it, and of all files, at most
+JSON = 32 << 20  # bytes of a file of JSON, which is ten times as large in memory, at most
 FILES, DIRECTORY = 1000, 1 << 20  # files, and bytes of the list of them, at most
 PIXELS = 100_000_000  # of a picture, at most
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # of a page that runs and fetches nothing
+POLICY = f"{render.POLICY}; font-src data:"  # of a page that runs and fetches nothing
 SHIPPED, OWN = "those that ship with the project", "the student's own"
 NAME = re.compile(r"(?:(?!\.)[\w.-]{1,100}/)?(?!\.)[\w.-]{1,100}")  # of a file, in a folder at most, and no way out
 ACTIVE = re.compile(r"<(?:script|iframe|object|embed|base|form)\b|\son\w+\s*=\s*[\"']", re.I)  # in no such page
-READING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, *FAULTS)
+SHOWN = re.compile(r'<img\b[^<>]*?\ssrc="data:image/\w+;base64,([^"<>]+)"')  # a picture in a page or an output
+READING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, SyntaxError, *FAULTS)
 
 
 @dataclass
@@ -74,13 +77,14 @@ class Found:
         runs = ", ".join(f"{model} {digest}" for model, digest in digests.items())
         who = [f"«{self.said('name')}»", *map(self.said, ("student", "group", "course", "date"))]
         commit = self.said("commit") or "unknown"
-        early = sum(one["when"] == predictions.BEFORE for one in self.verdicts)
+        judged = [one for one in self.verdicts if one["generator_sha256"]]  # by these networks, not by others
+        early = sum(one["when"] == predictions.BEFORE for one in judged)
         parts = [
             f"labkit {self.said('labkit')}, commit {commit}",
             f"profile {line(self.manifest['settings'].get('profile', ''))}",
             f"networks are {self.networks} ({runs})",
             f"{self.answered} of {self.questions} questions answered, as in the report",
-            f"predictions: {len(self.verdicts)}, sealed before the run: {early}" if self.verdicts else "no predictions",
+            f"predictions: {len(judged)}, sealed before the run: {early}" if judged else "no predictions",
             f"cells changed: {len(self.changed)}" if self.changed else "code and prose are the project's own",
         ]
         return f"{', '.join(filter(None, who))}: {'; '.join(parts)}"
@@ -91,8 +95,9 @@ def verify(path: Path) -> Found:
     found = Found(path)
     try:
         found.files = _contents(path, found.findings)
-        found.manifest = json.loads(found.files[MANIFEST])
-        _check_manifest(found)
+        manifest = _json(found.files[MANIFEST])
+        _check_manifest(manifest, found.findings)
+        found.manifest = manifest
     except READING as error:
         missing = isinstance(error, KeyError) and MANIFEST in str(error)
         why = f"no {MANIFEST} is in it" if missing else line(fault_of(error), 200)
@@ -171,18 +176,23 @@ def _read(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, found: dict[str, byte
 # ----- what is in it
 
 
-def _check_manifest(found: Found) -> None:
-    """Raise one of `READING` if the manifest is none; a finding, if it was changed."""
-    m = found.manifest
+def _json(content: bytes) -> Any:
+    if len(content) > JSON:
+        raise ValueError(f"larger than {JSON >> 20} MB")
+    return json.loads(content)
+
+
+def _check_manifest(m: dict, findings: list[str]) -> None:
+    """Raise one of `READING` if ``m`` is no manifest; a finding, if it was changed."""
     if m["kind"] != KIND or m["format"] != FORMAT:
         raise ValueError(f"{MANIFEST} is of another kind or format")
+    digests = [run["generator_sha256"] for run in m["runs"].values()] + [one["sha256"] for one in m["files"].values()]
+    if not m["runs"] or not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests):
+        raise ValueError(f"{MANIFEST} lacks digests")
+    if not all(type(part) is dict for part in (m["settings"], m["answers"], *m["answers"].values())):
+        raise ValueError(f"{MANIFEST} is of another form")
     if m["sha256"] != seal(m):
-        found.findings.append(f"{MANIFEST} was changed: its own sha256 differs")
-    for run in m["runs"].values():
-        str.lower(run["generator_sha256"])
-    for of_file in m["files"].values():
-        str.lower(of_file["sha256"]), int(of_file["bytes"])
-    dict.keys(m["settings"]), dict.keys(m["answers"])
+        findings.append(f"{MANIFEST} was changed: its own sha256 differs")
 
 
 def _check_files(found: Found) -> None:
@@ -225,7 +235,7 @@ def _bare(page: str) -> str:
 def _notebooks(found: Found) -> dict[str, list[dict]]:
     """The cells of every notebook, by its file's name."""
     return {
-        PurePosixPath(name).name: [cell for cell in json.loads(content)["cells"] if isinstance(cell["metadata"], dict)]
+        PurePosixPath(name).name: [cell for cell in _json(content)["cells"] if isinstance(cell["metadata"], dict)]
         for name, content in sorted(found.files.items())
         if name.startswith("notebooks/")
     }
@@ -296,21 +306,23 @@ def _check_predictions(found: Found) -> None:
     found.findings += [line(fault, 300) for fault in faults]
     hashes = {one["sha256"] for one in seals}
     digests = {run["generator_sha256"] for run in found.manifest["runs"].values()}
-    found.verdicts = json.loads(found.files.get(VERDICTS, b"[]"))
-    for one in found.verdicts:
+    verdicts = _json(found.files.get(VERDICTS, b"[]"))
+    for one in verdicts:
         if one["seal"] not in hashes or one["generator_sha256"] not in {*digests, ""}:
             found.findings.append(f"{VERDICTS} judges «{line(one['text'])}», which was not sealed, or by another run")
+        str.lower(one["when"] + one["verdict"])
+    found.verdicts = verdicts
 
 
 def _check_pictures(found: Found) -> None:
     """Every picture of the page is one of the notebooks, pixel by pixel."""
-    seen = {_pixels(text) for text in re.findall(r'src="data:image/\w+;base64,([^"]+)"', _page(found))}
+    seen = {_pixels(text) for text in SHOWN.findall(_page(found))}
     made = set()
     for cells in _notebooks(found).values():
         for output in (output for cell in cells for output in cell.get("outputs", [])):
             for kind, text in dict(output.get("data", {})).items():
                 whole = text if isinstance(text, str) else "".join(text) if isinstance(text, list) else ""
-                made |= {_pixels(one) for one in re.findall(r'src="data:image/png;base64,([^"]+)"', whole)}
+                made |= {_pixels(one) for one in SHOWN.findall(whole)}
                 made |= {_pixels(whole)} if kind == "image/png" else set()
     if strangers := len(seen - made):
         found.findings.append(f"{strangers} pictures of {PAGE} are in none of the notebooks")
@@ -318,7 +330,7 @@ def _check_pictures(found: Found) -> None:
 
 def _pixels(text: str) -> str:
     """A digest of what the picture in base64 ``text`` shows."""
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+    with Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG", "WEBP")) as image:
         if image.width * image.height > PIXELS:
             raise ValueError(f"a picture of {image.width} by {image.height} pixels")
         return sha256(repr(image.size).encode() + image.convert("RGBA").tobytes())
@@ -348,10 +360,11 @@ def row(found: Found) -> list[str]:
     """``found`` as a row of `COLUMNS`."""
     if not found.manifest.get("runs"):
         return [found.path.name, "no", *[""] * (len(COLUMNS) - 3), "; ".join(found.findings)]
-    early = [one for one in found.verdicts if one.get("when") == predictions.BEFORE]
-    held = sum(one.get("verdict") == "holds" for one in early)
+    judged = [one for one in found.verdicts if one["generator_sha256"]]
+    early = [one for one in judged if one["when"] == predictions.BEFORE]
+    held = sum(one["verdict"] == "holds" for one in early)
     said = map(found.said, ("student", "group", "name", "course", "date"))
-    counts = (found.answered, found.questions, len(found.verdicts), len(early), held, len(found.changed))
+    counts = (found.answered, found.questions, len(judged), len(early), held, len(found.changed))
     profile = line(found.manifest["settings"].get("profile", ""))
     words = [found.path.name, "yes" if found.sound else "no", *said, profile, found.networks]
     return [*words, *map(str, counts), "; ".join(found.findings)]

@@ -213,7 +213,7 @@ FAULTS = {
     "Data": ("D", 13),
     "Checkpoints": ("C", 12),
     "Training": ("T", 10),
-    "Notebook and report": ("N", 16),
+    "Notebook and report": ("N", 19),
     "Interactive": ("I", 8),
     "Supply chain": ("S", 7),
     "Commands and set-up": ("M", 12),
@@ -279,6 +279,9 @@ def test_a_bad_argument_is_one_line(arguments, words):
         ("score", "FEATURES"),
         ("study", "ARGS"),
         ("examine", "SUBMISSION"),
+        ("predict", "SENTENCES"),
+        ("handin", "STUDENT"),
+        ("verify", "HANDIN"),
     ],
 )
 def test_no_argument_of_make_is_run(tmp_path, target, name):

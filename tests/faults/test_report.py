@@ -54,7 +54,7 @@ def lab(tmp_path, monkeypatch, sample_folder):
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(paths, "BUILD", root / "build")
     monkeypatch.setattr(paths, "FIGURES", root / "figures")
-    monkeypatch.setattr(render, "_provenance", lambda *_: [("made", "in a test")])
+    monkeypatch.setattr(render, "provenance", lambda *_: [("made", "in a test")])
     monkeypatch.setattr(paths, "DATA", sample_folder)
     for place in ("build/smoke/report.html", "build/smoke/01_good.ipynb", "figures/smoke/fig01_vanilla_structure.png"):
         path = root / place
@@ -797,7 +797,7 @@ def page(tmp_path_factory):
     nbformat.write(new_notebook(cells=[new_markdown_cell(text), cell]), stage / "pages/01_one.ipynb")
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Two")]), stage / "pages/02_two.ipynb")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(render, "_provenance", lambda *_: [("made", HOSTILE)])
+        patch.setattr(render, "provenance", lambda *_: [("made", HOSTILE)])
         path = render.render(stage, ["01_one.ipynb", "02_two.ipynb"], {}, 1.0)
     return path.read_text(encoding="utf-8")
 

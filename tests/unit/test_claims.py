@@ -18,6 +18,7 @@ from labkit.base import paths
 from labkit.base.rng import seeded
 from labkit.config import config_for
 from labkit.latent import LAB_DIMS, random_directions
+from labkit.texts import EDITIONS, using
 from labkit.training.runs import Run
 
 IDS = "V1 V2 V3 L1 L5 L20 L40 L60 L80 L6 L7 D1 D2 D3 D4 D5 D6 D7 S1 S2 S3 S4 S5".split()
@@ -272,7 +273,9 @@ def test_a_claim_is_added_by_its_record(monkeypatch):
     def highest(id, evidence):
         return Estimate(evidence.column("loss_g").max().item(), lambda: (199.0, 200.0))
 
-    record = Claim("X1", "G's loss explodes", "its highest value", "steps", ("dcgan",), highest, above=100, below=1000)
+    record = Claim(
+        "X1", "G's loss explodes", "its highest value", "steps", ("dcgan",), 11, highest, above=100, below=1000
+    )
     monkeypatch.setattr(claims, "CLAIMS", (record,))
     row = judged(dcgan={"history": history(g=torch.where(TIME < 0.5, 1.0, 200.0))})
     words = ("X1", "G's loss explodes", "its highest value", "above 100 and below 1000")
@@ -386,7 +389,10 @@ def test_other_readings_of_v2_by_hand():
     found = measures.fluctuations(evidence("vanilla", history=history(2 * d, g)))
     assert list(found.values()) == pytest.approx([whole / 2, whole, 6.0], rel=1e-3)
     note = loss_rows(history(2 * d, g))["V2"].note
-    assert note == "Other readings, by: coefficient of variation 2.5, term of D's loss 5, local swing 6."
+    assert note == (
+        "Read otherwise, the fluctuation of D's loss over that of G's is 2.5 by coefficient of variation, 5 for each "
+        "of the two terms of D's loss, and 6 by local swing."
+    )
 
 
 def test_the_interval_of_losses_knows_that_neighbouring_steps_are_alike(many_resamples):
@@ -553,7 +559,8 @@ def test_d5_is_as_good_as_the_worst_of_four_distances(name, v, verdict):
     row = judged({"scores": vanilla}, {"scores": scores()})["D5"]
     assert row.verdict == verdict and row.value == pytest.approx(v[1] / 5)
     assert row.interval == pytest.approx((v[0] / 6, v[2] / 4))
-    assert f"{name.replace('_', ' ')} {v[1] / 5:.3g}" in row.note
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?=[ .])", row.note)]
+    assert numbers == [pytest.approx(v[1] / 5 if one == name else 100) for one in DISTANCES]
 
 
 def test_d5_of_scores_without_intervals():
@@ -652,10 +659,10 @@ def test_the_meaning_of_a_dimension_needs_other_runs(id):
 def test_what_an_axis_changes_most_is_said_of_every_run():
     note = over(planted("L5"), planted("L5"), sheet({(5, "width"): -4}))
     assert note.note.endswith(
-        "z[5] changes most, measured by random directions: completeness (2 of 3 runs), width (1 of 3 runs)."
+        "What z[5] changes most, beside random directions, in how many of 3 runs: completeness (2), width (1)."
     )
     one = judged({"effects": planted("L5")})["L5"].note
-    assert one.endswith("z[5] changes most, measured by random directions: completeness.")
+    assert one.endswith("What z[5] changes most, beside random directions, is completeness.")
     assert "accident of the run" in note.note and "could not be reproduced" in note.note
 
 
@@ -737,8 +744,9 @@ def test_l7_breakage(column, value, verdict):
         and row.interval == pytest.approx((value - 0.05, value + 0.05))
         and row.verdict == verdict
     )
-    assert row.note.endswith(
-        "random directions leave it 0, the lab's dimensions enter it 0.07, random directions enter it 0.03."
+    assert row.note == (
+        "Along random directions 0 of the edits end outside. Of edits that start outside, 0.07 end inside along the "
+        "lab's dimensions, and 0.03 along random directions."
     )
 
 
@@ -890,7 +898,7 @@ def test_publish(plain, project, monkeypatch, profile, collected):
         rows = json.loads((project / name).read_text(), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
         assert [row["id"] for row in rows] == IDS
         assert rows == [
-            {**dataclasses.asdict(row), "interval": row.interval and list(row.interval)} for row in plain.values()
+            {**claims.stored(row), "interval": row.interval and list(row.interval)} for row in plain.values()
         ]
 
 
@@ -905,17 +913,100 @@ def test_publish_smoke_leaves_the_table_of_the_others(plain, project):
 
 
 def test_the_table_is_markdown(plain):
+    """Each row has an anchor, what its claim is and how it is measured, and links to the figure and the code."""
     lines = claims.table(list(plain.values())).splitlines()
     assert len(lines) == 2 + 23 and set(lines[1]) == {"|", "-"}
     cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
-    assert all(line.startswith("|") and line.endswith("|") for line in lines) and {len(row) for row in cells} == {8}
-    assert cells[0] == ["id", "claim", "statistic", "threshold", "value", "95 % interval", "this run", "verdict"]
-    for found, row in zip(cells[2:], plain.values(), strict=True):
+    assert all(line.startswith("|") and line.endswith("|") for line in lines) and {len(row) for row in cells} == {6}
+    heads = ["id", "claim, and how it is measured", "value (95 % interval)", "holds if", "this run", "verdict"]
+    assert cells[0] == heads
+    for found, row, claim in zip(cells[2:], plain.values(), CLAIMS, strict=True):
         limits = [float(word) for word in row.threshold.split()[1::3]]
-        ends = " to ".join(shown(end, limits) for end in row.interval) if row.interval else "none"
         value = shown(row.value, limits)
-        assert (found[0], found[1], found[3]) == (row.id, row.claim, row.threshold)
-        assert found[4:] == [value, ends, value, f"**{row.verdict}** (within run)"]
+        ends = f" ({' to '.join(shown(end, limits) for end in row.interval)})" if row.interval else ""
+        assert found[0] == f'<a id="claim-{row.id}"></a>{row.id}' and found[3] == row.threshold
+        assert found[1].startswith(f"{row.claim}<br><small>{row.statistic}")
+        links = f"([figure {claim.figure}](#figure-{claim.figure}), [code](../{claims.source_of(claim)}))</small>"
+        assert found[1].endswith(links)
+        assert (found[2], found[4:]) == (value + ends, [value, f"**{row.verdict}** (within this run)"])
+
+
+def test_every_claim_leads_to_its_figure_and_to_the_function_that_measures_it():
+    figures = {"V1": 2, "L5": 4, "L80": 8, "L6": 26, "D1": 11, "D4": 18, "D7": 13, "S2": 15}
+    assert {claim.id: claim.figure for claim in CLAIMS if claim.id in figures} == figures
+    found = {claim.id: claims.source_of(claim) for claim in CLAIMS}
+    functions = {
+        "V1": "settling",
+        "V2": "fluctuation",
+        "L1": "inequality",
+        "L5": "meaning",
+        "L6": "smooth",
+        "D1": "inside",
+    }
+    for id, source in found.items():
+        path, line = source.split("#L")
+        text = (paths.ROOT / path).read_text().splitlines()[int(line) - 1]
+        assert text.startswith(f"def {functions.get(id, '')}"), id
+
+
+# ----- languages
+
+
+def everything():
+    """Rows of all kinds: judged over runs and within one, with notes, and not tested for every reason that there is."""
+    runs = {m: [evidence(m, seed, history=losses_of(0.5)) for seed in (1, 2)] for m in ("vanilla", "dcgan")}
+    other = config_for("dcgan", "quick", loss="wgan-gp", latent_dim=30)
+    rows = [*judged().values(), *judged(runs=runs).values(), *judge({}, {}), *judged({}, {"config": other}).values()]
+    rows += judged(*2 * [{"history": history(epochs=1)}]).values()
+    return [*rows, *judged(*2 * [{"effects": None}]).values()]
+
+
+def test_what_is_stored_is_english_in_every_edition(project):
+    """The same bytes, whichever language is spoken while the claims are judged and published."""
+    found = []
+    for language in EDITIONS:
+        with using(language):
+            rows = everything()
+            claims.publish(rows, "full")
+            found.append((project / "build/claims.json").read_bytes())
+    assert found[0].isascii() and found[1:] == found[:-1]
+    stored = set(json.loads(found[0])[0])
+    assert {"id", "verdict", "note", "per_run"} <= stored and not stored & {"record", "why", "beside"}
+
+
+def test_english_is_spoken_as_it_is_stored():
+    assert all(claims.spoken(row) == row for row in everything())
+
+
+@pytest.mark.parametrize("language", [language for language in EDITIONS if language != "en"])
+def test_every_word_of_a_row_is_spoken_in_every_language(language):
+    """Names of losses and data sets, and formulas, stay; no English word is left over."""
+    rows = everything()
+    assert {row.verdict.split(":")[0] for row in rows} >= {"holds", "does not hold", "undecided", "not tested"}
+    with using(language):
+        for row in rows:
+            said = claims.spoken(row)
+            for words in (said.claim, said.statistic, said.threshold, said.verdict, *([said.note] if row.note else [])):
+                assert re.search("[\u4e00-\u9fff]", words), (row.id, words)
+                left = set(re.findall("[a-z]{3,}", words)) - {"wgan"}
+                assert not left, (row.id, words)
+            assert (said.value, said.id, said.level) == (row.value, row.id, row.level)
+        assert claims.spoken(claims.Verdict("X1", "a", "b", "c", 1.0, None, "holds")).verdict != "holds"
+        text = claims.table(rows) + claims.notes(rows) + claims.counted({("holds", "runs"): ["V1"]})
+    assert "[图 2](#figure-2)" in text and '<a id="claim-V1"></a>V1' in text and "[V1](#claim-V1)" in text
+
+
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", "depends on the run", "undecided", "not tested"])
+def test_verdicts_have_their_words(verdict):
+    assert claims.verdict_word(verdict) == verdict
+    with using("zh"):
+        assert not claims.verdict_word(verdict).isascii()
+
+
+def test_claims_are_counted_by_verdict():
+    lines = claims.counted({("holds", claims.RUNS): ["V1", "L1"], ("undecided", claims.RUN): ["S2"]}).splitlines()
+    assert lines[0] == "- **holds** over runs: 2 ([V1](#claim-V1), [L1](#claim-L1))"
+    assert lines[1] == "- **undecided** within this run: 1 ([S2](#claim-S2))"
 
 
 @pytest.mark.parametrize(
@@ -1031,7 +1122,7 @@ def test_a_run_that_diverged_fails_and_is_named():
     row = alone({"vanilla": [*runs, evidence("vanilla", 6, history=broken)]})["V2"]
     assert (row.runs, row.passes, row.per_run[-1]) == (6, 5, {"seed": 6, "value": None, "passes": False})
     assert row.value == pytest.approx(0.5, rel=0.1) and row.note.endswith("Without a value: seed 6.")
-    json.dumps(dataclasses.asdict(row), allow_nan=False)
+    json.dumps(claims.stored(row), allow_nan=False)
 
 
 def test_runs_without_effects_answer_only_what_needs_none(plain):
@@ -1046,7 +1137,9 @@ def test_without_a_long_run_what_runs_cannot_answer_is_not_tested():
     assert {id: row.verdict for id, row in rows.items() if row.level == "within run"} == dict.fromkeys(
         WHOLE, "not tested: no run"
     )
-    assert rows["V1"].value is None and "| – | none | – | **not tested: no run**" in claims.table([rows["V1"]])
+    assert rows["V1"].value is None and "| – | above 1.5 | **not tested: no run** (within this run) |" in claims.table(
+        [rows["V1"]]
+    )
 
 
 def test_evidence_of_a_run_and_of_a_record(tmp_path):
@@ -1097,7 +1190,7 @@ def test_the_table_shows_a_row_without_runs():
     row = claims.Verdict(
         "A1", "claim", "statistic", "above 0", None, None, "not tested: 0 pairs of runs", claims.RUNS, 0
     )
-    assert "**not tested: 0 pairs of runs** (runs)" in claims.table([row])
+    assert "**not tested: 0 pairs of runs** (over runs)" in claims.table([row])
 
 
 @pytest.mark.parametrize(("numbers", "steps"), [(64, 20), (10, 1), (2, 2), (1, 3)])

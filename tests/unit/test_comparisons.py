@@ -3,16 +3,18 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 import torch
 
 from labkit.analysis import claims
-from labkit.analysis.comparisons import DECIDING, OUTCOMES, at, compare, table
+from labkit.analysis.comparisons import DECIDING, OUTCOMES, at, compare, in_words, table
 from labkit.analysis.design import COMPLETE, DESIGN, LEAST, judge_design
 from labkit.analysis.statistics import bca_interval, sign_flips, t_interval
 from labkit.base.errors import LabError
 from labkit.config import config_for
+from labkit.texts import using
 
 JITTER = [0.3, -0.7, 1.1, 0.2, -1.3, 0.6, -0.4, 0.9, -0.2, -0.5]  # over seeds, mean 0
 
@@ -145,9 +147,42 @@ def test_one_pair_is_no_comparison(n):
 def test_a_table_has_every_outcome():
     lines = table(compare(arm(frechet=-1.0, spread=0.1), arm(), ("A", "B"))).splitlines()
     cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[:9]]
-    assert {len(row) for row in cells} == {8} and cells[0][0] == "A less B" and cells[0][6] == "A better in"
+    assert {len(row) for row in cells} == {7} and cells[0][0] == "A less B" and cells[0][5] == "A better in"
     assert [row[0].partition(" (")[0] for row in cells[2:]] == [outcome.title for outcome in OUTCOMES]
-    assert cells[2][1] == "-1" and cells[2][6] == "100%" and lines[-1].startswith("10 pairs of runs.")
+    assert cells[2][1].startswith("-1 (-1.0") and cells[2][5] == "100 %" and lines[-1].startswith("10 pairs of runs.")
+
+
+def test_the_answer_in_words_by_hand():
+    """The second is e and then e^0.5 times as far: both are said of the better one, whichever is named first."""
+    first = arm(frechet=0.0, frechet_pixels=0.0, recall=0.5, spread=0.01)
+    second = arm(frechet=1.0, frechet_pixels=0.5, recall=0.25)
+    said = in_words(compare(first, second, ("A", "B")))
+    assert said.startswith("**The A is better.** The B's Frechet distance to real garments is 2.72 times the A's")
+    assert "1.65 times" in said and "over 10 pairs of runs" in said and said.count("100 %") == 2
+    assert "A less B: recall +0.250" in said and "coverage +0.000" in said and "Frechet distance, " not in said
+    other = in_words(compare(second, first, ("B", "A")))
+    assert other.startswith("**The A is better.**") and "2.72 times" in other and "B less A: recall -0.250" in other
+
+
+def test_the_answer_in_words_where_there_is_none():
+    first, second = arm(frechet=0.0, frechet_pixels=0.5, spread=0.01), arm(frechet=1.0, frechet_pixels=0.0)
+    apart = compare(first, second, ("A", "B"))
+    said = in_words(apart)
+    assert said.startswith("Neither network is better in both spaces. The A's") and "0.37 times the B's" in said
+    assert "1.65 times" in said
+    few = in_words(compare(arm(3, frechet=-1.0), arm(3), ("A", "B")))
+    assert few.startswith("3 pairs of runs are no answer yet: it takes 5.")
+    same = in_words(compare(arm(frechet=1.0), arm(), ("A", "B")))
+    assert "2.72 times the B's" in same and "no interval" in same and "nan" not in same
+
+
+def test_comparisons_speak_chinese():
+    names = {o.score: -1.0 for o in OUTCOMES}
+    found = [compare(arm(n, **names, spread=0.1), arm(n), ("A", "B")) for n in (3, 5, 10)]
+    with using("zh"):
+        text = "".join(table(one) + in_words(one) for one in found)
+        assert all(not outcome.words.isascii() for outcome in OUTCOMES)
+    assert not re.findall("[a-z]{3,}", text) and "10 对训练" in text
 
 
 def test_scores_at_a_look():
@@ -257,7 +292,8 @@ def test_design_rows_join_the_table_of_claims(tmp_path, monkeypatch):
     claims.publish(rows, "smoke")
     assert [row["verdict"] for row in json.loads((tmp_path / "pages/claims.json").read_text())][-1] == "holds"
     assert claims.table(rows).splitlines()[-1].endswith("**holds** (5 of 5 runs) |")
-    assert claims.table(rows).splitlines()[2].endswith("| – | none | – | **not tested: 0 pairs of runs** (runs) |")
+    assert claims.table(rows).splitlines()[2].endswith(" would matter | **not tested: 0 pairs of runs** (over runs) |")
+    assert "this run" not in claims.table(rows)  # there is none
 
 
 def test_with_fewer_seeds_than_were_fixed_there_is_no_answer():
@@ -271,4 +307,21 @@ def test_with_fewer_seeds_than_were_fixed_there_is_no_answer():
 def test_differences_that_are_all_the_same_have_no_interval_in_the_table():
     arms = [{seed: {o.score: 0.5 + arm for o in OUTCOMES} for seed in (1, 2)} for arm in (0, 1)]
     text = table(compare(*arms, ("a", "b")))
-    assert "| none |" in text and "nan" not in text.replace("| nan |", "")
+    assert "(none)" in text and "nan" not in text.replace("| nan |", "")
+
+
+def test_design_rows_speak_chinese():
+    """What is stored is English all the same."""
+    arms = {COMPLETE: runs()} | {
+        f"{COMPLETE}-{design.switch}": runs(turn=-1, **FOR[design.id]) for design in DESIGN if design.id != "A8"
+    }
+    english = judge_design(arms)
+    with using("zh"):
+        assert judge_design(arms) == english
+        for row in english:
+            said = claims.spoken(row)
+            words = said.claim + said.statistic + said.threshold + said.verdict + said.note
+            names = {"LeakyReLU", "Tanh", "ReLU"}
+            assert not set(re.findall("[A-Za-z]{3,}", words)) - names and "10 轮" in said.statistic, row.id
+    assert [claims.spoken(row) for row in english] == english
+    assert all(claims.source_of(design).startswith("labkit/analysis/design.py#L") for design in DESIGN)

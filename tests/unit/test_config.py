@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from labkit.base.files import sha256
 from labkit.base.rng import stream_seed
 from labkit.config import PROFILES, TrainConfig, config_for
 from labkit.gans import GANS, reported
+from labkit.texts import EDITIONS, using
 
 FIELDS = {f.name: f for f in dataclasses.fields(TrainConfig)}
 NOT_A_NAME = ["", "DCGAN", "full ", "wgan", "auto", None, 0, True, 1.0, ["dcgan"], b"dcgan"]
@@ -147,6 +149,17 @@ def test_config_is_frozen():
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_field_has_a_unit_and_a_reason(name):
     assert FIELDS[name].metadata["unit"] and FIELDS[name].metadata["why"]
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_a_notebook_shows_every_field_in_the_reader_s_words(language):
+    with using(language):
+        head, _, *rows = config_for("vanilla", "smoke")._repr_markdown_().splitlines()
+    assert len(rows) == len(FIELDS) and {line.count("|") for line in (head, *rows)} == {5}
+    assert all(f"| `{name}` |" in row for name, row in zip(FIELDS, rows, strict=True))
+    assert "| **vanilla** |" in rows[0] and "| 64 |" in next(row for row in rows if "`batch`" in row)
+    own = [name for name, row in zip(FIELDS, rows, strict=True) if re.search(r"[\u4e00-\u9fff]", row)]
+    assert own == ([] if language == "en" else list(FIELDS))
 
 
 DIFFERENCES = {

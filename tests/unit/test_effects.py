@@ -549,6 +549,14 @@ def test_inside_is_what_breakage_counts(reference):
     assert not analysis_effects.inside(torch.rand(20, 1, 28, 28) * 2 - 1, reference).any()
 
 
+def test_a_picture_breaks_that_lay_among_real_ones_and_leaves_them(reference):
+    noise = torch.rand(3, 1, 28, 28) * 2 - 1
+    base = torch.cat([reference.real[:2], noise[:1]])
+    edited = torch.stack([torch.cat([noise[1:2], base[1:]]), torch.cat([base[:1], noise[1:]])])[None]
+    found = analysis_effects.broken(base, edited, reference)  # (1, 2, 3): what is set, its values, the pictures
+    assert found.tolist() == [[[True, False, False], [False, True, False]]]
+
+
 def test_the_names():
     assert NAMES == (*ATTRIBUTES, "image change", "class flips", "breakage")
     assert analysis_effects.NULL % 2 == 0

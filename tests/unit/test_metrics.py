@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import math
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import safetensors.torch
 import torch
 from torch.nn.functional import avg_pool2d, one_hot
 
-from labkit import data, latent, pictures
+from labkit import data, latent, pictures, texts
 from labkit.base import paths
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
@@ -1081,13 +1082,16 @@ def test_the_table(refused):
         "dropped_classes": {"mean": 3, "low": 3, "high": 3, "n": 2000},
     }
     lines = scoring.table({"floor": row, "a run": other}).splitlines()
-    assert len(lines) == 4 and all(line.startswith("|") and line.endswith("|") for line in lines)
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0][1:], *lines[2:])]
-    assert cells[0][1:] == [name.replace("_", " ") for name in SCORES if name != "kernel_sd"]
-    assert [len(row) for row in cells] == [19] * 3 and lines[1].count("---") == 19
-    assert cells[1] == ["floor"] + ["0.123"] * 18
-    found = dict(zip(cells[0], cells[2]))
-    assert cells[2][0] == "a run" and found["recall"] == "0.5 (0.1)" and found["dropped classes"] == "3"
+    assert len(lines) == 2 + len(SCORES) - 1 and all(line.startswith("|") and line.endswith("|") for line in lines)
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+    assert cells[0] == ["score", "a run", "floor", "better is"] and lines[1].count("---") == 4
+    found = {row[0]: row[1:] for row in cells[1:]}
+    assert list(found) == [scoring.title(name) for name in SCORES if name != "kernel_sd"]
+    assert {row[1] for row in found.values()} == {"0.123"}
+    assert found["recall"] == ["0.5 (0.1)", "0.123", "more"] and found["dropped classes"] == ["3", "0.123", "less"]
+    assert found["sharpness"][2] == "as real" and found["Frechet distance"][2] == "less"
+    with texts.using("zh"):
+        assert not re.findall("[a-z]{3,}", scoring.table({"floor": row}))
     few = {name: {**entry, "n": 500} for name, entry in row.items()}
     with refused("500 and of 2,000 images", "cannot be compared"):
         scoring.table({"floor": row, "a run": few})

@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -36,6 +37,7 @@ from labkit.evaluation.scoring import load_reference
 from labkit.figures import curves
 from labkit.gans import reported
 from labkit.study import records
+from labkit.texts import using
 from labkit.training import loop, runs
 from labkit.training import state as training_state
 from labkit.training.loop import train
@@ -655,3 +657,15 @@ def test_a_training_whose_discriminator_wins_says_so_within_200_steps(tiny_confi
     for state in (usual, lost):
         train(state, sample_images[:128])
     assert won(lost.history) and not won(usual.history)
+
+
+def test_an_alarm_has_a_name_in_every_language():
+    """The words before the colon of every reason that can be given."""
+    found = {"copies": 0.6, "copying": 0.0, "neighbour_ratio": 0.5}
+    reasons = [*monitor.alarm({**found, "crowding": 0.01}, 10_000), *monitor.alarm({**found, "crowding": 1.0}, 10_000)]
+    reasons += monitor.won(torch.tensor([[0.01, 4.0, 0.99, 0.01]]).expand(1, monitor.STRETCH, 4))
+    named = {monitor.cause({"reasons": [reason]}) for reason in reasons}
+    assert named == {"collapse", "memorisation", "D has won"} and monitor.cause({}) == "alarm"
+    with using("zh"):
+        spoken = {monitor.cause({"reasons": [reason]}) for reason in reasons} | {monitor.cause({})}
+        assert len(spoken) == 4 and not re.search("alarm|collapse|memorisation|won", " ".join(spoken))

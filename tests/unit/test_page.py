@@ -185,6 +185,85 @@ def test_a_script_that_cannot_be_inlined_is_refused(folder, refused, code, words
         bundle.script("a.js", folder)
 
 
+# ----- its words
+
+KEYS = "Arrow(Left|Right|Up|Down)|Page(Up|Down)|Home|End|Enter|Escape|Tab|Backspace|Delete"  # names of events
+SOLID = re.compile(
+    rf"\s*({KEYS}|Files|Ctrl\+(Shift\+)?Z|SHA-256|use strict|L|M|H|V)\s*|[MHV][\d .-]*|make explore|[(]prefers-[^)]*[)]"
+)
+REGEX = re.compile(r"(?<=[=(,:?!&|])\s*/(?![/*])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/\w*")
+TOKEN = re.compile(r"//[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`|[{}]", re.S)
+SHOWN = re.compile(r'(?:aria-label|aria-roledescription|title|placeholder|alt)="([^"]*)"')
+
+
+def literals(code):
+    """What stands in quotes in ``code``, and what stands in a template, each template's parts joined by a hole."""
+    code, at, plain, inside = REGEX.sub(" ", code), 0, [], []  # inside: of each template that is open, its parts
+    depth = [0]  # braces that are open, in each hole
+    while found := TOKEN.search(code, at):
+        token, at = found[0], found.end()
+        if token[0] in "'\"":
+            plain.append(token[1:-1])
+        elif token == "{":
+            depth[-1] += 1
+        elif token == "}" and depth[-1]:
+            depth[-1] -= 1
+        elif token in "}`":  # a template begins, or goes on after a hole
+            inside += [[]] if token == "`" else []
+            depth = depth if token == "`" else depth[:-1]
+            end = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*", re.S).match(code, at)
+            inside[-1].append(end[0])
+            at = end.end() + (1 if code[end.end()] == "`" else 2)
+            if code[end.end()] == "`":
+                plain.append("\0".join(inside.pop()))
+            else:
+                depth.append(0)
+    return plain
+
+
+def read_aloud(text):
+    """What a reader would see of ``text``, a literal: what stands between tags, and in attributes that are read."""
+    if "<" not in text:
+        return [text] if re.search(r"[A-Za-z]{2,}[,.:;!?]? +[A-Za-z(]|^[A-Z][a-z]+|[A-Za-z]{3,}[.:!?…]$", text) else []
+    return [*re.split(r"<[^>]*>?", re.sub(r"\0[^<>]*", "\0", text)), *SHOWN.findall(text)]
+
+
+@pytest.mark.parametrize("path", sorted(bundle.FOLDER.glob("*.js")), ids=lambda path: path.name)
+def test_what_a_reader_sees_stands_in_no_script(path):
+    """All of it comes from lab.toml; what only a console is told, and selectors, are not that."""
+    code = re.sub(r"(Damaged|RangeError)\((?:[^()]|\([^()]*\))*\)", "", path.read_text(encoding="utf-8"))
+    odd = [
+        seen
+        for text in literals(code)
+        for seen in read_aloud(text)
+        if re.search("[A-Za-z]{2}", seen) and not SOLID.fullmatch(seen.strip()) and not re.match(r"[.#\[]|\w*\[", seen)
+    ]
+    assert odd == []
+
+
+def test_the_texts_of_the_page_are_those_that_its_scripts_ask_for():
+    from labkit.texts import table
+
+    codes = "\n".join(path.read_text(encoding="utf-8") for path in bundle.FOLDER.glob("*.js"))
+    asked = set(re.findall(r"'((?:\w+\.)\w+|title|hint|note|sentences)'", codes)) & {
+        *table("lab"),
+        *re.findall(r"say\('([\w.]+)'", codes),
+    }
+    families = {name.partition("${")[0] for name in re.findall(r"say\(`([^`]+)`", codes)}  # as `tabs.${name}`
+    python = {"after", "after_some", "training", "does_more"}  # contents.py says these
+    given = {"list.and", "list.between"}
+    unused = {key for key in table("lab") if key not in asked | python and not any(map(key.startswith, families))}
+    assert unused == set() and asked - set(table("lab")) - given == set()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_texts_of_the_page_can_stand_in_html(language):
+    from labkit.texts import table, using
+
+    with using(language):
+        assert {key for key, text in table("lab").items() if re.search('[&<"\\\\]', text)} == set()
+
+
 @pytest.mark.parametrize("name", ["index.js", "LICENSE", "record.toml"])
 def test_what_is_vendored_is_verified(folder, refused, name):
     assert bundle.check_vendored(folder / "vendor/jax-js")["version"] == "0.1.25"
