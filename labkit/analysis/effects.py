@@ -125,7 +125,7 @@ def broken(base: Tensor, edited: Tensor, reference: Reference) -> Tensor:
 
 
 def broken_of(run: Run, z: Tensor, grid: Tensor, device: str = "cpu") -> Tensor:
-    """Which pictures of ``grid`` (..., n, latent_dim), edits of ``z`` (n, latent_dim), are `broken`: kept in its run."""
+    """Which pictures of ``grid`` (..., n, latent_dim), edits of ``z`` (n, latent_dim), are `broken`; kept with it."""
     identity: tuple = VERSION, run.generator_sha256, load_classifier(dataset=run.config.dataset)[1]["sha256"]
     identity += OF_PROFILE[run.config.profile], *(sha256(part.contiguous().numpy().tobytes()) for part in (z, grid))
     with contextlib.suppress(LookupError):
