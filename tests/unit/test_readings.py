@@ -126,7 +126,7 @@ def test_walks_are_counted():
 
 
 def test_measures_say_their_unit():
-    assert effects.with_unit("width") == "width (px)" and effects.with_unit("aspect") == "aspect"
+    assert effects.with_unit("width") == "width (px)" and effects.with_unit("symmetry") == "symmetry"
     with using("zh"):
         assert effects.with_unit("outline_sharpness") == "轮廓锐度（灰度级/像素）"
 
