@@ -48,6 +48,7 @@ def worlds_edited(
     """
     rows = max(len(of) for of in edits.values())
     figure = Figure(figsize=(WIDTH, 0.36 * rows + 0.5))
+    figure.set_layout_engine("constrained", wspace=0.08)
     for ax, (title, of) in zip(figure.subplots(1, len(edits), squeeze=False)[0], edits.items(), strict=True):
         pairs = torch.stack([pair[:, :shown].transpose(0, 1).flatten(0, 1) for pair in of.values()])
         said = say("figures.worlds.edited", network=labels.network(title), dim=dim)
