@@ -125,7 +125,12 @@ CALLS = {
     "worlds edited": (
         22,
         lambda: worlds.worlds_edited(
-            {"DCGAN": {1: images(2, 8)[:, :, 0]}}, {"DCGAN": {1: "class flips\n+0.1 (q = 0.9)"}}, 5
+            {name: {seed: images(2, 8)[:, :, 0] for seed in range(1, 9)} for name in ("vanilla GAN", "DCGAN")},
+            {
+                name: {seed: "outline_sharpness\n+0.0823 (q = 0.97)" for seed in range(1, 9)}
+                for name in ("vanilla GAN", "DCGAN")
+            },
+            5,
         ),
     ),
     "scatter": (
