@@ -291,8 +291,10 @@ def test_design_rows_join_the_table_of_claims(tmp_path, monkeypatch):
     assert [row.id for row in rows] == [f"A{i}" for i in range(1, 9)]
     claims.publish(rows, "smoke")
     assert [row["verdict"] for row in json.loads((tmp_path / "pages/claims.json").read_text())][-1] == "holds"
-    assert claims.table(rows).splitlines()[-1].endswith("**holds** (5 of 5 runs) |")
-    assert claims.table(rows).splitlines()[2].endswith(" would matter | **not tested: 0 pairs of runs** (over runs) |")
+    assert claims.table(rows).splitlines()[-1].endswith("**holds**<br>(5 of 5 runs) |")
+    assert (
+        claims.table(rows).splitlines()[2].endswith(" would matter | **not tested: 0 pairs of runs**<br>(over runs) |")
+    )
     assert "this run" not in claims.table(rows)  # there is none
 
 
