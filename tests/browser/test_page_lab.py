@@ -762,7 +762,7 @@ def test_in_chinese_no_english_word_is_left(browser, chinese):
         look = lambda: seen.append(place.evaluate(READ))  # noqa: E731
         look()
         for name in ("undo", "redo", "reset"):
-            lab.find(name).click()
+            lab.find(name).click(force=True)  # there is nothing to do yet, and it says so
             look()
         lab.find("garment").nth(2).click()
         lab.find("search").fill("宽")
