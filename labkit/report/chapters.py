@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 
 from .. import data
-from ..texts import say
+from ..texts import say, terms
 from . import answers
 from .settings import declared_parameters
 from .speak import SUMMARY
@@ -17,8 +17,12 @@ from .speak import SUMMARY
 FIGURE = re.compile(r'<figure(?: data-figure="(\d+)")? style="[^"]*">(?=<img[^>]*alt="(?:Figure (\d+)\.)?)')
 CAPTION = re.compile(r'<figure id="figure-(\d+)">.*?<figcaption>(.*?)</figcaption>', re.S)
 HEADING = re.compile(r'<h([1-4]) id="[^"]*">(.*?)<a class="anchor-link"[^>]*>.*?</a></h\1>', re.S)
+PART = re.compile(r'(?=<h[1-4] id=")')
+SHOWS = re.compile(r"<(?:img|table|svg|math|input)\b|lab-here")  # what a reader sees that is no text
+OWN_STYLE = re.compile(r"<style>pre \{ line-height.*?</style>", re.S)  # of shown code: the page has one for all
 CODE = re.compile(r'<details class="code">.*?</details>', re.S)
 TABLE = re.compile(r"<table\b.*?</table>", re.S)
+SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z])|(?<=。)")
 TAGS = re.compile(r"<[^>]+>")
 FIRST = "00_in_short"  # the chapter that stands first: what was found, without code in between
 
@@ -29,6 +33,8 @@ class Heading:
 
     id: str
     text: str  # HTML without links
+    bare: bool  # nothing but code is below it
+    level: str
 
 
 def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[dict]:
@@ -41,11 +47,11 @@ def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[di
         notebook = nbformat.read(pages / name, 4)
         elsewhere = not dataset.plain and "changes" not in declared_parameters(pages / name)  # of what ships alone
         if not dataset.plain and not elsewhere:
-            _in_its_words(notebook, dataset.noun)
+            _in_its_words(notebook, dataset)
         _one_cell_of_settings(notebook)
         given = answers.take(notebook)
         body, _ = exporter.from_notebook_node(notebook)
-        body = answers.put(body, given)
+        body = OWN_STYLE.sub("", answers.put(body, given))
         body = re.sub(r'href="(\d\d_\w+)\.ipynb(?:#[^"]*)?"', r'href="#\1"', body)
         body = FIGURE.sub(lambda m: f'<figure id="figure-{m[1] or m[2]}">' if m[1] or m[2] else m[0], body)
         figures = [(int(n), html.unescape(TAGS.sub("", caption))) for n, caption in CAPTION.findall(body)]
@@ -76,19 +82,27 @@ def _one_cell_of_settings(notebook) -> None:
 
 
 def _headings(body: str, chapter: str) -> tuple[str, list[Heading]]:
-    """``body`` with a name for each heading that no other chapter has, and those of its sections."""
-    found: list[Heading] = []
+    """``body`` with a name for each heading that no other chapter has, and the headings of its sections.
 
-    def named(match: re.Match) -> str:
+    What has nothing but folded code below it is marked as bare: on paper it is left out.
+    """
+    before, *parts = PART.split(body)
+    found: list[Heading] = []
+    for k, part in enumerate(parts):
+        match = HEADING.match(part)
+        if match is None:
+            continue
         level, text = match.groups()
         if level == "1":
-            return f"<h1>{text}</h1>"
-        id = f"{chapter}-{len(found) + 1}"
-        found.append(Heading(id if level == "2" else "", re.sub(r"</?a\b[^>]*>", "", text)))
-        return f'<h{level} id="{id}">{text}</h{level}>'
-
-    body = HEADING.sub(named, body)
-    return body, [heading for heading in found if heading.id]
+            parts[k] = f"<h1>{text}</h1>{part[match.end() :]}"
+            continue
+        below = part[match.end() :]
+        last = k + 1 == len(parts) or parts[k + 1][2] <= level
+        bare = last and not SHOWS.search(CODE.sub("", below)) and not TAGS.sub("", CODE.sub("", below)).strip()
+        id = f"{chapter}-{k}"
+        found.append(Heading(id, re.sub(r"</?a\b[^>]*>", "", text), bare, level))
+        parts[k] = f'<h{level} id="{id}"{" class=bare" if bare else ""}>{text}</h{level}>{below}'
+    return before + "".join(parts), [heading for heading in found if heading.level == "2"]
 
 
 def _code_last(body: str) -> str:
@@ -105,11 +119,13 @@ def scrolling(body: str) -> str:
     )
 
 
-def _in_its_words(notebook, noun: str) -> None:
-    """Let the text of ``notebook``, and its outputs, say ``noun`` where they say garment."""
+def _in_its_words(notebook, dataset: data.Dataset) -> None:
+    """Let the text of ``notebook``, and its outputs, say the noun of ``dataset`` where they say garment."""
+    usual, own = terms.noun(data.FASHION_MNIST.noun), terms.noun(dataset.noun)
+    word = rf"\b{usual}(?=s?\b)" if usual.isascii() else usual
 
     def said(text: str) -> str:
-        return re.sub(r"\bgarment(?=s?\b)", noun, text)
+        return re.sub(word, own, text)
 
     for cell in notebook.cells:
         cell.source = said(cell.source) if cell.cell_type == "markdown" else cell.source
@@ -126,8 +142,12 @@ def summary(cell) -> str:
 
 
 def figures_of(chapters: Iterable[dict]) -> list[tuple[int, str]]:
-    """Number and caption of every figure of ``chapters``, in the order in which one meets them."""
-    return [figure for chapter in chapters for figure in chapter["figures"]]
+    """Number and first sentence of every figure of ``chapters``, in the order in which one meets them."""
+    found = []
+    for number, caption in (figure for chapter in chapters for figure in chapter["figures"]):
+        words = caption.removeprefix(say("figures.numbered", number=number, caption="").rstrip()).strip()
+        found.append((number, SENTENCE.split(words, maxsplit=1)[0]))
+    return found
 
 
 def _exporter():

@@ -102,4 +102,5 @@ def pages_of(pdf: bytes) -> dict[str, int]:
                 yield from leaves(int(kid))
 
     place = {number: k for k, number in enumerate(leaves(root), 1)} if root is not None else {}
-    return {name.decode(): place[int(at)] for name, at in NAMED.findall(pdf) if int(at) in place}
+    named = {name.decode(): place[int(at)] for name, at in NAMED.findall(pdf) if int(at) in place}
+    return {name: at for name, at in named.items() if name != "Dest"}  # of the bookmarks, which have no names

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import logging
 import re
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def face(font: Path, letters: str) -> str:
     options = subset.Options(flavor="woff", font_number=0, notdef_outline=True, name_IDs=[0, 1, 2, 13, 14])
     options.layout_features = []  # none that a line of text needs
     options.drop_tables += ["GSUB", "GPOS", "BASE", "vhea", "vmtx", "VORG", "DSIG", "MATH"]
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it tells of every table that it leaves out
     loaded = subset.load_font(str(font), options)
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=letters)
