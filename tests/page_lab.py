@@ -10,6 +10,7 @@ from labkit.base import paths
 from labkit.page import contents
 from labkit.report import render
 from labkit.study import records
+from labkit.texts import using
 from labkit.training import runs
 
 RMS = {"dcgan": (22.0, 70.0), "vanilla": (28.0, 75.0)}  # what was not measured for these tests, but looks like it
@@ -32,8 +33,13 @@ def trained(model: str) -> runs.Run | None:
     return runs.load_run(found[0]) if found else None
 
 
-def write_page(path: Path, models=("dcgan", "vanilla")) -> Path:
-    """A chapter of the report with the lab of ``models`` in it, in the file ``path``."""
+def write_page(path: Path, models=("dcgan", "vanilla"), edition: str = "en") -> Path:
+    """A chapter of the report with the lab of ``models`` in it, in ``edition``, in the file ``path``."""
+    with using(edition):
+        return _write(path, models)
+
+
+def _write(path: Path, models) -> Path:
     arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
     lab = contents.lab([trained(model) for model in models], arms=arms, rms=RMS)
     text = (

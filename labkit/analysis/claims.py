@@ -116,8 +116,8 @@ def _distances(runs: Sequence[Networks]) -> Wording:
 
 def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Claim:
     """The claim that dimension ``dim`` of the vanilla GAN codes ``names``, written as in `evidence.meaning`."""
-    words = [re.sub(r"^-(.*)", r"\1 (falling)", re.sub(r"^\|(.*)\|$", r"\1 (either way)", name)) for name in names]
-    what = ", ".join(words).replace("_", " ") + " (the weakest)" * (len(words) > 1)
+    words = [re.sub(r"^-(.*)", r"falling \1", re.sub(r"^\|(.*)\|$", r"\1, either way", name)) for name in names]
+    which, what = "weakest effect" if len(words) > 1 else "effect", ", ".join(words).replace("_", " ")
     why = (
         "The axes of z are alike before training, so what an axis comes to mean is an accident of the run. "
         "The meanings in the original belong to its own network: L5 to L80 could not be reproduced."
@@ -125,7 +125,7 @@ def _meaning(id: str, dim: int, figure: int, sentence: str, *names: str) -> Clai
     return Claim(
         id,
         sentence,
-        f"effect of z[{dim}] from -3 to 3 on {what}, in standard deviations of random directions' effects",
+        f"{which} of z[{dim}] from -3 to 3 on {what}, in standard deviations of random directions' effects",
         "vectors",
         VANILLA,
         figure,

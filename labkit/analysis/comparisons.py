@@ -155,15 +155,13 @@ def _difference(outcome: Outcome, first: BySeed, second: BySeed, seeds: tuple[in
 def table(comparison: Comparison) -> str:
     """The differences in Markdown, and below them which arm is better, if one is."""
     first, second = comparison.names
-    names = ("less", "mean", "student", "p", "adjusted", "wins", "needed")
+    names = ("less", "mean", "p", "adjusted", "wins", "needed")
     heads = [say(f"claims.compare.{name}", first=first, second=second) for name in names]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for d in comparison.differences:
-        bca, student = (_ends(*ends) for ends in (d.bca, d.t))
         cells = (
-            say("claims.compare.outcome_" + ("less" if d.outcome.less else "more"), outcome=d.outcome.words),
-            say("claims.compare.with_interval", mean=d.mean, ends=bca),
-            student,
+            d.outcome.words,
+            say("claims.compare.with_interval", mean=d.mean, ends=_ends(*d.bca)),
             f"{d.p:.2g}",
             f"{d.adjusted:.2g}",
             say("claims.table.percent", share=100 * d.improvement),

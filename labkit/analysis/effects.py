@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .. import data, latent, pictures
 from ..base import cache, doors
+from ..base.files import sha256
 from ..base.machine import own_torch, progress
 from ..config import BUDGETS
 from ..evaluation.classifier import load_classifier
@@ -121,6 +122,19 @@ def broken(base: Tensor, edited: Tensor, reference: Reference) -> Tensor:
     """Where ``edited`` (..., n, 1, 28, 28) leave the real pictures, among which ``base`` (n, 1, 28, 28) lie, bool."""
     after = inside(edited.reshape(-1, *edited.shape[-3:]), reference).view(edited.shape[:-3])
     return inside(base, reference) & ~after
+
+
+def broken_of(run: Run, z: Tensor, grid: Tensor, device: str = "cpu") -> Tensor:
+    """Which pictures of ``grid`` (..., n, latent_dim), edits of ``z`` (n, latent_dim), are `broken`; kept with it."""
+    identity: tuple = VERSION, run.generator_sha256, load_classifier(dataset=run.config.dataset)[1]["sha256"]
+    identity += OF_PROFILE[run.config.profile], *(sha256(part.contiguous().numpy().tobytes()) for part in (z, grid))
+    with contextlib.suppress(LookupError):
+        return cache.load(run.folder, "broken", identity, ["broken"])["broken"].bool()
+    g, reference = run.generator(device), load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
+    edited = latent.sample(g, grid.flatten(0, -2)).unflatten(0, grid.shape[:-1])
+    found = broken(latent.sample(g, z), edited, reference)
+    cache.save(run.folder, "broken", identity, {"broken": found.to(torch.uint8)})
+    return found
 
 
 def _inside(features: Tensor, reference: Reference) -> Tensor:

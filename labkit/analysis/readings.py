@@ -10,8 +10,10 @@ from ..gans.losses import Loss
 from ..texts import listed, say
 from . import directions, effects
 from .effects import EffectTable
+from .walks import largest_step
 
 CLOSE = 0.1  # of its mark: so near, a loss of D is called a draw
+JUMP = 3.0  # times as long as an even step: so much longer, a walk's longest step is called a jump
 MIDDLE = 0.4  # of a walk's steps are called its middle
 ROWS = (
     "special",
@@ -142,12 +144,16 @@ def found_directions(maps: Mapping[str, EffectTable], found: Mapping[str, tuple[
     )
 
 
-def walks(shown: Mapping[str, Tensor], many: Mapping[str, Tensor]) -> str:
-    """Where the class changes on the walks ``shown`` in the figure and on ``many`` more: by network, classes (w, n)."""
-    lines = [_walks(name, shown[name], seen) for name, seen in many.items()]
-    third = sum(_strange(seen).mean().item() for seen in many.values()) / len(many)
-    reading = say(f"chapters123.walks.reading_{'most' if third > 0.5 else 'few'}")
-    return say("chapters123.walks.says", lines="\n".join(lines), reading=reading)
+def walks(shown: Mapping[str, Tensor], many: Mapping[str, tuple[Tensor, Tensor]]) -> str:
+    """Where the class changes on the walks ``shown`` in a figure, classes (w, n), and on ``many`` (`walks.walks`)."""
+    lines = [_walks(name, shown[name], *walked) for name, walked in many.items()]
+    third = sum(_strange(classes).mean().item() for _, classes in many.values()) / len(many)
+    uneven = max(largest_step(x).mean().item() * (x.shape[1] - 1) for x, _ in many.values())
+    reading = {
+        "third": say(f"chapters123.walks.third_{'most' if third > 0.5 else 'few'}"),
+        "steps": say(f"chapters123.walks.steps_{'jumps' if uneven > JUMP else 'smooth'}", times=uneven),
+    }
+    return say("chapters123.walks.says", lines="\n".join(lines), **reading)
 
 
 def _strange(seen: Tensor) -> Tensor:
@@ -155,7 +161,7 @@ def _strange(seen: Tensor) -> Tensor:
     return ((seen != seen[:, :1]) & (seen != seen[:, -1:])).any(1).float()
 
 
-def _walks(network: str, shown: Tensor, many: Tensor) -> str:
+def _walks(network: str, shown: Tensor, images: Tensor, many: Tensor) -> str:
     changed, steps = many.diff(dim=1) != 0, many.shape[1] - 1
     middle = max(1, round(MIDDLE * steps))
     first = (steps - middle) // 2
@@ -172,4 +178,6 @@ def _walks(network: str, shown: Tensor, many: Tensor) -> str:
         whole=steps,
         middle=100 * changed[:, first : first + middle].sum().item() / max(1, int(changed.sum())),
         even=100 * middle / steps,
+        largest=100 * largest_step(images).mean().item(),
+        even_step=100 / steps,
     )

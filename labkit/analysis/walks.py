@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .. import latent
+from .. import latent, pictures
 from ..base.machine import own_torch
 from ..evaluation.classifier import Classifier
 
@@ -22,3 +22,9 @@ def walks(g: nn.Module, z: Tensor, ruler: Classifier, steps: int = STEPS) -> tup
     drawn = latent.sample(g, way)
     classes = ruler.measure(drawn, signed=True)[1].argmax(1)
     return drawn.unflatten(0, (-1, steps)), classes.view(-1, steps)
+
+
+def largest_step(images: Tensor) -> Tensor:
+    """Of walks (w, steps, 1, 28, 28) the largest step's share of the way, in mean changes of the pixels, (w,)."""
+    change = pictures.mean_change(images[:, 1:], images[:, :-1], signed=True)  # (w, steps - 1)
+    return change.amax(1) / change.sum(1).clamp(min=1e-9)

@@ -16,8 +16,7 @@ const label = () => document.querySelectorAll('.labkit-editor').forEach(editor =
     editor.querySelectorAll('.widget-toggle-button, .widget-toggle-buttons button').forEach(button => {
         set(button, 'aria-pressed', String(button.classList.contains('mod-active')));
     });
-    const rows = [...editor.querySelectorAll('.labkit-names span')].map(name => name.textContent);
-    set(editor.querySelector('.labkit-stage img'), 'alt', 'Eight garments, from top to bottom: ' + rows.join(', '));
+    set(editor.querySelector('.labkit-stage img'), 'alt', editor.querySelector('.labkit-names')?.dataset.alt ?? '');
 });
 
 let due = 0;  // the idle callback that is asked for, if any

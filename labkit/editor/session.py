@@ -24,9 +24,10 @@ from ..base.files import write_new
 from ..base.machine import own_torch, pick_device
 from ..figures import catalogue, sheets
 from ..gans import reported
+from ..texts import say, terms
 from ..training import runs
 from .recipe import GARMENTS, Recipe, base_vectors, encode_recipe, read_recipe
-from .worlds import listed, open_world, worlds
+from .worlds import length_of, listed, open_world, title_of, worlds
 
 State = tuple[Tensor, Tensor, int]  # base vectors, z, and the seed that drew the base vectors
 RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
@@ -89,7 +90,7 @@ class Editor:
     def opened(self) -> runs.Run:
         """The run that is open, or a LabError."""
         if self.run is None:
-            raise LabError("no network is open: choose a run, or train one with 'make report'")
+            raise LabError(say("editor.status.no_network"))
         return self.run
 
     def refresh(self) -> None:
@@ -107,12 +108,17 @@ class Editor:
     def figure(self):
         """The present state as a matplotlib Figure."""
         run, dims = self.opened(), (self.z != self.base).any(0).nonzero().flatten().tolist()
-        edited = "edited: " + ", ".join(f"z[{dim}]" for dim in dims[:6]) + (", \u2026" if len(dims) > 6 else "")
-        return sheets.edit(
-            *self.images(),
-            f"{run.config.model}, {run.config.profile}, seed {run.config.seed}, {run.length}; "
-            f"vectors of seed {self.seed}, {edited if dims else 'as drawn'}",
+        names = say("common.list.between").join([name_of(dim) for dim in dims[:6]] + ["\u2026"] * (len(dims) > 6))
+        title = say(
+            "editor.figure",
+            network=title_of(run.config.model),
+            profile=run.config.profile,
+            seed=run.config.seed,
+            length=length_of(run),
+            vectors=self.seed,
+            edits=say("editor.edited", dims=names) if dims else say("editor.as_drawn"),
         )
+        return sheets.edit(*self.images(), title)
 
     def effect(self, dim: int | str) -> float:
         """How far one unit along ``dim`` moves the image, in grey levels: mean over 16 vectors, measured once a run."""
@@ -241,14 +247,14 @@ class Editor:
         for dim in range(self.base.shape[1]):
             self.effect(dim)
             self.progress((dim + 1) / self.base.shape[1])
-        return f"all {self.base.shape[1]} dimensions are ranked: the list beside the button has them in order"
+        return say("editor.status.ranked", count=self.base.shape[1])
 
     @_reports
     def find(self):
         """Look for directions that may do more than the axes; see `directions`."""
         self.directions = directions.all_directions(self.g, self.base.shape[1]) | self.directions
         self.progress(1)
-        return f"{len(self.directions)} directions are found: choose from the list beside the button"
+        return say("editor.status.found", count=len(self.directions))
 
     @_reports
     def save(self):
@@ -285,7 +291,7 @@ class Editor:
         self._open(saved.run, found | saved.directions, descriptions)
         self._replace(saved.base, saved.z, saved.seed)
         self.dims = saved.dims
-        return f"{name} is back"
+        return say("editor.status.back", name=name)
 
     def kept(self) -> list[str]:
         """Names of what can be loaded."""
@@ -297,7 +303,8 @@ class Editor:
         saved = Recipe(self.opened(), self.seed, self.dims, named, self.base, self.z)
         files = {**files, "recipe.json": encode_recipe(saved)}
         folder = write_new(paths.KEPT, saved.run.config.model, files)
-        return f"kept in {folder.relative_to(paths.KEPT.parent.parent)}: {', '.join(files)}"
+        place = folder.relative_to(paths.KEPT.parent.parent)
+        return say("editor.status.kept", folder=place, files=say("common.list.between").join(files))
 
     def _replace(self, base: Tensor, z: Tensor | None, seed: int) -> None:
         """Take other base vectors, drawn by ``seed``, edited to ``z`` or not yet."""
@@ -315,7 +322,7 @@ class Editor:
     def _swap(self, source: list[State], target: list[State], name: str) -> None:
         """Go to the newest state in ``source`` and keep the present one in ``target``: undo or redo, by ``name``."""
         if not source:
-            raise LabError(f"there is nothing to {name}")
+            raise LabError(say(f"editor.status.nothing_to_{name}"))
         target.append((self.base, self.z, self.seed))
         self._replace(*source.pop())
         self._gesture = (), 0.0
@@ -323,7 +330,7 @@ class Editor:
 
 def name_of(dim: int | str) -> str:
     """What a slider is called."""
-    return dim if isinstance(dim, str) else f"z[{dim}]"
+    return terms.direction(dim) if isinstance(dim, str) else f"z[{dim}]"
 
 
 def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -333,7 +340,7 @@ def _measured_directions(run: runs.Run) -> tuple[dict[str, Tensor], dict[str, st
     except (LookupError, TypeError, LabError):
         return {}, {}
     strongest = measured.score[:, : len(pictures.ATTRIBUTES)].abs().argmax(1).tolist()
-    names = [list(pictures.ATTRIBUTES)[i].replace("_", " ") for i in strongest]
+    names = [terms.measure(list(pictures.ATTRIBUTES)[i]) for i in strongest]
     return found, {
         key: f"{name} {measured.mean[k, i]:+.3g}"
         for k, (key, name, i) in enumerate(zip(found, names, strongest, strict=True))

@@ -4,10 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+from ..base import paths
 from ..base.command import command
 from ..base.errors import LabError
 from ..base.system import LINUX
 from ..texts import edition
+from .copies import write_copies
 
 PROMPT = "--ServerApp.kernel_websocket_connection_class=labkit.editor.server.PromptConnection"
 MARKS = ("/.dockerenv", "/run/.containerenv", "/run/systemd/container")
@@ -52,7 +54,8 @@ def jupyterlab(notebook: str, arguments: list[str]) -> list[str]:
 def main() -> None:
     """Become JupyterLab; the command line gives the notebook and what else it is to be told."""
     notebook, *arguments = sys.argv[1:]
-    edition()  # refused here, if there is none of that name
+    if (language := edition()) != "en":  # and it is spoken by the kernels, which inherit the environment
+        notebook = str((write_copies(language) / Path(notebook).name).relative_to(paths.ROOT))
     words = jupyterlab(notebook, arguments)
     os.execv(words[0], words)
 

@@ -6,6 +6,7 @@ What can be done is in `session`; this binds it to widgets. Headless, nothing bu
 from ..base import whole  # noqa: F401, before torch
 
 # isort: split
+import contextlib
 import html
 from functools import partial
 from pathlib import Path
@@ -21,9 +22,10 @@ from ..base.errors import LabError
 from ..evaluation.classifier import Classifier, load_classifier
 from ..figures import catalogue, sheets
 from ..gans import GANS
+from ..texts import say, terms
 from .recipe import GARMENTS
 from .session import MEASURES, RANGE, Editor, name_of
-from .worlds import label, worlds
+from .worlds import label, title_of, worlds
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")
@@ -32,9 +34,6 @@ LABELS = (HERE / "labels.js").read_text(encoding="utf-8")  # for screen readers
 # Of a slider. A power of two, so that the page finds nothing to round in a value that it is sent: it sends back what it
 # has rounded, as if somebody had moved the slider.
 STEP = 2**-7
-EFFECT_HINT = (
-    "how far one unit moves the image, in grey levels; mixed: the garments differ here, the slider shows their mean"
-)
 
 
 class LatentExplorer(Editor):
@@ -55,6 +54,7 @@ class LatentExplorer(Editor):
         self.view, self._syncing = None, False
         self.classifier: Classifier | None = None
         self.classes: tuple[str, ...] = ()
+        self.nouns = {"noun": "", "nouns": ""}  # what one of the pictures is called, and several
         super().__init__(run, dims, seed, device)
         if LatentExplorer._live:
             LatentExplorer._live.close()
@@ -72,11 +72,13 @@ class LatentExplorer(Editor):
     def _open(self, run, found, descriptions) -> None:
         """As `session.Editor`; and name the pictures as the classifier of the run's data set does, if there is one."""
         if self.run is None or run.config.dataset != self.run.config.dataset:
-            try:
+            noun, self.classifier = data.Dataset.noun, None  # as of a data set of which nothing is known
+            with contextlib.suppress(LabError):  # the editor does without the classes
+                dataset = data.find(run.config.dataset)
+                noun = dataset.noun
+                self.classes = tuple(terms.of_class(name, dataset.name) for name in dataset.classes)
                 self.classifier = load_classifier(dataset=run.config.dataset, train=False)[0]
-                self.classes = data.find(run.config.dataset).classes
-            except LabError:  # the editor does without the classes
-                self.classifier = None
+            self.nouns = {"noun": terms.noun(noun), "nouns": terms.nouns(noun)}
         super()._open(run, found, descriptions)
 
     def refresh(self) -> None:
@@ -103,11 +105,14 @@ class LatentExplorer(Editor):
 
     def _build(self) -> w.VBox:
         """All widgets, each bound to what it does, as one."""
+        networks = [(title_of(model), model) for model in GANS]
         self.network = self._bind(
-            w.ToggleButtons(options=[*GANS], value=None, style={"button_width": "90px"}), self._switch
+            w.ToggleButtons(options=networks, value=None, style={"button_width": "90px"}), self._switch
         )
-        self.folder = self._bind(w.Dropdown(description="run"), self.use, "320px")
-        difference = w.ToggleButton(description="difference", tooltip="show edited minus base")
+        self.folder = self._bind(w.Dropdown(description=_tool("run")), self.use, "320px")
+        difference = w.ToggleButton(
+            description=say("editor.stage.difference"), tooltip=say("editor.stage.difference_tip")
+        )
         self.change = self._bind(difference, lambda _: self.refresh(), "100px")
         self.stage, self.names = w.Image(format="png"), w.HTML()
         self.measurements, self.status_line = w.HTML().add_class("labkit-measures"), w.HTML()
@@ -129,55 +134,62 @@ class LatentExplorer(Editor):
 
     def _edit_tools(self) -> list[w.HBox]:
         """Lines of controls: which garments an edit changes, base vectors and history, walks."""
-        title = w.Label("edit", layout={"width": "80px", "justify_content": "flex-end"})
+        title = w.Label(_tool("edit"), layout={"width": "80px", "justify_content": "flex-end"})
         self.target = self._bind(
-            w.ToggleButtons(options=["all", *"12345678"], style={"button_width": "36px"}), self._select_target
+            w.ToggleButtons(
+                options=[(_tool("all"), "all"), *zip("12345678", "12345678", strict=True)],
+                style={"button_width": "36px"},
+            ),
+            self._select_target,
         )
         self.base_seed = self._bind(
-            w.BoundedIntText(description="base seed", min=0, max=2**31 - 1), self.reseed, "180px"
+            w.BoundedIntText(description=_tool("base_seed"), min=0, max=2**31 - 1), self.reseed, "180px"
         )
         garments = [(str(i + 1), i) for i in range(GARMENTS)]
-        self.start = self._bind(w.Dropdown(options=garments, description="walk"), width="142px")
-        self.end = self._bind(w.Dropdown(options=garments, value=1, description="to"), width="80px")
+        self.start = self._bind(w.Dropdown(options=garments, description=_tool("walk")), width="142px")
+        self.end = self._bind(w.Dropdown(options=garments, value=1, description=_tool("to")), width="80px")
         self.fraction = self._bind(
-            w.FloatSlider(min=0, max=1, step=0.01, description="by"),
+            w.FloatSlider(min=0, max=1, step=0.01, description=_tool("by")),
             lambda t: self.walk(self.start.value, self.end.value, t),
             "190px",
         )
         self.end.style.description_width = self.fraction.style.description_width = "24px"
         history = [
-            self._button("undo", "take the last edit back", self.undo),
-            self._button("redo", "make it again", self.redo),
-            self._button("reset all", "all vectors as they were drawn", self.reset, "80px"),
+            self._tool_button("undo", self.undo),
+            self._tool_button("redo", self.redo),
+            self._tool_button("reset_all", self.reset, "80px"),
         ]
         lines = [title, self.target], [self.base_seed, *history], [self.start, self.end, self.fraction]
         return [w.HBox(line) for line in lines]
 
     def _slider_tools(self) -> list[w.HBox]:
         """Lines of controls that add sliders: by number or direction, by effect."""
-        self.dimension = self._bind(w.BoundedIntText(description="dimension", min=0, max=99), width="150px")
+        self.dimension = self._bind(w.BoundedIntText(description=_tool("dimension"), min=0, max=99), width="150px")
         self.direction = self._bind(
-            w.Dropdown(options=[("not looked for", None)], description="direction"), self._add_chosen, "220px"
+            w.Dropdown(options=[(_tool("not_looked_for"), None)], description=_tool("direction")),
+            self._add_chosen,
+            "220px",
         )
         self.direction.style.description_width = "60px"
         self.by_effect = self._bind(
-            w.Dropdown(options=[("not ranked", None)], description="by effect"), self._add_chosen, "270px"
+            w.Dropdown(options=[(_tool("not_ranked"), None)], description=_tool("by_effect")),
+            self._add_chosen,
+            "270px",
         )
         self.bar = w.FloatProgress(min=0, max=1, layout={"width": "100px", "visibility": "hidden"})
-        add = self._button("add", "give this dimension a slider", lambda: self.add(self.dimension.value))
-        find = self._button("find", "look for directions that do more than a dimension: seconds", self.find)
-        rank = self._button("rank", "measure how far each dimension moves the image", self.rank)
+        add = self._tool_button("add", lambda: self.add(self.dimension.value))
+        find, rank = self._tool_button("find", self.find), self._tool_button("rank", self.rank)
         return [w.HBox([self.dimension, add, self.direction, find]), w.HBox([self.by_effect, rank, self.bar])]
 
     def _recipe_tools(self) -> w.HBox:
         """The line of controls that load and save."""
-        self.recipe = self._bind(w.Dropdown(description="kept"), width="270px")
+        self.recipe = self._bind(w.Dropdown(description=_tool("kept")), width="270px")
         return w.HBox(
             [
                 self.recipe,
-                self._button("load", "bring this one back", lambda: self.load(self.recipe.value)),
-                self._button("save", "keep picture and recipe", self.save),
-                self._button("sweep", "keep an animation of the dimension last touched", self.sweep),
+                self._tool_button("load", lambda: self.load(self.recipe.value)),
+                self._tool_button("save", self.save),
+                self._tool_button("sweep", self.sweep),
             ]
         )
 
@@ -190,7 +202,8 @@ class LatentExplorer(Editor):
                 _check_message(widget, state)
                 plain(state)
             except TraitError as error:
-                self.status, self.failed = f"{widget.description or 'choice'}: {error}; nothing was changed", True
+                control = widget.description or say("editor.status.choice")
+                self.status, self.failed = say("editor.status.refused", control=control, why=error), True
                 self.refresh()
                 widget.send_state()
 
@@ -210,6 +223,10 @@ class LatentExplorer(Editor):
         button.on_click(lambda _: act())
         return button
 
+    def _tool_button(self, name: str, act, width: str = "56px") -> w.Button:
+        """The button ``name`` of the tools."""
+        return self._button(_tool(name), _tool(f"{name}_tip"), act, width)
+
     def _row(self, dim: int | str) -> tuple[w.HBox, w.FloatSlider, w.HTML]:
         """Slider, the lab's three values, effect, and two buttons for ``dim``: the row, its slider, its note."""
         name, extra = name_of(dim), 40 if type(dim) is str else 0  # pixels for a longer name
@@ -220,12 +237,14 @@ class LatentExplorer(Editor):
         )
         slider.style.description_width = f"{40 + 2 * extra}px"
         presets = [
-            self._button(f"{v:+g}" if v else "0", f"{name} = {v:g}", partial(self.set, dim, v), "32px")
+            self._button(
+                f"{v:+g}" if v else "0", _of_row("value_tip", title=name, value=v), partial(self.set, dim, v), "32px"
+            )
             for v in latent.LAB_VALUES
         ]
-        reset = self._button("reset", f"{name} as it was drawn", partial(self.reset, dim), "50px")
+        reset = self._button(_of_row("reset"), _of_row("reset_tip", title=name), partial(self.reset, dim), "50px")
         note = w.HTML(layout={"width": f"{124 - extra}px"})
-        remove = self._button("\u00d7", f"take the slider of {name} away", partial(self.remove, dim), "26px")
+        remove = self._button("\u00d7", _of_row("remove_tip", title=name), partial(self.remove, dim), "26px")
         return w.HBox([slider, *presets, note, reset, remove]), slider, note
 
     def _switch(self, model: str) -> None:
@@ -249,8 +268,12 @@ class LatentExplorer(Editor):
             _set_options(self.folder, [(label(folder), folder) for folder in worlds()], None)
             return
         model = self.run.config.model
-        names = ("base", "edited", "difference")[: 3 if self.change.value else 2]
-        self.names.value = f'<div class="labkit-names">{"".join(f"<span>{name}</span>" for name in names)}</div>'
+        names = [
+            say(f"editor.stage.{name}") for name in ("base", "edited", "difference")[: 3 if self.change.value else 2]
+        ]
+        alt = say("editor.stage.alt", nouns=self.nouns["nouns"], rows=say("common.list.between").join(names))
+        spans = "".join(f"<span>{name}</span>" for name in names)
+        self.names.value = f'<div class="labkit-names" data-alt="{alt}">{spans}</div>'
         self.network.value, self.base_seed.value, self.dimension.max = model, self.seed, self.base.shape[1] - 1
         _set_options(self.folder, [(label(folder), folder) for folder in worlds(model)], self.run.folder)
         self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
@@ -266,10 +289,12 @@ class LatentExplorer(Editor):
             sorted(known, key=lambda dim: self.effects[dim], reverse=True) if len(known) == self.base.shape[1] else []
         )
         dims = [(f"z[{dim}]: {self.effects[dim]:.1f}", dim) for dim in ranked]
-        _set_options(self.by_effect, [("choose" if dims else "not ranked", None), *dims])
+        _set_options(self.by_effect, [(_tool("choose" if dims else "not_ranked"), None), *dims])
         texts = self.descriptions
-        named = [(f"{name}: {texts[name]}" if name in texts else name, name) for name in self.directions]
-        _set_options(self.direction, [("choose" if named else "not looked for", None), *named])
+        named = [
+            (f"{name_of(name)}: {texts[name]}" if name in texts else name_of(name), name) for name in self.directions
+        ]
+        _set_options(self.direction, [(_tool("choose" if named else "not_looked_for"), None), *named])
         self.by_effect.index = self.direction.index = 0
 
     def _sync_sliders(self) -> None:
@@ -282,9 +307,10 @@ class LatentExplorer(Editor):
             _, slider, note = self.slider_rows[dim]
             shown = self.position(dim)[self.rows]
             slider.value = round(shown.mean().item() / STEP) * STEP
-            mixed = "" if shown.max() - shown.min() < 1e-4 else ", mixed"
-            unit = "grey/unit" if type(dim) is int else ""
-            note.value = f'<span title="{EFFECT_HINT}">{self.effect(dim):.1f} {unit}{mixed}</span>'
+            text = _of_row("effect" if type(dim) is int else "effect_of_direction", x=self.effect(dim))
+            if shown.max() - shown.min() >= 1e-4:
+                text = _of_row("mixed", effect=text)
+            note.value = f'<span title="{_of_row("effect_tip", nouns=self.nouns["nouns"])}">{text}</span>'
         rows = tuple(self.slider_rows[dim][0] for dim in self.dims)
         if self.sliders.children != rows:
             self.sliders.children = rows
@@ -293,26 +319,28 @@ class LatentExplorer(Editor):
         """A line per measure, a column per garment, as HTML."""
         typical, norms = (self.base.shape[1] - 0.5) ** 0.5, self.z.norm(dim=1).tolist()
         lines = [  # (name, [(text, whether it is far from what is usual), ...])
-            ("garment", [(str(i + 1), False) for i in range(GARMENTS)]),
+            (say("editor.measures.noun", noun=self.nouns["noun"]), [(str(i + 1), False) for i in range(GARMENTS)]),
             (f"\u2016z\u2016 {typical:.2f}\u00b10.7", [(f"{x:.2f}", abs(x - typical) > 2.1) for x in norms]),
         ]
         lines += [
-            (name, [(f"{x:.0f}", False) for x in measure(edited, signed=True).tolist()])
+            (terms.measure(name), [(f"{x:.0f}", False) for x in measure(edited, signed=True).tolist()])
             for name, measure in MEASURES.items()
         ]
         if self.classifier:
             chance, seen = self.classifier.measure(edited, signed=True)[1].max(1)
             lines.append(
-                ("seen as", [(f"{self.classes[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)])
+                (
+                    say("editor.measures.seen_as"),
+                    [(f"{self.classes[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)],
+                )
             )
         cells = []
         for i, (name, values) in enumerate(lines):
             cells.append(f'<span class="name">{name}</span>')
             for row, (text, far) in enumerate(values):
                 touched = "touched " if i == 0 and row in self.touched else ""
-                cells.append(
-                    f'<span class="{touched}far">{text} far</span>' if far else f'<span class="{touched}">{text}</span>'
-                )
+                shown = say("editor.measures.far", text=text) if far else text
+                cells.append(f'<span class="{touched}{"far" * far}">{shown}</span>')
         return f"<div>{''.join(cells)}</div>"
 
     def _repr_mimebundle_(self, **_):
@@ -320,21 +348,31 @@ class LatentExplorer(Editor):
             return self.view._repr_mimebundle_()
         if not self.run:
             return {"text/plain": self.status}
-        text = "The latent editor at rest. Open this notebook with make lab, and it moves."
+        text = say("editor.at_rest")
         picture = catalogue.encode(self.figure())["png"]
         # In the page of the report the lab takes the place of the figure, where it can run: see `page`.
         return {"text/plain": text, "text/html": f'<div class="lab-here">{catalogue.on_page(picture, text, 810)}</div>'}
+
+
+def _tool(name: str) -> str:
+    """The text ``name`` of the tools."""
+    return say(f"editor.tools.{name}")
+
+
+def _of_row(name: str, **values: object) -> str:
+    """The text ``name`` of a slider's row."""
+    return say(f"editor.row.{name}", **values)
 
 
 def _check_message(widget: w.Widget, state: dict) -> None:
     """Raise TraitError if the page asks for a ``state`` of ``widget`` that is no value or no choice for it."""
     value = state.get("value")
     if state.keys() - {"value", "index"}:
-        raise TraitError(f"the page may not set {', '.join(state)}")
+        raise TraitError(say("editor.status.not_settable", names=", ".join(state)))
     if "index" in state and state["index"] is None:
-        raise TraitError("nothing is chosen")
+        raise TraitError(say("editor.status.nothing_chosen"))
     if hasattr(widget, "max") and not (type(value) in (int, float) and widget.min <= value <= widget.max):
-        raise TraitError(f"{value!r} is not a number from {widget.min:g} to {widget.max:g}")
+        raise TraitError(say("editor.status.not_a_number", value=repr(value), low=widget.min, high=widget.max))
 
 
 def _set_options(dropdown: w.Dropdown, options: list, value=...) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ..base import paths
 from ..base.errors import LabError
+from ..gans import GANS
 from ..study import records
+from ..texts import say
 from ..training import runs
 
 
@@ -56,9 +58,26 @@ def name_of_world(folder: Path) -> str:
 def label(folder: Path) -> str:
     """What the list of networks shows for ``folder``."""
     *_, first, second, name = folder.parts
-    if _of_other_pictures(folder):
-        name += f" ({runs.dataset_of(folder) or 'other pictures'})"
-    return f"{first}, {name}" if folder.is_relative_to(paths.RUNS) else f"{first}: {second}, {name}"
+    study = not folder.is_relative_to(paths.RUNS)
+    world = (
+        say("editor.world_of_study", study=first, arm=second, name=name)
+        if study
+        else say("editor.world", profile=first, name=name)
+    )
+    if not _of_other_pictures(folder):
+        return world
+    return say("editor.world_of", world=world, pictures=runs.dataset_of(folder) or say("editor.other_pictures"))
+
+
+def title_of(model: str) -> str:
+    """What a reader knows the GAN ``model`` as."""
+    return say(f"common.network.{model}", GANS[model].title)
+
+
+def length_of(run: runs.Run) -> str:
+    """How long ``run`` was trained, in words."""
+    whole = run.epochs == run.config.epochs
+    return say("editor.length" if whole else "editor.length_of", epochs=run.epochs, all=run.config.epochs)
 
 
 def _of_other_pictures(folder: Path) -> bool:

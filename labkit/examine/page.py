@@ -82,7 +82,7 @@ def page(found: Examination, back: bool = False) -> str:
 def _figure(drawn, caption: str, wide: bool = False) -> dict:
     png = catalogue.encode(drawn)["png"]
     width, height = struct.unpack(">II", png[16:24])
-    shown = round(drawn.get_figwidth() * 84)
+    shown = round(drawn.get_figwidth() * catalogue.PIXELS)
     size = {"width": shown, "height": round(height * shown / width)}
     return {"data": base64.b64encode(png).decode(), "caption": caption, "wide": wide, **size}
 

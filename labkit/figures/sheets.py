@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..texts import say
-from . import labels, palette
+from . import fonts, labels, palette
 from .catalogue import WIDTH, house_style, report_figure, tell
 from .palette import SIGNED
 
@@ -234,12 +234,13 @@ def stage(base: Tensor, edited: Tensor, change: bool = False) -> bytes:
 
 def animation(frames: list[tuple[str, Tensor]], scale: int = 4, seconds: float = 0.08) -> bytes:
     """A GIF that loops over (label, images (n, 1, 28, 28)): the images side by side under the label."""
-    pictures = []
+    pictures, latin = [], all(label.isascii() for label, _ in frames)
+    font = ImageFont.load_default(15) if latin else ImageFont.truetype(fonts.chinese(), 15)
     for label, images in frames:
         sheet = np.pad(grey_levels(images)[:, 0], ((0, 0), (0, 0), (0, 1)), constant_values=255)  # (n, 28, 29)
         sheet = sheet.transpose(1, 0, 2).reshape(28, -1).repeat(scale, 0).repeat(scale, 1)
         picture = Image.fromarray(np.pad(sheet, ((24, 0), (0, 0)), constant_values=255))
-        ImageDraw.Draw(picture).text((4, 3), label, fill=0, font=ImageFont.load_default(15))
+        ImageDraw.Draw(picture).text((4, 3), label, fill=0, font=font)
         pictures.append(picture)
     content = io.BytesIO()
     pictures[0].save(content, "GIF", save_all=True, append_images=pictures[1:], duration=round(seconds * 1000), loop=0)

@@ -34,7 +34,7 @@ def worlds(images: Mapping[str, Mapping[int, Tensor]]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.41 * rows + 0.4))
     for ax, (title, of) in zip(figure.subplots(1, len(images), squeeze=False)[0], images.items(), strict=True):
         show_images(ax, torch.stack(list(of.values())), _seeds(of), labels.network(title))
-        ax.set_anchor("N")
+        ax.set_anchor("NW")
     return figure
 
 
@@ -48,11 +48,12 @@ def worlds_edited(
     """
     rows = max(len(of) for of in edits.values())
     figure = Figure(figsize=(WIDTH, 0.36 * rows + 0.5))
+    figure.set_layout_engine("constrained", wspace=0.08)
     for ax, (title, of) in zip(figure.subplots(1, len(edits), squeeze=False)[0], edits.items(), strict=True):
         pairs = torch.stack([pair[:, :shown].transpose(0, 1).flatten(0, 1) for pair in of.values()])
         said = say("figures.worlds.edited", network=labels.network(title), dim=dim)
         show_images(ax, pairs, _seeds(of), said, ["\u22123", "+3"] * min(shown, pairs.shape[1] // 2))
-        ax.set_anchor("N")
+        ax.set_anchor("NW")
         for row, seed in enumerate(of):
             name, _, rest = words[title][seed].partition("\n")
             text = {"transform": _upside_down(ax), "va": "center", "fontsize": 7.5}

@@ -18,7 +18,7 @@ from ..analysis import directions, effects
 from ..editor import recipe
 from ..editor.recipe import GARMENTS
 from ..editor.session import RANGE
-from ..editor.worlds import name_of_world
+from ..editor.worlds import length_of, name_of_world, title_of
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
 from ..gans import GANS
@@ -110,8 +110,8 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     pure = directions.purity(measured.score).tolist()
     return {
         "model": model,
-        "title": title(model),
-        "note": length(run),
+        "title": title_of(model),
+        "note": length_of(run),
         "run": name_of_world(run.folder),
         "generator_sha256": run.generator_sha256,
         "latent_dim": run.config.latent_dim,
@@ -143,17 +143,6 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "test_rms": rms and rms[0],
         "noise_rms": rms and rms[1],
     }
-
-
-def title(model: str) -> str:
-    """What the page calls the GAN ``model``."""
-    return say(f"common.network.{model}", GANS[model].title)
-
-
-def length(run: Run) -> str:
-    """How long ``run`` was trained, in words."""
-    whole = run.epochs == run.config.epochs
-    return say("lab.after" if whole else "lab.after_some", epochs=run.epochs, all=run.config.epochs)
 
 
 def words(name: str, mean: Tensor, score: Tensor) -> str:
@@ -196,7 +185,7 @@ def training(found: Sequence[Record]) -> dict | None:
     epochs = [epoch for epoch in seen.epochs if epoch <= kept.epochs]
     frames = seen.pictures[: len(epochs), :GARMENTS].contiguous().numpy().tobytes()
     return {
-        "title": say("lab.training", title=title(kept.config.model), seed=kept.seed),
+        "title": say("lab.training", title=title_of(kept.config.model), seed=kept.seed),
         "epochs": epochs,
         "frames": base64.b64encode(gzip.compress(frames, 9, mtime=0)).decode(),
         "scores": [{"epoch": k, **{name: round(kept.scores[k][name], 4) for name in SCORES}} for k in kept.looks],

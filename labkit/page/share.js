@@ -18,7 +18,8 @@ export function sharePanel(view, place) {
         <h4>${say('share.files')}</h4>
         <div class="lab-line"><button type="button" class="lab-png">${say('share.png')}</button><button
             type="button" class="lab-save">${say('share.save')}</button><label
-            class="lab-file">${say('share.load')}<input type="file" class="lab-load" accept=".json,application/json"></label></div>
+            class="lab-file">${say('share.load')}<input type="file" class="lab-load"
+            accept=".json,application/json"></label></div>
         <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {

@@ -1,7 +1,7 @@
 // Tabs, of which one is open: by a click, or by arrow keys, Home and End.
 
-/** Tabs for `names`, [[name, text], ...], in `place`, together called `title`: {open, panels}, a function and the panels
- *  by name. */
+/** Tabs for `names`, [[name, text], ...], in `place`, together called `title`: {open, panels}, a function and the
+ *  panels by name. */
 export function makeTabs(place, title, names) {
     place.innerHTML = `<div class="lab-tabs" role="tablist" aria-label="${title}">${names.map(
         ([name, text]) => `<button type="button" role="tab" class="lab-tab" id="lab-tab-${name}"

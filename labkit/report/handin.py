@@ -26,8 +26,8 @@ from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, seal, sha256, write_atomic
 from ..base.version import VERSION
 from ..config import TrainConfig, config_for
-from ..gans import GANS, reported
-from ..texts import edition, listed, say
+from ..gans import reported
+from ..texts import edition, listed, say, terms
 from ..training.runs import Run, load_run, run_folder
 from . import answers, predictions, render
 from .chapters import chapters_of
@@ -302,8 +302,7 @@ def _front(report: Report, who: Who, verdicts: list[predictions.Verdict]) -> str
         (say(f"handin.front.{key}"), getattr(who, key)) for key in ("course", "student", "group") if getattr(who, key)
     ]
     rows.append((say("handin.front.date"), report.made))
-    space = "" if edition() == "zh" else " "
-    return _part("front", who, rows, space.join(abstract), [_row(v) for v in shown])
+    return _part("front", who, rows, say("handin.abstract.between").join(abstract), [_row(v) for v in shown])
 
 
 def _part(name: str, *values: object) -> str:
@@ -313,11 +312,19 @@ def _part(name: str, *values: object) -> str:
 
 def _row(v: predictions.Verdict) -> tuple[str, ...]:
     """A row of the table of predictions: the sentence, when it was sealed, what was measured, the verdict."""
-    direction = say(f"handin.prediction.{v.direction}", limit=v.limit)
+    asked = say(f"handin.prediction.{v.direction}", limit=v.limit)
+    effect = terms.measure(v.effect)
+    about = say(
+        "handin.prediction.about",
+        network=say(f"common.network.{v.model}", v.model),
+        d=v.dimension,
+        effect=effect,
+        asked=asked,
+    )
     measured = "" if v.mean is None else say("handin.prediction.measured", mean=v.mean, low=v.low, high=v.high, q=v.q)
-    sealed = f"{v.sealed_at.replace('T', ' ').replace('Z', '')}, {say(f'handin.prediction.{v.when}')}"
-    verdict = say(f"handin.verdict.{v.verdict.replace(' ', '_')}")
-    return v.text, f"{GANS[v.model].title}, z[{v.dimension}], {direction}", sealed, measured, verdict, v.seal[:12]
+    when = say(f"handin.prediction.{v.when}")
+    sealed = say("handin.prediction.sealed", time=v.sealed_at.replace("T", " ").replace("Z", ""), when=when)
+    return v.text, about, sealed, measured, say(f"handin.verdict.{v.verdict.replace(' ', '_')}"), v.seal[:12]
 
 
 def _references() -> list[str]:

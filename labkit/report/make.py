@@ -19,7 +19,7 @@ from ..base.errors import LabError
 from ..base.files import exclusive, sha256, write_atomic
 from ..base.system import open_files
 from ..config import config_for
-from ..figures import catalogue
+from ..figures import catalogue, fonts
 from ..gans import reported
 from ..texts import EDITIONS, checked
 from ..training.runs import run_folder
@@ -70,6 +70,8 @@ def make_report(
     pages = {of: Target(paths.BUILD / name_of(profile, dataset.name, of)) for of in EDITIONS}
     all_targets = [*figures.values(), *pages.values(), book, static]
     spoken = list(EDITIONS) if site else [edition]
+    for of in spoken:
+        fonts.check(of)
     with contextlib.ExitStack() as held:
         held.enter_context(open_files(FILES))
         held.enter_context(exclusive(paths.BUILD / f".{name}.busy"))  # a folder: one report of a profile at a time

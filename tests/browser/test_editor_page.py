@@ -553,7 +553,7 @@ def test_the_keyboard_alone_reaches_everything(page, networks, z):
 
     edited = latent.perturb(z, 5, 3)
     page.locator(".labkit-editor button", has_text="vanilla").focus()
-    for name in ("dcgan", "difference", "z[5]", "z[5] = 3"):
+    for name in ("DCGAN", "difference", "z[5]", "z[5] = 3"):
         tab_to(name)
     page.keyboard.press("Enter")
     assert_same(cells(page), library(networks["dcgan"], z, edited))
@@ -596,7 +596,7 @@ def test_everything_has_a_name_for_a_screen_reader(page):
         for entry in node.get("properties", ())
         if entry["name"] == "pressed" and entry["value"]["value"] == "true"
     }
-    assert pressed == {"dcgan", "all"}
+    assert pressed == {"DCGAN", "all"}
     assert len(named["status"]) == 1
 
 
@@ -625,12 +625,12 @@ def test_the_difference_is_a_third_row_in_colour(page, networks, z):
 def test_the_other_network_gets_the_same_vectors(page, networks, z):
     press(page, "z[5] = 3")
     edited = latent.perturb(z, 5, 3)
-    press(page, "vanilla")
+    press(page, "vanilla GAN")
     assert_same(cells(page), library(networks["vanilla"], z, edited))
     press(page, "z[20] = -3")
     edited = latent.perturb(edited, 20, -3)
     assert_same(cells(page), library(networks["vanilla"], z, edited))
-    press(page, "dcgan")
+    press(page, "DCGAN")
     assert_same(cells(page), library(networks["dcgan"], z, edited))
 
 
@@ -728,7 +728,7 @@ def test_save_and_load_bring_back_the_same_pixels(page, project, networks, z):
         assert png.width > 500 and np.asarray(png.convert("L")).std() > 5
     assert ElementTree.parse(folder / "picture.svg").getroot().tag.endswith("svg")
 
-    press(page, "vanilla")
+    press(page, "vanilla GAN")
     press(page, "reset all")
     press(page, "z[80] = 3")
     assert (cells(page) != before).any()
@@ -778,7 +778,7 @@ def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, netwo
     before = cells(page)
     (folder,) = (project / "data/runs/smoke/vanilla").iterdir()
     with damaged(folder / "generator.safetensors"):
-        press(page, "vanilla")
+        press(page, "vanilla GAN")
         said = status(page)
         assert (
             f"{folder.relative_to(project)}/generator.safetensors" in said
@@ -788,13 +788,13 @@ def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, netwo
         assert page.locator('.labkit-editor .labkit-failed[role="status"]').count() == 1
         assert (cells(page) == before).all()
         pressed = page.locator(".labkit-editor button.mod-active").all_inner_texts()
-        assert pressed[0] == "dcgan"  # the page says which network it shows
+        assert pressed[0] == "DCGAN"  # the page says which network it shows
         assert no_output_but_the_editor(page)
         press(page, "z[20] = 3")  # and the editor goes on
         edited = latent.perturb(latent.perturb(z, 5, 3), 20, 3)
         assert_same(cells(page), library(networks["dcgan"], z, edited))
         assert status(page) == ""
-    press(page, "vanilla")  # mended
+    press(page, "vanilla GAN")  # mended
     assert_same(cells(page), library(networks["vanilla"], z, edited))
 
 
@@ -989,7 +989,7 @@ def test_text_can_be_read_in_both_themes(page, theme):
     page.evaluate(use, theme)
     try:
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
-        press(page, "dcgan"), press(page, "undo")  # a failed status, in red
+        press(page, "DCGAN"), press(page, "undo")  # a failed status, in red
         assert status(page) == "there is nothing to undo"
         seen = page.evaluate(CONTRAST)
         assert (seen["page"] < 0.2) == dark

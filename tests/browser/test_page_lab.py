@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from urllib.parse import parse_qs
 
@@ -33,6 +34,12 @@ def browser():
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return write_page(tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory):
+    """The same page in Chinese."""
+    return write_page(tmp_path_factory.mktemp("page") / "report.html", edition="zh")
 
 
 @pytest.fixture(scope="module")
@@ -730,6 +737,82 @@ def test_time_goes_by_slider_and_by_play(lab):
     assert 5 <= int(slider.input_value()) <= 9
 
 
+# ----- in the reader's language
+
+# All that is seen in a part of the page, and all that a screen reader is told or a pointer finds there.
+READ = """place => {
+    const all = [...place.querySelectorAll('*')];
+    const names = 'aria-label aria-valuetext aria-roledescription title placeholder alt label'.split(' ');
+    const marks = all.flatMap(e => ['::before', '::after'].map(side => getComputedStyle(e, side).content));
+    return [place.innerText, ...all.flatMap(e => names.map(name => e.getAttribute(name) || '')), ...marks,
+        ...all.filter(e => e.matches('option, legend, .lab-hidden')).map(e => e.textContent)].join('\\n');
+}"""
+NAMES = {"DCGAN", "GAN", "SeFa", "Ctrl", "Shift", "Page", "Up", "Down", "Backspace", "Delete", "Escape", "px", "JSON"}
+NAMES |= {"make", "explore", "none", "normal"}  # a command, and what a style has where there is nothing
+
+
+def english(seen):
+    """Words in ``seen`` that are no names."""
+    return set(re.findall("[A-Za-z]{2,}", seen)) - NAMES
+
+
+def test_in_chinese_no_english_word_is_left(browser, chinese):
+    with opened(browser, chinese) as lab:
+        place, seen = lab.page.locator(".lab-here .lab"), []
+        look = lambda: seen.append(place.evaluate(READ))  # noqa: E731
+        look()
+        for name in ("undo", "redo", "reset"):
+            lab.find(name).click(force=True)  # there is nothing to do yet, and it says so
+            look()
+        lab.find("garment").nth(2).click()
+        lab.find("search").fill("宽")
+        look()
+        press(lab, "Enter")
+        look()
+        lab.find("search").fill("nothing")
+        press(lab, "Enter")
+        lab.find("search").fill("")
+        look()
+        lab.find("garment").nth(3).click()
+        for tab in lab.page.get_by_role("tab").all():
+            tab.click()
+            look()
+        lab.find("save").click()
+        look()
+        lab.find("load").set_input_files({"name": "r.json", "mimeType": "application/json", "buffer": b"{"})
+        lab.page.wait_for_selector(".lab-status.failed")
+        look()
+        lab.page.locator("#lab-tab-walk").click()
+        lab.find("renew").click()
+        look()
+        lab.page.locator(".lab-panel-walk .way").fill("0.5")
+        look()
+        lab.page.locator("#lab-tab-find").click()
+        lab.page.locator(".lab-tests button").nth(1).click()
+        lab.find("go").click()
+        lab.page.wait_for_selector(".lab-error i")
+        look()
+        lab.find("go").click()
+        lab.page.wait_for_selector(".lab-status:has-text('已停止')")
+        look()
+        lab.page.locator(".growth-here").scroll_into_view_if_needed()
+        lab.page.wait_for_selector(".growth canvas")
+        seen.append(lab.page.locator(".growth-here").evaluate(READ))
+        assert [one for text in seen for one in english(text)] == []
+        assert all(
+            word in "".join(seen) for word in ("滑块", "增大宽度", "短靴", "没有可以撤销的操作", "召回率", "真实")
+        )
+
+
+def test_a_link_of_one_language_opens_in_the_other(browser, path, chinese, z):
+    """It knows directions by names that are of no language."""
+    with opened(browser, path) as lab:
+        edited(lab)
+        link, shown = lab.link().split("#")[1], lab.pixels()
+    with opened(browser, chinese, "#" + link) as lab:
+        assert lab.titles()[0] == "增大对比度" and np.array_equal(lab.pixels(), shown)
+
+
 # ----- where it cannot run, how it looks
 
 
@@ -785,17 +868,19 @@ def test_nothing_is_unpacked_before_the_reader_comes(browser, path):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1199, 1200, 1920])
-def test_at_every_width_nothing_hangs_over_and_the_stage_stays_in_view(browser, path, width):
-    with opened(browser, path, viewport={"width": width, "height": 844}, has_touch=width < 700) as lab:
-        for tab in ("Sliders", "Pad", "Walk", "Draw", "Share"):
-            lab.tab(tab)
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_at_every_width_nothing_hangs_over_and_the_stage_stays_in_view(browser, path, chinese, edition, width):
+    own = {"en": path, "zh": chinese}[edition]
+    with opened(browser, own, viewport={"width": width, "height": 844}, has_touch=width < 700) as lab:
+        for tab in ("sliders", "pad", "walk", "find", "share"):
+            lab.page.locator(f"#lab-tab-{tab}").click()
             assert lab.page.evaluate("document.documentElement.scrollWidth") <= width, tab
             inside = """() => [...document.querySelectorAll('.lab :is(button, input, canvas, span, b)')].filter(e => {
                 const box = e.getBoundingClientRect();
                 return box.width > 1 && (box.left < -1 || box.right > innerWidth + 1);
             }).map(e => e.className)"""
             assert lab.page.evaluate(inside) == [], tab
-        lab.tab("Sliders")
+        lab.page.locator("#lab-tab-sliders").click()
         assert all(canvas.is_visible() for canvas in lab.page.locator(".lab-garment .before").all())
         lab.slider("z[80]").focus()
         lab.slider("z[80]").scroll_into_view_if_needed()

@@ -56,6 +56,35 @@ def test_a_fault_is_one_line(code, environment):
     assert "28" not in code or "disk is full" in line
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("raise SystemExit", 0, ""),
+        ("raise SystemExit(3)", 3, ""),
+        ("raise SystemExit('labkit: what is wrong')", 1, "labkit: what is wrong\n"),
+        ("from labkit.base.errors import LabError; raise LabError('a fault')", 1, "labkit: a fault\n"),
+        (
+            "from labkit.base.errors import LabError\ntry: raise KeyboardInterrupt\nexcept BaseException:"
+            " raise LabError('interrupted: it is kept')",
+            130,
+            "labkit: interrupted: it is kept\n",
+        ),
+    ],
+)
+def test_how_it_ends_is_its_status(code, status, said):
+    done = raised(code)
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (status, b"", said)
+
+
+def test_what_is_said_last_and_finds_no_room_is_a_fault():
+    """A few words wait in memory until the end."""
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-c", RAISE.format("print('done')")]
+        done = subprocess.run(command, cwd=ROOT, env=clean_environment(), stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and done.stderr.startswith(b"labkit: ") and b"disk is full" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_a_mistake_in_the_program_keeps_its_traceback():
     for code in ("1 / 0", "from labkit.base import nothing_of_that_name", "raise RuntimeError('odd')"):
         done = raised(code)

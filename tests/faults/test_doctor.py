@@ -21,6 +21,7 @@ from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.base.paths import ROOT
 from labkit.data import loading
+from labkit.evaluation import classifier
 from labkit.evaluation.classifier import load_classifier
 from labkit.training import runs
 
@@ -116,36 +117,43 @@ def test_a_flipped_byte_in_the_data(healthy, tmp_path):
     assert damaged.read_bytes() == content
 
 
-def test_a_truncated_ruler(project):
-    weights = project / "labkit" / "evaluation" / "ruler.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-    ((name, text),) = failures(consult(project))
-    assert name == "classifier" and str(weights) in text and "git" in text
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("ruler.safetensors", lambda content: content[:-1], "sha256"),
+        ("ruler.json", lambda content: content.replace(b"0.9255", b"0.9355"), "ruler.json is not as it was written"),
+    ],
+    ids=["truncated weights", "a flipped digit of the accuracy"],
+)
+def test_a_damaged_ruler(tmp_path, monkeypatch, name, damage, words):
+    for path in classifier.FOLDER.glob("ruler.*"):
+        shutil.copy(path, tmp_path)
+    path = tmp_path / name
+    before = path.read_bytes()
+    path.write_bytes(damage(before))
+    assert path.read_bytes() != before
+    monkeypatch.setattr(classifier, "FOLDER", tmp_path)
+    ((state, text),) = doctor.examine(doctor.classifier)
+    assert state == "FAIL" and str(tmp_path / "ruler.safetensors") in text and words in text and "git" in text
 
 
-def test_a_flipped_digit_of_the_accuracy(project):
+def test_every_damage_is_found_and_nothing_else(project, tiny_config, sample_images):
+    """Of three files: the classifier's card, a script that is vendored, a run among sound ones."""
     card = project / "labkit" / "evaluation" / "ruler.json"
     card.write_text(card.read_text().replace("0.9255", "0.9355"))
-    ((name, text),) = failures(consult(project))
-    assert name == "classifier" and "ruler.json is not as it was written" in text and "git" in text
-
-
-def test_a_changed_line_in_what_is_vendored(project):
     script = project / "labkit" / "page" / "vendor" / "jax-js" / "index.js"
     script.write_bytes(script.read_bytes() + b"\n")
-    ((name, text),) = failures(consult(project))
-    assert name == "page" and "index.js" in text and "git" in text
-
-
-def test_a_damaged_run_among_sound_ones(project, tiny_config, sample_images):
     folder = runs.fit_or_load(tiny_config("vanilla", seed=1), "cpu", project / "data" / "runs", sample_images).folder
     weights = folder / "generator.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
     rows = consult(project)
-    ((name, text),) = failures(rows)
-    assert name == "runs" and str(weights) in text and "delete its folder" in text
+    found = dict(failures(rows))
+    assert len(failures(rows)) == 3 and list(found) == ["classifier", "page", "runs"]
+    assert "ruler.json is not as it was written" in found["classifier"] and "git" in found["classifier"]
+    assert "index.js" in found["page"] and "git" in found["page"]
+    assert str(weights) in found["runs"] and "delete its folder" in found["runs"]
     assert ("ok", "runs", f"1 verified finished runs in {project}/data/runs") in rows
 
 

@@ -724,6 +724,12 @@ def test_settings_that_are_no_plain_values_are_refused_in_a_line(tmp_path, refus
         report_settings.declared_parameters(path)
 
 
+def test_the_trial_of_folders_leaves_none_behind(tmp_path):
+    (tmp_path / "there").mkdir()
+    publish.probe([publish.Target(tmp_path / "there"), publish.Target(tmp_path / "not/yet/there")])
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
 @pytest.mark.parametrize(("limits", "words"), [("-n 20", "only 20 files"), ("-Sn 20", "")])
 def test_few_open_files(tmp_path, limits, words):
     """One line before anything is done; a limit that may be lifted is, for the kernels too."""

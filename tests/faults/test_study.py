@@ -112,46 +112,13 @@ def moment(longest):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch, sample_images):
-    """The folder of a data set "mine" of 300 pictures, with a classifier of theirs."""
+    """The folder of a data set of 300 pictures, with a classifier of theirs; where the workers have none."""
     monkeypatch.setattr(paths, "OWN", tmp_path / "own")
     monkeypatch.setattr(classifier, "STEPS", 6)
     np.savez(tmp_path / "mine.npz", images=sample_images[:300].numpy())
     data.bring(tmp_path / "mine.npz")
     classifier.load_classifier(dataset="mine")
-    return paths.OWN
-
-
-@needs_dask
-@pytest.mark.slow
-def test_a_study_on_another_data_set(tmp_path, mine, studies, said):
-    """Its runs, its scores and its names are its own; where its classifier is missing, no worker will do."""
-    arguments = "--dataset mine --models vanilla --recipes ours --seeds 1, --epochs 1 --profile smoke --device cpu"
-    done = subprocess.run(
-        [sys.executable, "-m", "labkit", "study", *arguments.split(), "--workers", "1"],
-        cwd=ROOT,
-        env=environment(studies) | {"LABKIT_OWN": str(mine)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and "1 done" in done.stdout.splitlines(), done.stdout + done.stderr
-    record = records.load_record(studies / "smoke-mine/vanilla-ours-mine/seed1")
-    assert (record.arm, record.config.dataset) == ("vanilla-ours-mine", "mine")
-    manifest, card = record.manifest, classifier.load_classifier(dataset="mine")[1]
-    here = worker.describe("mine")
-    assert manifest["images_sha256"] == data.find("mine").images_sha256 == here["pictures"]
-    assert manifest["measured"]["classifier"] == card["sha256"] == here["classifier"] and here["lacks"] == ""
-    assert 95 <= manifest["measured"]["images"] <= 105  # as many as there are
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    run = fit_or_load(record.config, "cpu", tmp_path / "runs")
-    torch.set_num_threads(threads)
-    assert manifest["generators"]["1"] == sha256((run.folder / "generator.safetensors").read_bytes())
-    assert said(*arguments.split(), "--list")[1][2].startswith("| vanilla-ours-mine | 1 | done |")
-    assert "| vanilla-ours | 1 | missing |" in said(*arguments.split()[2:], "--list")[1][2]
-    status, _, err = said(*arguments.split(), "--name", "seeds")
-    assert status == 1 and len(err) == 1 and "name = 'seeds' is that of a study of Fashion-MNIST" in err[0]
-    (mine / "mine/ruler.json").unlink()
-    assert "cannot measure runs on mine" in worker.describe("mine")["lacks"]
+    return paths.OWN / "mine"
 
 
 def start(studies):
@@ -236,6 +203,7 @@ class Cluster:
     def add(self, count, threads=1, **own):
         """``count`` more workers."""
         for index in range(len(self.processes), len(self.processes) + count):
+            own = {"LABKIT_OWN": str(self.folder / "own")} | own
             options = ["--host", "127.0.0.1", "--nthreads", str(threads), "--name", f"w{index}"]
             log = self.folder / f"w{index}.log"
             self.processes.append(dask(log, self.folder / f"w{index}", "worker", self.address, *options, **own))
@@ -350,10 +318,8 @@ def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, 
 
 @needs_dask
 @pytest.mark.slow
-def test_a_worker_that_will_not_do_is_refused(cluster, studies, mine, tmp_path, refused):
-    """It has another labkit, or none, or two threads; or not the pictures."""
-    with refused("the worker at tcp://", "cannot measure runs on mine", mine.name):
-        study(**SMALL, seeds="1", dataset="mine", scheduler=cluster.address)
+def test_a_worker_that_will_not_do_is_refused(cluster, studies, tmp_path, refused):
+    """It has another labkit, or none, or two threads."""
     (tmp_path / "none/labkit").mkdir(parents=True)
     (tmp_path / "none/labkit/__init__.py").write_text("raise ModuleNotFoundError('there is none')")
     shutil.copytree(ROOT / "labkit", tmp_path / "other/labkit")
@@ -377,6 +343,40 @@ def test_a_worker_that_will_not_do_is_refused(cluster, studies, mine, tmp_path, 
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(30)
             wait_for(lambda seen=seen: cluster.removed() > seen)
+
+
+@needs_dask
+@pytest.mark.slow
+def test_a_study_on_another_data_set(cluster, studies, mine, said, refused, capsys, tmp_path, monkeypatch):
+    """All is its own; a worker without its pictures, or with another classifier of them, will not do."""
+    settings = SMALL | dict(seeds="1,", epochs=1, looks="1", dataset="mine", scheduler=cluster.address)
+    theirs = cluster.folder / "own/mine"
+    with refused("the worker at tcp://", "cannot measure runs on mine", f"copy {theirs} to it"):
+        study(**settings)
+    shutil.copytree(mine, theirs)
+    monkeypatch.setattr(classifier, "PEAK_LR", 1e-3)
+    classifier.retrain("mine")
+    with refused("the worker at tcp://", "has another mine, or another classifier of it"):
+        study(**settings)
+    shutil.copytree(mine, theirs, dirs_exist_ok=True)
+    assert study(**settings) == 0
+    record = records.load_record(studies / "smoke-mine/vanilla-ours-mine/seed1")
+    assert (record.arm, record.config.dataset) == ("vanilla-ours-mine", "mine")
+    manifest, card = record.manifest, classifier.load_classifier(dataset="mine")[1]
+    assert manifest["images_sha256"] == data.find("mine").images_sha256
+    assert manifest["measured"]["classifier"] == card["sha256"]
+    assert 95 <= manifest["measured"]["images"] <= 105  # as many as there are
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    run = fit_or_load(record.config, "cpu", tmp_path / "runs")
+    torch.set_num_threads(threads)
+    assert manifest["generators"]["1"] == sha256((run.folder / "generator.safetensors").read_bytes())
+    capsys.readouterr()
+    arguments = "--models vanilla --recipes ours --seeds 1, --epochs 1 --profile smoke --device cpu --list"
+    assert said(*arguments.split(), "--dataset", "mine")[1][2].startswith("| vanilla-ours-mine | 1 | done |")
+    assert said(*arguments.split())[1][2].startswith("| vanilla-ours | 1 | missing |")
+    status, _, err = said(*arguments.split(), "--dataset", "mine", "--name", "seeds")
+    assert status == 1 and len(err) == 1 and "name = 'seeds' is that of a study of Fashion-MNIST" in err[0]
 
 
 @needs_dask

@@ -160,6 +160,8 @@ def test_a_notebook_shows_every_field_in_the_reader_s_words(language):
     assert "| **vanilla** |" in rows[0] and "| 64 |" in next(row for row in rows if "`batch`" in row)
     own = [name for name, row in zip(FIELDS, rows, strict=True) if re.search(r"[\u4e00-\u9fff]", row)]
     assert own == ([] if language == "en" else list(FIELDS))
+    units = [row.split(" | ")[2] for row in rows]
+    assert any(re.search("[a-z]{4}", unit) for unit in units) == (language == "en")
 
 
 DIFFERENCES = {

@@ -17,11 +17,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 from project_copy import clean_environment, copy_project
 
+from labkit import texts as language
+from labkit.analysis.claims import CLAIMS, Verdict
+from labkit.analysis.comparisons import OUTCOMES
+from labkit.analysis.design import DESIGN
 from labkit.base import paths
+from labkit.base.errors import LabError
 from labkit.base.files import sha256
 from labkit.base.rng import seeded
 from labkit.config import config_for
-from labkit.figures import benchmarks, catalogue, charts, curves, networks
+from labkit.evaluation.album import Album
+from labkit.figures import benchmarks, catalogue, charts, curves, fonts, growth, labels, networks, palette, worlds
 from labkit.figures import sheets as figures_sheets
 from labkit.figures.catalogue import FIGURES
 from labkit.gans.description import describe
@@ -107,6 +113,34 @@ CALLS = {
             {"DCGAN": (["one", "two", "three"], scores(3, 7), scores(3, 7) > 6)}, list("abcdefg")
         ),
     ),
+    "broken": (
+        4,
+        lambda: figures_sheets.perturbation(
+            images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3], torch.arange(24).view(1, 3, 8) % 7 == 0
+        ),
+    ),
+    "walks": (28, lambda: figures_sheets.walks(ways(), ["T-shirt", "trouser", "ankle boot"])),
+    "growth": (20, lambda: growth.growth({"vanilla GAN, seed 2": grown(), "dcgan": grown()})),
+    "worlds": (21, lambda: worlds.worlds({"DCGAN": {seed: images(8)[:, 0] for seed in (1, 2)}})),
+    "worlds edited": (
+        22,
+        lambda: worlds.worlds_edited(
+            {name: {seed: images(2, 8)[:, :, 0] for seed in range(1, 9)} for name in ("vanilla GAN", "DCGAN")},
+            {
+                name: {seed: "outline_sharpness\n+0.0823 (q = 0.97)" for seed in range(1, 9)}
+                for name in ("vanilla GAN", "DCGAN")
+            },
+            5,
+        ),
+    ),
+    "scatter": (
+        23,
+        lambda: worlds.scatter(
+            {f"DCGAN, {recipe}": [{o.score: 0.1 * i for o in OUTCOMES} for i in (1, 2, 4)] for recipe in RECIPES}
+        ),
+    ),
+    "claims by run": (24, lambda: worlds.claims_by_run([verdict("V2"), verdict("L5", "depends on the run")])),
+    "design": (27, lambda: worlds.design([verdict("A1"), verdict("A6", "does not hold")])),
     "smoothness": (26, lambda: charts.smoothness({"DCGAN": (scores(100).sigmoid(), scores(50).sigmoid())}, 0.9)),
 }
 # Those beside the report.
@@ -121,6 +155,29 @@ OTHERS = {
     ),
 }
 DRAWN = {**{name: draw for name, (_, draw) in CALLS.items()}, **OTHERS}
+
+
+RECIPES = ("ours", "tutorial")
+
+
+def ways():
+    """A walk that changes its class twice, and one that never does, by network."""
+    ids = torch.tensor([[0, 0, 1, 1, 1, 0], [2, 2, 2, 2, 2, 2]])
+    return {name: (images(2, 6, seed=i), ids) for i, name in enumerate(("vanilla", "dcgan"))}
+
+
+def grown():
+    """An album and its scores."""
+    pictures = ((images(3, 8)[:, :, 0] + 1) * 127).to(torch.uint8)
+    rows = [{"epoch": epoch, "frechet": 9 / epoch, "precision": 0.5, "recall": 0.3} for epoch in (1, 2, 4)]
+    return Album([1, 2, 4], pictures), rows
+
+
+def verdict(id, said="holds"):
+    """A claim with its long sentence, judged over two runs."""
+    claims = {one.id: one.sentence for one in (*CLAIMS, *DESIGN)}
+    runs = [{"seed": 1, "value": 0.2, "passes": True}, {"seed": 2, "value": -0.1, "passes": False}]
+    return Verdict(id, claims[id], "", "", 0.05, (-0.2, 0.3), said, "runs", 9, 5, (0.2, 0.8), runs)
 
 
 def scores(*shape):
@@ -162,7 +219,7 @@ def test_every_figure_is_published_with_the_same_bytes_twice(monkeypatch, tmp_pa
     stem = f"fig{number:02d}_{FIGURES[number][0]}"
     assert sorted(written[0]) == [f"{stem}.png", f"{stem}.svg"]
     assert written[0] == written[1]
-    assert published.caption == f"Figure {number}. {FIGURES[number][1]} A note."
+    assert published.caption == f"Figure {number}. {catalogue.caption(number, figure)} A note."
     with Image.open(io.BytesIO(written[0][f"{stem}.png"])) as png:
         assert png.format == "PNG" and min(png.size) > 200 and np.asarray(png.convert("L")).std() > 5
     assert written[0][f"{stem}.svg"].startswith(b"<?xml") and b"</svg>" in written[0][f"{stem}.svg"]
@@ -173,7 +230,8 @@ def test_publish_without_a_runner_goes_to_the_profiles_folder(monkeypatch, tmp_p
     monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
     published = catalogue.publish(Figure(), 9, "quick")
     assert published.png == tmp_path / "figures/quick/fig09_dcgan_generator.png"
-    assert published.png.exists() and published.caption == f"Figure 9. {FIGURES[9][1]}"
+    assert published.png.exists() and published.caption == f"Figure 9. {catalogue.caption(9)}"
+    assert published._repr_html_().startswith('<figure data-figure="9"')
 
 
 @pytest.mark.parametrize("number", [0, max(FIGURES) + 1, -1, "1", None])
@@ -188,7 +246,7 @@ def test_the_table_of_figures():
     assert list(FIGURES) == list(range(1, len(FIGURES) + 1)) and len(FIGURES) >= 14
     slugs = [slug for slug, _ in FIGURES.values()]
     assert len(set(slugs)) == len(FIGURES) and all(slug.isidentifier() and slug.islower() for slug in slugs)
-    assert all(caption.endswith(".") for _, caption in FIGURES.values())
+    assert all(catalogue.caption(number).endswith(".") for number in FIGURES)
 
 
 def project_says(root, code, **more):
@@ -341,7 +399,165 @@ def test_two_threads_do_not_mix_their_settings():
     leave.set()
     for thread in threads:
         thread.join(20)
-    assert size == [180] and settings() == before
+    assert size == [260] and settings() == before
+
+
+# ----- colours, words and sizes
+
+
+def test_every_meaning_has_a_colour_of_its_own():
+    """And in a pair one tells them apart in grey."""
+    used = palette.MEANINGS
+    assert len(set(used.values())) == len(used) and len(used) >= 16
+
+    def light(colour):
+        return sum(w * part**2.2 for w, part in zip((0.2126, 0.7152, 0.0722), matplotlib.colors.to_rgb(colour)))
+
+    pairs = (("VANILLA", "DCGAN"), ("D", "G"), ("PRECISION", "RECALL"), ("PASSES", "FAILS"), ("OURS", "PLAIN"))
+    for one, other in (*pairs, ("LAB", "NULL"), ("REAL", "NULL")):
+        lights = sorted((light(used[one]), light(used[other])))
+        assert (lights[1] + 0.05) / (lights[0] + 0.05) > 1.5, (one, other)
+
+
+def test_no_figure_names_a_colour_itself():
+    """Colours stand in palette.py; greys of frames, and pictures' own, are no meaning."""
+    for path in (paths.ROOT / "labkit/figures").glob("*.py"):
+        if path.name != "palette.py":
+            found = set(re.findall(r"#[0-9A-Fa-f]{6}", path.read_text(encoding="utf-8")))
+            assert {c for c in found if len({c[1:3].lower(), c[3:5].lower(), c[5:].lower()}) > 1} == set(), path.name
+
+
+@pytest.mark.parametrize("name", ["vanilla", "vanilla GAN"])
+def test_a_network_has_one_name_and_one_colour(name):
+    assert labels.network(name) == "vanilla GAN" and palette.network(f"{name}, ours") == palette.VANILLA
+    with language.using("zh"):
+        assert (
+            labels.network(name) == labels.network("原始 GAN") == "原始 GAN"
+            and labels.network(f"{name}, seed 3") == "原始 GAN，种子 3"
+        )
+    assert labels.network("wgan") == "wgan" and labels.network("DCGAN, tutorial") == "DCGAN, tutorial"
+
+
+@pytest.fixture
+def chinese():
+    """The Chinese edition, where there is a font for it."""
+    try:
+        fonts.check("zh")
+    except LabError as error:
+        pytest.skip(str(error))
+    with language.using("zh"):
+        yield
+
+
+CJK = re.compile(r"[\u3400-\u9fff]")
+CODE = {"edit", "benchmark"}  # what is drawn there has words of its caller, or of a profiler
+
+
+@pytest.mark.filterwarnings("error:Glyph")
+@pytest.mark.parametrize("name", DRAWN)
+def test_in_chinese_every_letter_is_drawn(chinese, name):
+    written = texts(DRAWN[name]())
+    assert any(CJK.search(text) for text in written)
+    english = set(texts_in_english(name)) & set(written)
+    words = [text for text in english if len(re.findall(r"[a-z]{3,}", text)) > 1]
+    assert name in CODE or [text for text in words if text not in NAMES] == []
+
+
+NAMES = {
+    name
+    for model in ("vanilla", "dcgan")
+    for part in (0, 1)
+    for layer in layers(model, part)
+    for name in (layer.part, layer.label.replace("e-0", "e-"))
+}
+
+
+def texts_in_english(name):
+    with language.using("en"):
+        return texts(DRAWN[name]())
+
+
+def test_a_caption_is_in_the_language_in_which_it_is_published(monkeypatch, tmp_path, chinese):
+    monkeypatch.setattr(paths, "COLLECT", tmp_path)
+    figure = figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [60], [-3, 0, 3])
+    published = catalogue.publish(figure, 7, "smoke", "附注。")
+    assert published.caption.startswith("图 7　原始 GAN") and published.caption.endswith("附注。")
+    assert "z[60]" in published.caption and 'data-figure="7"' in published._repr_html_()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_figure_text_is_at_least_seven_points_on_a4(name):
+    """Where the figure is as wide as the text of the page, 17.8 cm, or as it is if it is narrower."""
+    figure = DRAWN[name]()
+    figure.draw_without_rendering()
+    scale = min(1.0, 17.8 / 2.54 / figure.get_figwidth())
+    sizes = {
+        text.get_text(): text.get_fontsize() * scale
+        for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and hasattr(artist, "get_text"))
+        if text.get_text().strip() and text.get_visible()
+    }
+    assert {text: size for text, size in sizes.items() if size < 7} == {}
+
+
+def shown(figure):
+    """All texts that are seen: of ticks, those between the ends of their axis."""
+    yield from figure.texts
+    yield from (text for legend in figure.legends for text in legend.get_texts())
+    for ax in figure.axes:
+        yield from (ax._left_title, *ax.texts, *((ax.xaxis.label, ax.yaxis.label) if ax.axison else ()))
+        if not ax.axison:
+            continue
+        for axis, ends in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels()):
+                if min(ends) <= place <= max(ends):
+                    yield label
+
+
+@pytest.mark.parametrize("edition", ["en", "zh"])
+@pytest.mark.parametrize("name", sorted(DRAWN.keys() - {"edit"}))
+def test_no_text_is_cut_at_the_edge(name, edition, request):
+    if edition == "zh":
+        request.getfixturevalue("chinese")
+    figure = DRAWN[name]()
+    figure.draw_without_rendering()
+    width, height = figure.bbox.size
+    for text in shown(figure):
+        if text.get_text().strip() and text.get_visible():
+            box = text.get_window_extent()
+            assert -2 <= box.x0 and box.x1 <= width + 2 and -2 <= box.y0 and box.y1 <= height + 2, text.get_text()
+
+
+def test_without_a_font_the_chinese_edition_is_refused_in_one_line(monkeypatch, refused):
+    monkeypatch.setattr(fonts, "find_spec", lambda name: None)
+    monkeypatch.setattr(fonts, "INSTALLED", ("No Such Font",))
+    fonts.chinese.cache_clear()
+    with refused("needs a font", "pip install pylopdf-fonts-zh-cn"):
+        fonts.check("zh")
+    fonts.check("en")
+    fonts.chinese.cache_clear()
+
+
+def test_a_frame_for_each_garment_that_breaks_and_a_word_on_it():
+    base, edited = images(8), images(1, 3, 8, seed=1)
+    broken = torch.zeros(1, 3, 8, dtype=torch.bool)
+    broken[0, 2, 4] = broken[0, 0, 7] = True
+    figure = figures_sheets.perturbation(base, edited, [5], [-3, 0, 3], broken)
+    frames = sorted(patch.get_xy() for patch in figure.axes[0].patches)
+    assert frames == [(4 * 30 - 1, 3 * 30 - 1), (7 * 30 - 1, 1 * 30 - 1)]
+    assert "red frame" in catalogue.caption(4, figure)
+    plain = figures_sheets.perturbation(base, edited, [5], [-3, 0, 3], broken & False)
+    assert not plain.axes[0].patches and "frame" not in catalogue.caption(4, plain)
+
+
+def test_a_walk_says_each_class_where_it_begins():
+    top, bottom = figures_sheets.walks(ways(), ["T-shirt", "trouser", "ankle boot"]).axes
+    assert [ax.get_title(loc="left") for ax in (top, bottom)] == ["vanilla GAN", "DCGAN"]
+    assert [(t.get_text(), t.get_position()[0] // 30) for t in top.texts] == [
+        *(("T-shirt", 0), ("trouser", 2), ("T-shirt", 5)),
+        ("ankle boot", 0),
+    ]
+    spans = [tuple(line.get_xdata()) for line in top.get_lines()]
+    assert spans == [(0, 57), (60, 147), (150, 177), (0, 177)]
 
 
 # ----- what another processor draws
@@ -365,7 +581,7 @@ def ramp(steps, cmap):
     return figure
 
 
-@pytest.mark.parametrize("cmap", ["gray", catalogue.SIGNED])
+@pytest.mark.parametrize("cmap", ["gray", palette.SIGNED])
 def test_one_step_of_a_grey_level_or_a_colour_is_not_seen(cmap):
     exact = drawn(ramp(0, cmap))
     assert exact != drawn(ramp(1, cmap))
@@ -391,7 +607,7 @@ def test_a_letter_a_digit_and_a_dot_are_seen():
         figure = figures_sheets.perturbation(images(8), images(1, 3, 8, seed=1), [5], [-3, 0, 3])
         figure.axes[0].set_title(title)
         if amount:
-            figure.axes[1].texts[0].set_text(amount)
+            figure.axes[1].texts[1].set_text(amount)
         if label:
             labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
             figure.axes[0].set_yticks(figure.axes[0].get_yticks(), [labels[0], label, *labels[2:]])
@@ -636,7 +852,7 @@ def test_samples_and_cards_show_the_images_they_were_given():
         shown = ax.get_images()[0].get_array().filled(np.nan)
         for j in range(8):
             np.testing.assert_array_equal(shown[:, j * 30 : j * 30 + 28], pictures[j, 0])
-    assert {f"{3 * i} grey levels" for i in range(8)} <= set(texts(figure))
+    assert {f"{3 * i}" for i in range(8)} <= set(texts(figure))
 
 
 # ----- figures 4-8 and 13
@@ -656,8 +872,8 @@ def test_perturbation_shows_the_edits_and_their_size(dims, values):
     for i, j in rows:
         grey = (edited[i, j].double() * 127.5).numpy(), (base.double() * 127.5).numpy()
         by_hand.append(f"{np.abs(grey[0] - grey[1]).mean():.1f}")
-    assert by_hand[0] == "10.0" and [t.get_text() for t in right.texts] == by_hand
-    heights = [t.get_position()[1] for t in right.texts]
+    assert by_hand[0] == "10.0" and [t.get_text() for t in right.texts[1:]] == by_hand
+    heights = [t.get_position()[1] for t in right.texts[1:]]
     assert heights == [30 * row + 13.5 for row in range(1, len(rows) + 1)]  # the middle of the row it belongs to
 
     pictures, changes = (ax.get_images()[0].get_array().filled(np.nan) for ax in (left, right))
@@ -744,7 +960,7 @@ def test_latency_draws_every_move_with_its_median():
         results[model][name] = {"times_ms": values, "median_ms": values[1], "p95_ms": values[2]}
     (ax,) = benchmarks.latency(results).axes
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert labels == ["dcgan, quiet", "dcgan, busy", "vanilla, quiet"]
+    assert labels == ["DCGAN, quiet", "DCGAN, busy", "vanilla GAN, quiet"]
     for y, key in enumerate(times):
         lines = [line for line in ax.get_lines() if abs(np.mean(line.get_ydata()) - y) < 0.01]
         assert [list(line.get_xdata()) for line in lines] == [times[key], [times[key][1]] * 2, [times[key][2]] * 2]
@@ -756,46 +972,51 @@ def test_benchmarks_draw_the_networks_that_were_measured():
     left, right = benchmarks.benchmark(speed("vanilla", "wgan", "dcgan")).axes
     labels = [label.get_text() for label in left.get_yticklabels()]
     parts = ("training", "training, float32", "sampling")
-    assert labels == [f"{m}, {part}" for m in ("dcgan", "vanilla", "wgan") for part in parts]
-    assert [label.get_text() for label in right.get_yticklabels()] == ["dcgan", "vanilla", "wgan"]
+    assert labels == [f"{m}, {part}" for m in ("DCGAN", "vanilla GAN", "wgan") for part in parts]
+    assert [label.get_text() for label in right.get_yticklabels()] == ["DCGAN", "vanilla GAN", "wgan"]
     row = {"times_ms": [1.0, 2.0], "median_ms": 1.5, "p95_ms": 2.0}
     results = {"machine": {"cpu": "x"}, "moves": 2, "first_use_s": 1.0, "wgan": {"quiet": row}, "dcgan": {"busy": row}}
     (ax,) = benchmarks.latency(results).axes
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["dcgan, busy", "wgan, quiet"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["DCGAN, busy", "wgan, quiet"]
 
 
 # ----- figures 2 and 11
 
 
-@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (2, 16), (20, 3), (40, 5)])
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (2, 16), (20, 3), (40, 50)])
 def test_loss_curves_draw_the_history(epochs, steps):
     h = history(epochs, steps)
-    left, right = curves.loss_curves(h, "GAN").axes
+    left, right = curves.loss_curves(h, "vanilla").axes
     levels = [
         sorted({line.get_ydata()[0] for line in ax.get_lines() if line.get_linestyle() == "--"}) for ax in (left, right)
     ]
     assert levels == [pytest.approx([math.log(2), 2 * math.log(2)]), [0.5]]
+    length = epochs * steps // 100 if epochs * steps >= 500 else 1
     for ax, columns in ((left, {"D": 0, "G": 1}), (right, {"D(x)": 2, "D(G(z))": 3})):
-        dots = {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
-        assert set(dots) == set(columns)
-        for label, column in columns.items():
-            for epoch in range(epochs):
-                x, y = dots[label].get_xdata()[epoch], dots[label].get_ydata()[epoch]
-                assert x == epoch + 0.5
-                assert y == pytest.approx(sum(h[epoch, :, column].tolist()) / steps, abs=1e-6)
-        every_step = [line for line in ax.get_lines() if len(line.get_ydata()) == epochs * steps and line.get_alpha()]
-        for line, column in zip(every_step, columns.values(), strict=True):
-            np.testing.assert_array_equal(line.get_ydata(), h[..., column].flatten())
-            np.testing.assert_allclose(line.get_xdata(), (np.arange(epochs * steps) + 0.5) / steps)
+        lines = {line.get_label(): line for line in ax.get_lines() if not line.get_label().startswith("_")}
+        assert set(lines) == set(columns)
+        for (label, column), colour in zip(columns.items(), (palette.D, palette.G), strict=True):
+            blocks = h[..., column].flatten().numpy().reshape(-1, length)
+            np.testing.assert_allclose(lines[label].get_ydata(), blocks.mean(1), rtol=1e-5)
+            np.testing.assert_allclose(lines[label].get_xdata(), (np.arange(len(blocks)) + 0.5) * length / steps)
+            assert lines[label].get_color() == colour
     assert left.get_ylim()[0] == 0 and left.get_ylim()[1] > 2 * math.log(2) and right.get_ylim() == (0, 1)
 
 
-def test_the_window_means_of_the_loss_curves():
-    h = history(2, 25)  # windows of two steps; the last of each epoch's 25 goes with the next epoch's first
-    line = next(line for line in curves.loss_curves(h, "GAN").axes[0].get_lines() if len(line.get_ydata()) == 25)
-    flat = h[..., 0].flatten().tolist()
-    np.testing.assert_allclose(line.get_ydata(), [(flat[2 * i] + flat[2 * i + 1]) / 2 for i in range(25)], rtol=1e-5)
-    np.testing.assert_allclose(line.get_xdata(), [(2 * i + 1) / 25 for i in range(25)])
+def test_the_band_of_a_loss_holds_four_fifths_of_the_steps_and_the_caption_says_so():
+    h = history(40, 50)
+    figure = curves.loss_curves(h, "dcgan")
+    band = figure.axes[0].collections[0].get_paths()[0].vertices  # of D
+    blocks = h[..., 0].flatten().numpy().reshape(100, 20)
+    at = {round(x, 6): set() for x, _ in band}
+    for x, y in band:
+        at[round(x, 6)].add(round(y, 5))
+    for i in (0, 57, 99):
+        ends = {round(float(np.quantile(blocks[i], share)), 5) for share in (0.1, 0.9)}
+        assert ends <= at[round((i + 0.5) * 20 / 50, 6)]
+    assert "four fifths" in catalogue.caption(11, figure)
+    few = curves.loss_curves(history(), "dcgan")  # too short for bands, which then nobody explains
+    assert not few.axes[0].collections and "four fifths" not in catalogue.caption(11, few)
 
 
 # ----- figures 1, 9, 10
@@ -809,21 +1030,26 @@ def test_structure_names_every_layer(model, part):
     figure = networks.structure([("title", shape, described)])
     drawn = texts(figure)
     total = sum(p.numel() for p in network(model, part).parameters())
-    assert f"title: {total:,} parameters" in drawn
+    assert {"title", f"{total:,} parameters"} <= set(drawn)
+    assert {layer.part for layer in described} <= set(drawn)  # the names that the code has for them
     wanted = ["input", "×".join(map(str, shape))]
     for layer in described:
-        wanted += [layer.label, "×".join(map(str, layer.shape))] + [f"{layer.parameters:,}"] * bool(layer.parameters)
+        wanted += [layer.label.replace("e-0", "e-"), "×".join(map(str, layer.shape))] + [
+            f"{layer.parameters:,}"
+        ] * bool(layer.parameters)
     for text in set(wanted):
         assert drawn.count(text) >= wanted.count(text), text
 
-    labels = [layer.label for layer in described]
+    labels = [layer.label.replace("e-0", "e-") for layer in described]
     places = {}
     for text in figure.axes[0].texts:
         if text.get_text() in labels:
             places.setdefault(text.get_text(), []).append(text.get_position())
-    column = [(y, label) for label, at in places.items() for x, y in at if x < 1]
+    column = [(y, label) for label, at in places.items() for x, y in at if x < networks.MARGIN + 0.2]
     top_down = [label for _, label in sorted(column, reverse=True)]
-    assert top_down == [layer.label for layer in described if layer.part != "shortcut"]  # as the forward pass goes
+    assert top_down == [
+        layer.label.replace("e-0", "e-") for layer in described if layer.part != "shortcut"
+    ]  # as the forward pass goes
     assert all(figure.axes[0].get_ylim()[0] < y < figure.axes[0].get_ylim()[1] for y, _ in column)
 
 

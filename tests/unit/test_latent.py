@@ -413,7 +413,7 @@ def shipped():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "n", "steps", "most"), [("vanilla", 6, 400, 3.0), ("dcgan", 3, 300, 12.0)])
+@pytest.mark.parametrize(("model", "n", "steps", "most"), [("vanilla", 6, 400, 3.0), ("dcgan", 3, latent.STEPS, 9.0)])
 def test_pictures_of_the_generator_come_back(shipped, model, n, steps, most):
     """The known answer: there is a z without error. The DCGAN's way there is longer."""
     own = latent.sample(shipped[model], latent.latents(n, 100, 99))

@@ -1,6 +1,7 @@
 """What is said of figures: which sentence, with which numbers, in both languages."""
 
 import re
+import string
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from labkit import pictures
 from labkit.analysis import effects, readings
 from labkit.analysis.effects import NAMES, SWEEPS, EffectTable
 from labkit.gans.losses import LOSSES
-from labkit.texts import EDITIONS, say, using
+from labkit.texts import EDITIONS, lookup, say, using
 
 PLAIN = LOSSES["non-saturating"]
 
@@ -100,19 +101,44 @@ def test_directions_are_held_against_the_best_axis(language):
     assert re.search(better, said)
 
 
+def pictures_of(steps):
+    """Images (1, n, 1, 28, 28) of a walk whose steps change every pixel by so many grey levels."""
+    levels = torch.tensor([0.0, *steps]).cumsum(0) / 127.5 - 1
+    return levels.view(1, -1, 1, 1, 1).expand(1, -1, 1, 28, 28)
+
+
 def test_walks_are_counted():
     shown = {"vanilla": torch.tensor([[1, 1, 1, 2, 2], [3, 3, 3, 3, 3]])}
-    many = {"vanilla": torch.tensor([[1, 1, 2, 2, 3], [1, 1, 1, 2, 2], [4, 4, 4, 4, 4], [5, 5, 6, 5, 5]])}
-    said = readings.walks(shown, many)
+    classes = torch.tensor([[1, 1, 2, 2, 3], [1, 1, 1, 2, 2], [4, 4, 4, 4, 4], [5, 5, 6, 5, 5]])
+    said = readings.walks(shown, {"vanilla": (pictures_of([10, 20, 10, 10]).expand(4, -1, -1, -1, -1), classes)})
     assert "1 of the 8 steps" in said and "Over 4 other walks" in said
     assert "changes 1.2 times" in said and "25 % of the walks keep" in said and "50 % pass through" in said
     assert "The middle 2 of 4 steps hold 80 %" in said and "50 %)" in said
-    assert said.endswith(say("chapters123.walks.reading_few"))
-    most = {"vanilla": torch.tensor([[1, 1, 2, 2, 3]])}
-    assert readings.walks(shown, most).endswith(say("chapters123.walks.reading_most"))
+    assert "largest step of a walk makes 40 %" in said and "(even steps: 25 %)" in said
+    assert say("chapters123.walks.third_few") in said and said.endswith(
+        say("chapters123.walks.steps_smooth", times=1.6)
+    )
+    most = {"vanilla": (pictures_of([1, 1, 1, 97]), torch.tensor([[1, 1, 2, 2, 3]]))}
+    said = readings.walks(shown, most)
+    assert say("chapters123.walks.third_most") in said and said.endswith(
+        say("chapters123.walks.steps_jumps", times=3.88)
+    )
 
 
 def test_measures_say_their_unit():
-    assert effects.with_unit("width") == "width (px)" and effects.with_unit("aspect") == "aspect"
+    assert effects.with_unit("width") == "width (px)" and effects.with_unit("symmetry") == "symmetry"
     with using("zh"):
         assert effects.with_unit("outline_sharpness") == "轮廓锐度（灰度级/像素）"
+
+
+# Numbers that are no results: of figures, of the original report and what would explain it, of the edits (-3, 3).
+FIGURES, ORIGINAL = {"2", "3", "11", "12", "15", "16", "19", "28"}, {"0.05", "0.10", "0.03", "0.06", "16", "14", "23"}
+OTHERS = {"1", "3", "95"}  # what BatchNorm makes of a deviation, an edit's end, the level of an interval
+
+
+@pytest.mark.parametrize("language", EDITIONS)
+def test_no_result_is_typed_in_what_cells_say(language):
+    for key, text in lookup.read(language).items():
+        if key.startswith(("chapters123.", "measures.", "monitor.")):
+            literal = "".join(part for part, *_ in string.Formatter().parse(re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)))
+            assert set(re.findall(r"(?<![\w.])\d+(?:\.\d+)?", literal)) <= FIGURES | ORIGINAL | OTHERS, key

@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import dataclasses
 import html
 import io
 import math
 import re
 import shutil
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import ipywidgets as w
@@ -746,3 +748,58 @@ def test_the_connection_sets_nodelay_before_it_connects(monkeypatch):
     connection = server.PromptConnection(websocket_handler=Handler(calls))
     assert asyncio.run(connection.connect()) == "connected"
     assert calls == [("set_nodelay", True), "connect"]
+
+
+# ----- in the reader's language
+
+FOREIGN = {"DCGAN", "GAN", "SeFa", "smoke", "seed"}  # names, of networks, methods and folders
+
+
+def words_of(lab):
+    """All that a reader sees of the editor, or is told by its texts for screen readers and its tips."""
+    names = ("description", "tooltip", "placeholder")
+    for widget in inside(lab.view):
+        yield from (str(getattr(widget, name, None) or "") for name in names)
+        yield from (
+            str(option[0]) if isinstance(option, tuple) else str(option) for option in getattr(widget, "options", ())
+        )
+        if isinstance(widget, w.Label):
+            yield widget.value
+        if isinstance(widget, w.HTML) and "<style>" not in widget.value:
+            yield from re.findall(r'(?:title|data-alt)="([^"]*)"', widget.value)
+            yield html.unescape(re.sub("<[^>]*>", " ", widget.value))
+
+
+def test_the_editor_in_chinese_says_no_english_word(home, clock, monkeypatch):
+    monkeypatch.setenv("LABKIT_EDITION", "zh")
+    lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
+    lab.change.value = True
+    seen = [*words_of(lab)]
+    for do in (
+        lab.undo,
+        lab.redo,
+        lab.find,
+        lab.rank,
+        partial(lab.add, "more width"),
+        partial(lab.set, "more width", 3, [1]),
+    ):
+        do()
+        seen += words_of(lab)
+    slider(lab, 5).set_state({"value": 99})
+    seen += words_of(lab)
+    assert all(word in " ".join(seen) for word in ("增大宽度", "服装", "没有可以撤销的操作", "不一"))
+    odd = {word for text in seen for word in re.findall("[A-Za-z]{2,}", text)} - FOREIGN
+    assert {word for word in odd if word not in str(home)} == set()
+
+
+def test_the_editor_on_other_pictures_says_what_they_are(home, clock, monkeypatch):
+    """On digits it says digit; on pictures of which nothing is known, picture."""
+    lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
+    assert "garments differ" in lab.slider_rows[5][2].value and "Eight garments" in lab.names.value
+    run = lab.run
+    for dataset, noun in (("mnist", "digit"), ("no_such", "picture")):
+        monkeypatch.setattr(lab, "run", None)
+        lab._open(dataclasses.replace(run, config=dataclasses.replace(run.config, dataset=dataset)), {}, {})
+        lab.refresh()
+        assert f"Eight {noun}s" in lab.names.value and f"{noun}s differ" in lab.slider_rows[5][2].value
+        assert f">{noun}<" in lab.measurements.value

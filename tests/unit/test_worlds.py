@@ -7,7 +7,7 @@ import torch
 
 from labkit.analysis.claims import Verdict, over_runs
 from labkit.analysis.comparisons import OUTCOMES
-from labkit.figures import worlds
+from labkit.figures import palette, worlds
 
 
 def row(id, passes, verdict=None, level="runs"):
@@ -35,12 +35,12 @@ def test_an_edit_is_a_pair_beside_its_words():
     figure = worlds.worlds_edited({"a": {1: ends, 2: -ends}}, {"a": {1: "width +2", 2: "width -2"}}, 5)
     (ax,) = figure.axes
     sheet = ax.get_images()[0].get_array()
-    assert sheet.shape == (58, 8 * 30 - 2)
+    assert sheet.shape == (58, 6 * 30 - 2)
     assert [float(sheet[0, 30 * i]) for i in range(4)] == [-0.5, 0.5, -0.5, 0.5]
     assert [float(sheet[30, 30 * i]) for i in range(2)] == [0.5, -0.5]
     figure.canvas.draw()
     texts = {text.get_text(): text.get_window_extent().y0 for text in ax.texts}
-    assert list(texts) == ["width +2", "width -2"] and texts["width +2"] > texts["width -2"]
+    assert list(texts) == ["width +2", "width \u22122"] and texts["width +2"] > texts["width \u22122"]
     assert "z[5]" in ax.get_title(loc="left")
 
 
@@ -60,7 +60,7 @@ def test_every_run_is_a_dot_and_the_bar_is_the_mean_over_runs():
         half = 4.302653 * logs.std().item() / math.sqrt(3)
         ends = [logs.mean().item() - half, logs.mean().item() + half]
         assert [low, high] == pytest.approx([math.exp(end) for end in ends] if outcome.log else ends, rel=1e-4)
-    assert [text.get_text() for text in legend.get_legend().get_texts()] == ["first, 3 runs", "second, 1 runs"]
+    assert [text.get_text() for text in legend.get_legend().get_texts()] == ["first: 3 runs", "second: 1 runs"]
 
 
 def test_claims_run_by_run():
@@ -69,7 +69,7 @@ def test_claims_run_by_run():
     figure = worlds.claims_by_run(rows)
     left, right = figure.axes
     assert [text.get_text().split()[0] for text in left.get_yticklabels()] == ["A", "B", "D"]  # judged over runs
-    full = [line.get_mfc() == worlds.BLUE for line in left.get_lines()]
+    full = [line.get_mfc() == palette.PASSES for line in left.get_lines()]
     assert full == [True] * 7 + [True, False] * 3 + [False] + [True] * 2
     marks = [line.get_xdata()[0] for line in right.get_lines() if line.get_marker() == "D"]
     assert marks == pytest.approx([1.0, 3 / 7, 1.0])
@@ -85,9 +85,7 @@ def test_design_claims_and_one_that_was_not_tested():
     assert list(second.get_lines()[0].get_xdata()) == [] and second.texts[0].get_text() == "not tested: 0 pairs of runs"
 
 
-@pytest.mark.parametrize(
-    ("sentence", "expected"),
-    [("short", "short"), ("word " * 20, "word word word word word word word word word word word …")],
-)
-def test_long_claims_are_cut_at_a_word(sentence, expected):
-    assert worlds._short(sentence) == expected
+def test_long_claims_are_wrapped_at_words_and_not_before_a_comma():
+    assert worlds.wrapped("short", 20) == ["short"]
+    assert worlds.wrapped("some words that go on", 10) == ["some words", "that go on"]
+    assert worlds.wrapped("第一行八个字满了，第二行 DCGAN 好", 16) == ["第一行八个字满", "了，第二行 DCGAN", "好"]
