@@ -35,7 +35,7 @@ class Heading:
 
     id: str
     text: str  # HTML without links
-    bare: bool  # nothing but code is below it
+    bare: bool  # below it is nothing but code, or what is to be tried at the machine
     level: str
 
 
@@ -102,7 +102,7 @@ def _one_cell_of_settings(notebook) -> None:
 def _headings(body: str, chapter: str) -> tuple[str, list[Heading]]:
     """``body`` with a name for each heading that no other chapter has, and the headings of its sections.
 
-    What has nothing but folded code below it is marked as bare: on paper it is left out.
+    What has nothing but folded code below it is marked as bare: on paper it is left out. So is what is to be tried.
     """
     before, *parts = PART.split(body)
     found: list[Heading] = []
@@ -116,10 +116,12 @@ def _headings(body: str, chapter: str) -> tuple[str, list[Heading]]:
             continue
         below = part[match.end() :]
         last = k + 1 == len(parts) or parts[k + 1][2] <= level
-        bare = last and not SHOWS.search(CODE.sub("", below)) and not TAGS.sub("", CODE.sub("", below)).strip()
+        trial = text == say("report.try_it")
+        bare = trial or last and not SHOWS.search(CODE.sub("", below)) and not TAGS.sub("", CODE.sub("", below)).strip()
         id = f"{chapter}-{k}"
         found.append(Heading(id, re.sub(r"</?a\b[^>]*>", "", text), bare, level))
-        parts[k] = f'<h{level} id="{id}"{" class=bare" if bare else ""}>{text}</h{level}>{below}'
+        kind = ' class="bare trial"' if trial else ' class="bare"' if bare else ""
+        parts[k] = f'<h{level} id="{id}"{kind}>{text}</h{level}>{below}'
     return before + "".join(parts), [heading for heading in found if heading.level == "2"]
 
 

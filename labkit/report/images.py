@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ..base.files import sha256
 
 Place = Callable[[bytes, str], str]  # of the content of a WebP file and its name: the address that the page shows
+MARGIN = 8  # rows of white that a picture may have above and below
 PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
 
 
@@ -36,13 +37,22 @@ def inside(content: bytes, name: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 
+def without_white(picture: Image.Image) -> Image.Image:
+    """``picture`` without what is white above and below all else but for `MARGIN` rows; its width stays."""
+    ink = ImageChops.invert(picture.convert("RGB")).getbbox() if picture.mode in ("RGB", "L") else None
+    if ink is None:
+        return picture
+    top, bottom = max(0, ink[1] - MARGIN), min(picture.height, ink[3] + MARGIN)
+    return picture.crop((0, top, picture.width, bottom))
+
+
 def _webp(png: str) -> bytes:
     """The picture in base64 text ``png`` as the content of a WebP file; empty if it cannot be read."""
     content = io.BytesIO()
     try:
         image = Image.open(io.BytesIO(base64.b64decode(png)))
         opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
-        picture = image.convert("RGB") if opaque else image
+        picture = without_white(image.convert("RGB") if opaque else image)
         picture.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
     except (OSError, ValueError):
         return b""
