@@ -124,7 +124,7 @@ def lab(root: Path):
 
     paths.ROOT, paths.BUILD, paths.FIGURES = root, root / "build", root / "figures"
     paths.DATA = SAMPLE[0].parent
-    render._provenance = lambda *_: [("made", "by a soak test")]
+    render.provenance = lambda *_: [("made", "by a soak test")]
     names = [f"fig{n:02d}_{slug}.png" for n, (slug, _) in FIGURES.items()]
     cells = [new_code_cell('note = ""', metadata={"tags": ["parameters"]}), new_code_cell(NOTEBOOK.format(names=names))]
     path = root / "notebooks/01_draw.ipynb"

@@ -14,12 +14,14 @@ from . import answers
 from .settings import declared_parameters
 from .speak import SUMMARY
 
-FIGURE = re.compile(r'<figure(?: data-figure="(\d+)")? style="[^"]*">(?=<img[^>]*alt="(?:Figure (\d+)\.)?)')
-CAPTION = re.compile(r'<figure id="figure-(\d+)">.*?<figcaption>(.*?)</figcaption>', re.S)
+FIGURE = re.compile(r'<figure(?: data-figure="(\d+)")? style="[^"]*">(<img[^>]*>)')
+NARROW = 481  # pixels: half of a page's width
+CAPTION = re.compile(r'<figure id="figure-(\d+)"[^>]*>.*?<figcaption>(.*?)</figcaption>', re.S)
 HEADING = re.compile(r'<h([1-4]) id="[^"]*">(.*?)<a class="anchor-link"[^>]*>.*?</a></h\1>', re.S)
 PART = re.compile(r'(?=<h[1-4] id=")')
 SHOWS = re.compile(r"<(?:img|table|svg|math|input)\b|lab-here")  # what a reader sees that is no text
 OWN_STYLE = re.compile(r"<style>pre \{ line-height.*?</style>", re.S)  # of shown code: the page has one for all
+SHOWN = re.compile(r'(?<=output_execute_result">)\s*<div class="highlight">')
 CODE = re.compile(r'<details class="code">.*?</details>', re.S)
 TABLE = re.compile(r"<table\b.*?</table>", re.S)
 SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z])|(?<=。)")
@@ -51,9 +53,9 @@ def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[di
         _one_cell_of_settings(notebook)
         given = answers.take(notebook)
         body, _ = exporter.from_notebook_node(notebook)
-        body = OWN_STYLE.sub("", answers.put(body, given))
+        body = SHOWN.sub(_on_paper, OWN_STYLE.sub("", answers.put(body, given)))
         body = re.sub(r'href="(\d\d_\w+)\.ipynb(?:#[^"]*)?"', r'href="#\1"', body)
-        body = FIGURE.sub(lambda m: f'<figure id="figure-{m[1] or m[2]}">' if m[1] or m[2] else m[0], body)
+        body = FIGURE.sub(_figure, body)
         figures = [(int(n), html.unescape(TAGS.sub("", caption))) for n, caption in CAPTION.findall(body)]
         stem = name.removesuffix(".ipynb")
         body, headings = _headings(body, stem)
@@ -66,6 +68,22 @@ def chapters_of(pages: Path, names: list[str], dataset: data.Dataset) -> list[di
         made = {"number": number if number.isdecimal() else "", "headings": headings}
         chapters.append({"name": stem, "title": title, "body": body, "figures": figures, **made})
     return chapters
+
+
+def _figure(match: re.Match) -> str:
+    """The beginning of a figure of the report, with its name; a narrow one may stand beside another on paper."""
+    given, image = match.groups()
+    width, said = re.search(r'\bwidth="(\d+)"', image), re.search(r'\balt="Figure (\d+)\.', image)
+    number = given or (said and said[1])
+    if not number:
+        return match[0]
+    narrow = ' class="narrow"' if width and int(width[1]) < NARROW else ""
+    return f'<figure id="figure-{number}"{narrow}>{image}'
+
+
+def _on_paper(match: re.Match) -> str:
+    """Code that a cell shows, and before it what stands for it on paper."""
+    return f'<p class="paper">{html.escape(say("report.code.paper"))}</p>{match[0]}'
 
 
 def _one_cell_of_settings(notebook) -> None:

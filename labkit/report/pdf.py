@@ -13,8 +13,13 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
 from ..base.machine import BROWSERS
+from ..page.bundle import script_hash
 from .make import DEFAULT, name_of
+from .site import TEMPLATES
 
+SCRIPT = TEMPLATES / "print.js"
+SCRIPTS = re.compile(r"<script\b.*?</script>\s*", re.S)
+POLICY = re.compile(r"(?<=<meta http-equiv=\"Content-Security-Policy\" content=\")([^\"]*)")
 MOST = 4  # times that a page is printed until its contents name the right pages; two are enough
 NUMBER = re.compile(r'(<span class="page" data-of="([\w-]+)">)\d*</span>')
 OBJECT = re.compile(rb"(?<!\S)(\d+) 0 obj\n(<<(?:(?!stream\n|endobj).)*)", re.S)
@@ -42,16 +47,25 @@ def print_page(source: Path, out: Path) -> Path:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not browser:
         raise LabError(f"no Chromium is installed: install one, or open {source} and print it")
-    page = source.read_text(encoding="utf-8")
+    page = for_paper(source.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
-        named, begins = source, {}
+        begins: dict[str, int] = {}
         for _ in range(MOST):
+            named = write_atomic(Path(scratch, "page.html"), numbered(page, begins).encode())
             printed = _print(browser, named, Path(scratch))
             begins, before = pages_of(printed), begins
             if begins == before or not NUMBER.search(page):
                 break
-            named = write_atomic(Path(scratch, "page.html"), numbered(page, begins).encode())
         return write_atomic(out, printed)
+
+
+def for_paper(page: str) -> str:
+    """``page`` as it is to be printed: laid out as on paper, its figures where there is room, without its scripts."""
+    script = SCRIPT.read_text(encoding="utf-8")
+    allowed = f"script-src '{script_hash(script)}'"
+    still = SCRIPTS.sub("", page).replace("@media print {", "@media all {")
+    still = POLICY.sub(lambda policy: f"{re.sub('script-src[^;]*', '', policy[1])}; {allowed}", still)
+    return still.replace("</body>", f"<script>{script}</script>\n</body>")
 
 
 def _print(browser: str, page: Path, scratch: Path) -> bytes:
@@ -62,6 +76,7 @@ def _print(browser: str, page: Path, scratch: Path) -> bytes:
         browser,
         "--headless",
         "--disable-gpu",
+        "--window-size=800,1000",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",

@@ -12,7 +12,8 @@ from ..texts import edition
 FAMILY = "Report Chinese"
 # What is taken from the font: Chinese letters and what goes with them, the dashes and quotes that are as wide there.
 RANGES = ((0x2014, 0x2014), (0x2018, 0x201D), (0x2026, 0x2026), (0x2E80, 0x9FFF), (0xF900, 0xFAFF), (0xFE30, 0xFFEF))
-STACK = re.compile(r"(?:system-ui|Georgia|ui-monospace)(?=,)")  # what our lists of families begin with
+# What our lists of families begin with.
+STACK = re.compile(r'(?:system-ui|Georgia|ui-monospace|"DejaVu Sans Condensed")(?=,)')
 
 
 def letters_of(page: str) -> str:

@@ -15,8 +15,16 @@ import pytest
 from lab_page import chromium, needs_chromium
 from PIL import Image
 from project_copy import clean_environment, copy_project, make
+from report_page import WIDTHS, cut_on_paper, leading_nowhere, overflowing, serious
 
 from labkit.figures.catalogue import FIGURES
+from labkit.report.make import CHAPTERS as EXECUTED
+from labkit.report.pdf import pages_of
+
+CHAPTERS = sorted(EXECUTED)
+
+
+PAGES = 30  # that the report may have on paper
 
 
 def snapshot(folder):
@@ -128,7 +136,7 @@ def test_the_site_below_a_path_of_a_static_host(smoke, tmp_path):
         page, complaints = browser.new_page(), []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        for start in (root, f"{root}figures/"):
+        for start in (root, f"{root}figures/", f"{root}zh/", f"{root}zh/figures/"):
             requests: list[str] = []
             page.on("request", lambda request, requests=requests: requests.append(request.url))
             page.goto(start, wait_until="networkidle")
@@ -144,9 +152,32 @@ def test_the_site_below_a_path_of_a_static_host(smoke, tmp_path):
         server.shutdown()
     text = (smoke / "build/site/index.html").read_text(encoding="utf-8")
     assert [*re.findall(r'id="lab-weights-(\w+)"', text)] == ["dcgan", "vanilla", "classifier"]
-    assert {path.stem for path in (smoke / "build/site/figures").glob("*.svg")} == {
-        f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()
-    }
+    for folder in ("figures", "zh/figures"):
+        assert {path.stem for path in (smoke / f"build/site/{folder}").glob("*.svg")} == {
+            f"fig{n:02d}_{slug}" for n, (slug, _) in FIGURES.items()
+        }
+
+
+@needs_chromium
+@pytest.mark.parametrize("edition", ["en", "zh"])
+def test_the_report_on_a_telephone_sent_away_and_on_paper(smoke, edition):
+    """Nothing hangs over the edge or is cut, no link leads out of the file, and no name of the machinery is left."""
+    folder = smoke / ("build/smoke" if edition == "en" else f"build/smoke-{edition}")
+    if not folder.exists():
+        assert make(smoke, "smoke", f"EDITION={edition}").returncode == 0
+    path = folder / "report.html"
+    text = path.read_text(encoding="utf-8")
+    assert "# Parameters" not in text and "scores of floor" not in text
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("html").get_attribute("lang") == ("en" if edition == "en" else "zh-CN")
+        assert leading_nowhere(page) == []
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 844})
+            assert overflowing(page) == [], width
+        assert serious(page) == []
+        assert cut_on_paper(page) == []
 
 
 @needs_chromium
@@ -155,9 +186,13 @@ def test_the_report_as_pdf(smoke):
     assert done.returncode == 0, done.stdout + done.stderr
     path = smoke / "build/smoke/report.pdf"
     assert f"report: {path}" in done.stdout and path.read_bytes().startswith(b"%PDF-")
+    assert b"/Outlines" in path.read_bytes() and b"/Lang (en)" in path.read_bytes()
+    begins = pages_of(path.read_bytes())
+    assert [begins[name] for name in CHAPTERS] == sorted(begins[name] for name in CHAPTERS)  # its contents name them
     if shutil.which("pdfinfo"):
         shown = subprocess.run(["pdfinfo", path], capture_output=True, check=True, text=True).stdout
-        assert int(re.search(r"^Pages: +(\d+)", shown, re.M)[1]) >= 5
+        assert 5 <= int(re.search(r"^Pages: +(\d+)", shown, re.M)[1]) <= PAGES
+        assert re.search(r"^Title: +What a GAN learns", shown, re.M)
         assert re.search(r"^Page size: .*\(A4\)", shown, re.M)
     else:
         assert len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) >= 5

@@ -33,6 +33,7 @@ from labkit.config import config_for
 from labkit.figures import catalogue
 from labkit.figures.catalogue import FIGURES
 from labkit.latent import LAB_DIMS
+from labkit.page.bundle import script_hash
 from labkit.report import execute, images, make, publish, render
 from labkit.report import settings as report_settings
 from labkit.training.runs import run_folder
@@ -640,7 +641,7 @@ def test_what_a_chapter_has_saved_is_overridden_by_what_was_typed_alone(tmp_path
 def test_only_the_chapters_are_published():
     """A copy that JupyterLab made, or a notebook of one's own, is none of them: they are a list, not what is found."""
     assert make.NOTEBOOKS == [paths.ROOT / f"notebooks/{name}.ipynb" for name in make.CHAPTERS]
-    assert len(make.CHAPTERS) == 5 and all(path.is_file() for path in make.NOTEBOOKS)
+    assert len(make.CHAPTERS) == 6 and all(path.is_file() for path in make.NOTEBOOKS)
 
 
 @pytest.mark.parametrize(
@@ -762,6 +763,7 @@ def png(pixels):
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 4), np.uint8)  # a picture with an alpha channel
+OWN = render.SCRIPT.read_text(encoding="utf-8")
 PNG, BROKEN = png(PIXELS), "data:image/png;base64,AAAA"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & </pre>"
 
@@ -810,11 +812,12 @@ def page(tmp_path_factory):
 
 def test_hostile_text_stays_text(page):
     parsed = Page(page)
-    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "b"} & {tag for tag, _ in parsed.tags}
+    assert [tag for tag, _ in parsed.tags].count("script") == 1 and f"<script>{OWN}</script>" in page  # our own
+    assert not {"iframe", "object", "embed", "link", "base", "form", "b"} & {tag for tag, _ in parsed.tags}
     assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on")]
     for where in ("out ", "plain "):
         assert where + HOSTILE in parsed.text
-    assert HOSTILE in parsed.text.partition("Chapters")[0]  # and in the head of the page
+    assert HOSTILE in parsed.text.partition("How this report was made")[2]  # and in the foot of the page
     assert "# first line <b>" in parsed.text
     assert "progress bar" not in page
 
@@ -829,15 +832,18 @@ def test_a_browser_shows_hostile_text_and_runs_none_of_it(page, tmp_path):
         tab.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         tab.goto((tmp_path / "report.html").as_uri())
         tab.wait_for_load_state("load")
+        tab.locator(".made summary").click()
         assert tab.locator("body").inner_text().count(HOSTILE) == 3
-        assert not tab.evaluate("document.querySelectorAll('script, img[src=x]').length")
+        assert tab.evaluate("document.querySelectorAll('script, img[src=x]').length") == 1  # our own script
     assert dialogs == [] and len(requests) == 1 + sum(url.startswith("data:") for url in requests)
 
 
 def test_the_page_asks_the_network_for_nothing(page):
     parsed = Page(page)
     (policy,) = (a["content"] for tag, a in parsed.tags if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.split("; ") == ["default-src 'none'", "img-src data:", "style-src 'unsafe-inline'"]
+    own = f"script-src '{script_hash(OWN)}'"
+    rest = ["default-src 'none'", "img-src data:", "style-src 'unsafe-inline'", "font-src data:"]
+    assert policy.split("; ") == [*rest, own]
     for tag, attributes in parsed.tags:
         assert attributes.get("src", "data:").startswith("data:"), (tag, attributes)
         assert "srcset" not in attributes and "url(" not in attributes.get("style", "")
@@ -863,13 +869,14 @@ def test_formulas_are_mathml(page):
     assert "$" not in Page(page).text and "\\min" not in Page(page).text
 
 
-def test_links_lead_within_the_page_or_into_the_project(page):
+def test_links_lead_within_the_page(page):
     tags = Page(page).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     links = [attributes["href"] for tag, attributes in tags if tag == "a"]
     assert len(ids) == len(set(ids)) and "figure-3" in ids
     assert "#02_two" in links and "02_two" in ids
-    assert "../../labkit/config.py" in links  # from build/<profile>/
+    assert "#code-labkit-config-py" in links and "code-labkit-config-py" in ids  # its source is in the page
+    assert not [link for link in links if not link.startswith("#")]
 
 
 # ----- Ctrl-C
