@@ -68,16 +68,20 @@ def loss_curves(
     return figure
 
 
+TALL = 0.25  # share of an axis that the text of a mark takes
+
+
 def _show_marks(ax: Axes, loss: type[Loss], marks: dict[str, Mark | None], wide: bool = False) -> None:
     """A line at each of ``marks``, by colour, and beside it what it means; texts make way for one another."""
     here = {colour: mark for colour, mark in marks.items() if mark}
     levels, (low, high) = [mark.level for mark in here.values()], ax.get_ylim()
-    crowded = len(here) > 1 and max(levels) - min(levels) < 0.25 * (high - low)
+    crowded = len(here) > 1 and max(levels) - min(levels) < TALL * (high - low)
+    lowest = max(0.0, (min(levels, default=low) - low) / (high - low) - TALL / 2)
     for colour, mark in here.items():
-        side = ("bottom" if mark.level == max(levels) else "top") if crowded else "center"
-        text = loss.words(mark.column)
+        at = lowest + TALL * (mark.level > min(levels)) if crowded else (mark.level - low) / (high - low)
         ax.axhline(mark.level, color=palette.INK, ls="--", lw=0.8)
-        ax.text(1.01, mark.level, text, transform=ax.get_yaxis_transform(), va=side, fontsize=7.5, color=colour)
+        side, text = "bottom" if crowded else "center", loss.words(mark.column)
+        ax.text(1.01, at, text, transform=ax.transAxes, va=side, fontsize=7.5, color=colour)
 
 
 def _banded(history: Tensor) -> int:

@@ -1,6 +1,7 @@
 """The font of the Chinese edition: in a package, or on this machine."""
 
 import contextlib
+import dataclasses
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,6 +67,9 @@ def families() -> list[str]:
     known = {entry.fname: entry.name for entry in font_manager.fontManager.ttflist}
     if str(path) not in known:
         font_manager.fontManager.addfont(path)
+        added = next(entry for entry in font_manager.fontManager.ttflist if entry.fname == str(path))
+        # One weight is all that it has: that of bold letters too.
+        font_manager.fontManager.ttflist.append(dataclasses.replace(added, weight=700))
         known = {entry.fname: entry.name for entry in font_manager.fontManager.ttflist}
     return [LATIN, known[str(path)]]
 

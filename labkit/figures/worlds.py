@@ -40,7 +40,7 @@ def worlds(images: Mapping[str, Mapping[int, Tensor]]) -> Figure:
 
 @report_figure(22, "worlds_edited")
 def worlds_edited(
-    edits: Mapping[str, Mapping[int, Tensor]], words: Mapping[str, Mapping[int, str]], dim: int, shown: int = 3
+    edits: Mapping[str, Mapping[int, Tensor]], words: Mapping[str, Mapping[int, str]], dim: int, shown: int = 2
 ) -> Figure:
     """Figure 22: for each network and seed the images (2, n, 28, 28) with z[``dim``] at either end, and a few words.
 
