@@ -166,9 +166,13 @@ def figures_of(chapters: Iterable[dict]) -> list[tuple[int, str]]:
     """Number and first sentence of every figure of ``chapters``, in the order in which one meets them."""
     found = []
     for number, caption in (figure for chapter in chapters for figure in chapter["figures"]):
-        words = caption.removeprefix(say("figures.numbered", number=number, caption="").rstrip()).strip()
-        found.append((number, SENTENCE.split(words, maxsplit=1)[0]))
+        found.append((number, SENTENCE.split(alone(number, caption), maxsplit=1)[0]))
     return found
+
+
+def alone(number: int, caption: str) -> str:
+    """The ``caption`` of figure ``number`` without its number."""
+    return caption.removeprefix(say("figures.numbered", number=number, caption="").rstrip()).strip()
 
 
 def _exporter():

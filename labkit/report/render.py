@@ -26,7 +26,7 @@ from ..texts import EDITIONS, say, terms
 from ..training.runs import Run, load_run, run_folder
 from . import answers, images, webfont
 from .appendix import with_sources
-from .chapters import chapters_of, figures_of, scrolling
+from .chapters import alone, chapters_of, figures_of, scrolling
 from .environment import kernels_own
 from .site import TEMPLATES, other_editions, template, write_site
 
@@ -58,6 +58,8 @@ def render(stage: Path, names: list[str], parameters: dict, seconds: float, site
         return page(placed, made, _lab(parameters, models) if has_lab else None, dataset=dataset, **more)
 
     if site:
+        seen = {n: alone(n, caption) for chapter in chapters for n, caption in chapter["figures"]}
+        figures = {n: (slug, seen.get(n, caption)) for n, (slug, caption) in figures.items()}
         write_site(site, stage / "figures", figures, partial(made_of, models=reported()[::-1], site=True))
     return write_atomic(stage / "pages/report.html", made_of(images.inside, reported()[-1:]).encode())
 

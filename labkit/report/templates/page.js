@@ -7,13 +7,14 @@
   const mark = () => {
     asked = false;
     let now = -1;
-    targets.forEach((target, k) => { if (target && target.getBoundingClientRect().top < innerHeight / 3) now = k; });
+    targets.forEach((target, k) => { if (target?.getBoundingClientRect().top < innerHeight / 3) now = k; });
     links.forEach((link, k) => {
       if (k !== now) link.removeAttribute("aria-current");
       else if (!link.hasAttribute("aria-current")) {
         link.setAttribute("aria-current", "true");
         const side = link.closest(".side"), at = link.offsetTop;
-        if (at < side.scrollTop + 40 || at > side.scrollTop + side.clientHeight - 60) side.scrollTop = at - side.clientHeight / 2;
+        const hidden = at < side.scrollTop + 40 || at > side.scrollTop + side.clientHeight - 60;
+        if (hidden) side.scrollTop = at - side.clientHeight / 2;
       }
     });
   };
@@ -22,7 +23,10 @@
   // What a link leads to is unfolded, and the folded contents close when they have led somewhere.
   const open = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    for (let at = target; at; at = at.parentElement) if (at.localName === "details" && !at.open) { at.open = true; target.scrollIntoView(); }
+    for (let at = target?.closest("details:not([open])"); at; at = at.parentElement.closest("details:not([open])")) {
+      at.open = true;
+      target.scrollIntoView();
+    }
   };
   addEventListener("hashchange", open);
   open();
