@@ -390,8 +390,8 @@ def test_other_readings_of_v2_by_hand():
     assert list(found.values()) == pytest.approx([whole / 2, whole, 6.0], rel=1e-3)
     note = loss_rows(history(2 * d, g))["V2"].note
     assert note == (
-        "By other measures, the fluctuation of D's loss over that of G's is 2.5 by coefficient of variation, 5 for each "
-        "of the two terms of D's loss, and 6 by local swing."
+        "By other measures, the fluctuation of D's loss over that of G's is 2.5 by coefficient of variation, 5 for "
+        "each of the two terms of D's loss, and 6 by local swing."
     )
 
 
