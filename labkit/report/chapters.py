@@ -141,9 +141,10 @@ def _in_its_words(notebook, dataset: data.Dataset) -> None:
     """Let the text of ``notebook``, and its outputs, say the noun of ``dataset`` where they say garment."""
     usual, own = terms.noun(data.FASHION_MNIST.noun), terms.noun(dataset.noun)
     word = rf"\b{usual}(?=s?\b)" if usual.isascii() else usual
+    twice = rf"\b({own})s? of (?:an? )?\1(?=s?\b)" if own.isascii() else rf"({own})的?\1"  # a picture of a picture
 
     def said(text: str) -> str:
-        return re.sub(word, own, text)
+        return re.sub(twice, r"\1", re.sub(word, own, text))
 
     for cell in notebook.cells:
         cell.source = said(cell.source) if cell.cell_type == "markdown" else cell.source

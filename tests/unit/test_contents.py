@@ -80,8 +80,8 @@ def test_a_direction_says_what_it_does(found, run):
     ("name", "most", "said"),
     [
         ("more width", "width", "width +3.1 px"),
-        ("more width", "aspect", "width +3.1 px; more than that, aspect −2"),
-        ("sefa 1", "aspect", "aspect −2"),
+        ("more width", "aspect", "width +3.1 px; more than that, aspect ratio −2"),
+        ("sefa 1", "aspect", "aspect ratio −2"),
         ("sefa 2", "area", "area +30 %"),
     ],
 )

@@ -19,7 +19,7 @@ from labkit.config import config_for
 from labkit.editor import worlds
 from labkit.evaluation import classifier, scoring
 from labkit.page import contents
-from labkit.report import make, pdf, render
+from labkit.report import chapters, make, pdf, render
 from labkit.training import runs
 from labkit.training.runs import fit_or_load, load_run, run_folder
 
@@ -155,16 +155,16 @@ def test_a_report_has_folders_of_its_own(home, refused):
 
 
 def test_its_page_says_what_it_is_about(home):
-    chapters = [{"name": "x", "title": "X", "body": "", "figures": []}]
-    page = render.page(chapters, [], None, dataset=data.find("mine"))
+    made = [{"name": "x", "title": "X", "body": "", "figures": []}]
+    page = render.page(made, [], None, dataset=data.find("mine"))
     assert (
         f"What a GAN learns from {data.find('mine').sizes['train']} pictures" in page
-        and "A lab report on mine:" in page
+        and "trained on mine;" in page
         and "Zalando" not in page
     )
-    assert "The original&#39;s claims are about its own pictures" in page
-    usual = render.page(chapters, [], None)
-    assert "What a GAN learns from sixty thousand garments" in usual and "A lab report on Fashion-MNIST:" in usual
+    assert "original report are about its own pictures" in page
+    usual = render.page(made, [], None)
+    assert "What a GAN learns from sixty thousand garments" in usual and "trained on Fashion-MNIST;" in usual
     assert "its own pictures" not in usual and "Zalando" in usual
 
 
@@ -179,11 +179,11 @@ def test_its_text_says_its_noun(tmp_path):
     cells[1].source = "dim = 5"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "two.ipynb")
     mnist = data.find("mnist")
-    one, two = (chapter["body"] for chapter in render._chapters(tmp_path, ["one.ipynb", "two.ipynb"], mnist))
+    one, two = (chapter["body"] for chapter in chapters.chapters_of(tmp_path, ["one.ipynb", "two.ipynb"], mnist))
     assert "A digit, digits, garmented." in one and "3 digits" in one and "of garments" in one
     assert "This chapter is about Fashion-MNIST" in two and "A garment, garments" in two and "MNIST.</p>" in two
     (usual, _) = (
-        chapter["body"] for chapter in render._chapters(tmp_path, ["one.ipynb", "two.ipynb"], data.FASHION_MNIST)
+        chapter["body"] for chapter in chapters.chapters_of(tmp_path, ["one.ipynb", "two.ipynb"], data.FASHION_MNIST)
     )
     assert "A garment, garments" in usual and "This chapter is about" not in usual
 
@@ -191,3 +191,13 @@ def test_its_text_says_its_noun(tmp_path):
 def test_a_run_whose_pictures_are_gone_can_still_be_opened(home, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "OWN", tmp_path)
     assert load_run(home.folder).generator_sha256 == home.generator_sha256
+
+
+def test_nothing_is_a_picture_of_a_picture(tmp_path, home):
+    cell = nbformat.v4.new_markdown_cell(
+        "# Chapter\n\nIt turns a number into a picture of a garment; pictures of garments."
+    )
+    settings = nbformat.v4.new_code_cell("changes = {}", metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell, settings]), tmp_path / "one.ipynb")
+    (chapter,) = chapters.chapters_of(tmp_path, ["one.ipynb"], data.find("mine"))
+    assert "into a picture; pictures." in chapter["body"]

@@ -34,7 +34,7 @@ from labkit.evaluation.monitor import (
     won,
 )
 from labkit.evaluation.scoring import load_reference
-from labkit.figures import curves
+from labkit.figures import curves, palette
 from labkit.gans import reported
 from labkit.study import records
 from labkit.texts import using
@@ -586,7 +586,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     figure = curves.loss_curves(fallen.history, "a training", scores, alarms)
     figure.savefig(io.BytesIO(), format="svg")
     panel, shares = figure.axes[2:]
-    assert panel.get_title("left") == "scores of 100 pictures"
+    assert panel.get_title("left") == "Scores of 100 samples"
     curve, *marks = panel.get_lines()
     assert curve.get_xdata().tolist() == [1, 2, 3, 4] and curve.get_ydata().tolist() == [
         row["frechet"] for row in scores
@@ -594,7 +594,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
     for line, name in zip(shares.get_lines(), ("precision", "recall"), strict=True):
         assert line.get_label() == name and line.get_ydata().tolist() == [row[name] for row in scores]
     assert [(list(mark.get_xdata()), mark.get_color()) for mark in marks] == [
-        ([epoch, epoch], "red") for epoch in (2, 3, 4)
+        ([epoch, epoch], palette.WRONG) for epoch in (2, 3, 4)
     ]
     assert [(text.get_position()[0], text.get_text().strip()) for text in panel.texts[1:]] == [
         (epoch, "collapse") for epoch in (2, 3, 4)

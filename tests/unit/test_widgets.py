@@ -412,7 +412,7 @@ def test_find_offers_directions_and_adds_the_one_chosen(lab, monkeypatch):
     assert lab.direction.options == (("not looked for", None),)
     lab.descriptions = {"sefa 2": "width +3"}
     button(lab, "find").click()
-    assert lab.direction.options == (("choose", None), ("sefa 1", "sefa 1"), ("sefa 2: width +3", "sefa 2"))
+    assert lab.direction.options == (("choose", None), ("SeFa 1", "sefa 1"), ("SeFa 2: width +3", "sefa 2"))
     lab.direction.set_state({"index": 2})
     assert lab.dims == [5, 20, "sefa 2"] and lab.direction.value is None
     for dim in range(99):

@@ -35,7 +35,7 @@ def test_an_edit_is_a_pair_beside_its_words():
     figure = worlds.worlds_edited({"a": {1: ends, 2: -ends}}, {"a": {1: "width +2", 2: "width -2"}}, 5)
     (ax,) = figure.axes
     sheet = ax.get_images()[0].get_array()
-    assert sheet.shape == (58, 6 * 30 - 2)
+    assert sheet.shape == (58, 4 * 30 - 2)
     assert [float(sheet[0, 30 * i]) for i in range(4)] == [-0.5, 0.5, -0.5, 0.5]
     assert [float(sheet[30, 30 * i]) for i in range(2)] == [0.5, -0.5]
     figure.canvas.draw()
