@@ -5,7 +5,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 WIDTHS = (390, 768, 1280, 1920)  # of a telephone, a tablet, a notebook, a screen
-PAPER = 680  # pixels of 180 mm, the text's width on A4
+PAPER = 703  # pixels of 186 mm, the width of the text on A4
 
 # Whatever reaches over the right edge, but for what stands in a box that scrolls by itself or is folded away.
 OVER = """() => [...document.body.querySelectorAll('*')]
