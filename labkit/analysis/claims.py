@@ -187,11 +187,11 @@ CLAIMS = (
           "swing divided by level, mean of D and G; that of the DCGAN divided by that of the vanilla GAN",
           "steps", BOTH, 18, partial(over_steps, calmer), below=0.5),
     Claim("D5", "DCGAN samples beat the vanilla GAN's in outline, texture and style",
-          "distance from real images, vanilla GAN's divided by DCGAN's, the smallest of: Frechet distances in both "
+          "distance from real images, vanilla GAN's divided by DCGAN's, the smallest of: Fréchet distances in both "
           "spaces; Kolmogorov's distance of outline sharpness, and of texture",
           "images", BOTH, 17, closer, above=1.0, epochs=20, beside=_distances),
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
-          "share of samples farther from the nearest test images than 99 % of real training images are, less the 1 %",
+          "share of samples farther from the nearest test images than 99 % of real training images are, minus that 1 %",
           "images", VANILLA, 17, deformed, above=0.05, epochs=20,
           note="This distance does not see garments that are too smooth, since they lie near to many real ones. The"
                " two-sample AUC does see them; it stands among the scores."),

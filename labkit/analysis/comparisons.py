@@ -41,8 +41,8 @@ class Outcome:
 
 
 OUTCOMES = (
-    Outcome("log Frechet distance, classifier", "frechet", True, True),
-    Outcome("log Frechet distance, pixels", "frechet_pixels", True, True),
+    Outcome("log Fréchet distance, classifier", "frechet", True, True),
+    Outcome("log Fréchet distance, pixels", "frechet_pixels", True, True),
     Outcome("log kernel distance, classifier", "rbf", True, True),
     Outcome("log kernel distance, pixels", "rbf_pixels", True, True),
     Outcome("recall", "recall", False, False),

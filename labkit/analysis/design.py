@@ -77,25 +77,25 @@ class Design:
         return f"{self.words}: {self.order}, after {LOOK} epochs"
 
 
-DISTANCES = "log Frechet distance, the smaller difference of both spaces"
+DISTANCES = "log Fréchet distance, the smaller difference of both spaces"
 # fmt: off
 DESIGN = (
     Design("A1", "the residual connection helps gradients", "shortcut", log_distances, DISTANCES,
-           "without the shortcut less with it"),
+           "without the shortcut minus with it"),
     Design("A2", "BatchNorm makes training stable", "batchnorm", log_swing, "log swing of the losses",
-           "without BatchNorm less with it"),
+           "without BatchNorm minus with it"),
     Design("A3", "dropout of 0.2 in G reduces overfitting", "dropout_g", neighbour_ratio, "neighbour ratio",
-           "with dropout in G less without it", sign=-1, least=LEAST_SHARE),
+           "with dropout in G minus without it", sign=-1, least=LEAST_SHARE),
     Design("A4", "LeakyReLU and Tanh give more natural images", "leaky_tanh", log_distances, DISTANCES,
-           "with ReLU and a clipped line in their place less with them"),
+           "with ReLU and a clipped line in their place minus with them"),
     Design("A5", "spectral normalisation makes training stable", "spectral_norm", log_swing, "log swing of the losses",
-           "without spectral normalisation less with it"),
+           "without spectral normalisation minus with it"),
     Design("A6", "dropout of 0.3 makes D robust", "dropout_d", d_gap,
-           "D's mean answer to training images less that to test images", "without dropout in D less with it",
+           "D's mean answer to training images minus that to test images", "without dropout in D minus with it",
            least=LEAST_SHARE),
     Design("A7", "the split of D allows feature matching, which helps", "matching", log_distances, DISTANCES,
-           "without feature matching less with it", sign=-1),
-    Design("A8", "depth helps", "depth", log_distances, DISTANCES, "with one block in G less with all three"),
+           "without feature matching minus with it", sign=-1),
+    Design("A8", "depth helps", "depth", log_distances, DISTANCES, "with one block in G minus with all three"),
 )
 # fmt: on
 

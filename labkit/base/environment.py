@@ -223,9 +223,11 @@ def check_name() -> None:
 
 def make(cpu: bool) -> None:
     """A new .venv, while what was there waits beside it, and is put back if there will be none."""
+    draft = TORCH.with_name(f"{TORCH.name}.part")
+    draft.write_text("cpu" if cpu else "")
+    os.replace(draft, TORCH)
     cost = "1 minute and 2 GB, torch without CUDA" if cpu else "2 minutes and 6 GB"
     print(f"Installing the locked packages into .venv (once, about {cost})", flush=True)
-    TORCH.write_text("cpu" if cpu else "")
     if os.path.lexists(VENV):
         os.rename(VENV, OLD)
     try:

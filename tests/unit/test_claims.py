@@ -390,8 +390,8 @@ def test_other_readings_of_v2_by_hand():
     assert list(found.values()) == pytest.approx([whole / 2, whole, 6.0], rel=1e-3)
     note = loss_rows(history(2 * d, g))["V2"].note
     assert note == (
-        "Read otherwise, the fluctuation of D's loss over that of G's is 2.5 by coefficient of variation, 5 for each "
-        "of the two terms of D's loss, and 6 by local swing."
+        "By other measures, the fluctuation of D's loss over that of G's is 2.5 by coefficient of variation, 5 for "
+        "each of the two terms of D's loss, and 6 by local swing."
     )
 
 
@@ -659,10 +659,10 @@ def test_the_meaning_of_a_dimension_needs_other_runs(id):
 def test_what_an_axis_changes_most_is_said_of_every_run():
     note = over(planted("L5"), planted("L5"), sheet({(5, "width"): -4}))
     assert note.note.endswith(
-        "What z[5] changes most, beside random directions, in how many of 3 runs: completeness (2), width (1)."
+        "What z[5] changes most, compared with random directions, counted over 3 runs: completeness (2), width (1)."
     )
     one = judged({"effects": planted("L5")})["L5"].note
-    assert one.endswith("What z[5] changes most, beside random directions, is completeness.")
+    assert one.endswith("What z[5] changes most, compared with random directions, is completeness.")
     assert "accident of the run" in note.note and "could not be reproduced" in note.note
 
 

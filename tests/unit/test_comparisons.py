@@ -147,7 +147,7 @@ def test_one_pair_is_no_comparison(n):
 def test_a_table_has_every_outcome():
     lines = table(compare(arm(frechet=-1.0, spread=0.1), arm(), ("A", "B"))).splitlines()
     cells = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[:9]]
-    assert {len(row) for row in cells} == {6} and cells[0][0] == "A less B" and cells[0][4] == "A better in"
+    assert {len(row) for row in cells} == {6} and cells[0][0] == "A minus B" and cells[0][4] == "A better in"
     assert [row[0] for row in cells[2:]] == [outcome.title for outcome in OUTCOMES]
     assert cells[2][1].startswith("-1 (-1.0") and cells[2][4] == "100 %" and lines[-1].startswith("10 pairs of runs.")
 
@@ -157,11 +157,11 @@ def test_the_answer_in_words_by_hand():
     first = arm(frechet=0.0, frechet_pixels=0.0, recall=0.5, spread=0.01)
     second = arm(frechet=1.0, frechet_pixels=0.5, recall=0.25)
     said = in_words(compare(first, second, ("A", "B")))
-    assert said.startswith("**The A is better.** The B's Frechet distance to real garments is 2.72 times the A's")
+    assert said.startswith("**The A is better.** The B's Fréchet distance to real garments is 2.72 times the A's")
     assert "1.65 times" in said and "over 10 pairs of runs" in said and said.count("100 %") == 2
-    assert "A less B: recall +0.250" in said and "coverage +0.000" in said and "Frechet distance, " not in said
+    assert "A minus B: recall +0.250" in said and "coverage +0.000" in said and "Fréchet distance, " not in said
     other = in_words(compare(second, first, ("B", "A")))
-    assert other.startswith("**The A is better.**") and "2.72 times" in other and "B less A: recall -0.250" in other
+    assert other.startswith("**The A is better.**") and "2.72 times" in other and "B minus A: recall -0.250" in other
 
 
 def test_the_answer_in_words_where_there_is_none():

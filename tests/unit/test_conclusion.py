@@ -51,7 +51,7 @@ def test_nearer_is_nearer_in_both_spaces(vanilla, dcgan, nearer):
 def test_a_share_is_larger_only_where_the_intervals_are_apart(name, place, words, vanilla, dcgan, who):
     line = why({name: vanilla}, {name: dcgan})[place]
     assert words in line and f"{100 * vanilla:.1f} %" in line and f"{100 * dcgan:.1f} %" in line
-    assert ("intervals that meet" in line) == (who is None)
+    assert ("intervals that overlap" in line) == (who is None)
     if who:
         assert re.match(rf"- (By precision, single pictures of the|The) {who} (are better|has more)", line)
 

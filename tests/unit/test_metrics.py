@@ -1089,7 +1089,7 @@ def test_the_table(refused):
     assert list(found) == [scoring.title(name) for name in SCORES if name != "kernel_sd"]
     assert {row[1] for row in found.values()} == {"0.123"}
     assert found["recall"] == ["0.5 (0.1)", "0.123", "more"] and found["dropped classes"] == ["3", "0.123", "less"]
-    assert found["sharpness"][2] == "as real" and found["Frechet distance"][2] == "less"
+    assert found["sharpness"][2] == "as real" and found["Fréchet distance"][2] == "less"
     with texts.using("zh"):
         assert not re.findall("[a-z]{3,}", scoring.table({"floor": row}))
     few = {name: {**entry, "n": 500} for name, entry in row.items()}

@@ -605,7 +605,7 @@ def test_the_figure_shows_the_scores_and_marks_the_alarms(fallen):
 def test_the_figure_of_a_training_without_alarms(straight):
     history, scores = runs.load_run(straight).history, read(straight / "scores.json")
     panel = curves.loss_curves(history, "a training", scores, read(straight / "alarm.json")).axes[2]
-    assert len(panel.get_lines()) == 1 and [text.get_text() for text in panel.texts] == ["Frechet distance"]
+    assert len(panel.get_lines()) == 1 and [text.get_text() for text in panel.texts] == ["Fréchet distance"]
     assert len(curves.loss_curves(history, "a training", read(straight / "nothing.json"), []).axes) == 2
 
 

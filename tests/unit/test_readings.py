@@ -24,7 +24,7 @@ def losses(loss, d, g=1.0, real=0.6, fake=0.4):
 )
 def test_who_is_ahead_is_read_from_the_mark_of_d(d, who):
     said = losses(PLAIN, d)
-    assert said.endswith(say(f"chapters123.losses.ahead_{who}")) and f"D's is {d:.3f}" in said
+    assert said.endswith(say(f"chapters123.losses.ahead_{who}")) and f"D's loss averages {d:.3f}" in said
     assert "(its mark: 1.386)" in said and "(its mark: 0.693)" in said and "last 2 of 20 epochs" in said
 
 
@@ -114,7 +114,7 @@ def test_walks_are_counted():
     assert "1 of the 8 steps" in said and "Over 4 other walks" in said
     assert "changes 1.2 times" in said and "25 % of the walks keep" in said and "50 % pass through" in said
     assert "The middle 2 of 4 steps hold 80 %" in said and "50 %)" in said
-    assert "largest step of a walk makes 40 %" in said and "(even steps: 25 %)" in said
+    assert "largest step of a walk covers 40 %" in said and "(even steps: 25 %)" in said
     assert say("chapters123.walks.third_few") in said and said.endswith(
         say("chapters123.walks.steps_smooth", times=1.6)
     )
