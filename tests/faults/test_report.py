@@ -583,7 +583,8 @@ def test_good_settings_reach_the_notebooks():
     assert parameters == {"profile": "smoke", "device": "cpu", "changes": changes, **rest}
     for path in make.NOTEBOOKS:
         declared = report_settings.declared_parameters(path)
-        shared = set(report_settings.SHARED) - ({"latent_seed"} if path.stem in ("00_in_short", "04_comparison") else set())
+        no_vectors = path.stem in ("00_in_short", "04_comparison")
+        shared = set(report_settings.SHARED) - ({"latent_seed"} if no_vectors else set())
         if path.stem == "05_eight_worlds":  # which judges many runs, and trains none
             shared = {"profile", "device"}
         if path.stem == "03_latent_perturbation":
