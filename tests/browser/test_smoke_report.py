@@ -24,7 +24,7 @@ from labkit.report.pdf import pages_of
 CHAPTERS = sorted(EXECUTED)
 
 
-PAGES = 30  # that the report may have on paper
+PAGES = 25  # on paper; of the trained networks there are 24
 
 
 def snapshot(folder):
