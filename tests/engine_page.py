@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labkit import latent
+from labkit import data, latent
 from labkit.base import paths
 from labkit.evaluation.classifier import load_classifier
 from labkit.page import bundle, contents
@@ -19,6 +19,7 @@ MODELS = ("vanilla", "dcgan")
 # What a test asks for in the page. `lab(name)` gives the entry, its weights and the engine.
 TOOLS = """
 const engine = {...labModules["weights.js"], ...labModules["engine.js"]};
+labModules["words.js"].speak(JSON.parse(document.getElementById("lab-data").textContent).words);
 const constants = JSON.parse(document.getElementById("lab-data").textContent).search;
 async function lab(name) {
     const element = document.getElementById("lab-weights-" + name);
@@ -57,7 +58,8 @@ def have_runs() -> bool:
 def embedded(*names: str) -> bundle.Embedded:
     """What a page carries for the networks ``names``."""
     entries = [{"model": name, "weights": name, "layers": network(name).layers} for name in names]
-    parts = {"format": 1, "networks": entries, "search": contents.SEARCH}
+    words = contents.spoken(data.FASHION_MNIST)
+    parts = {"format": 1, "networks": entries, "search": contents.SEARCH, "words": words}
     return bundle.embed(parts, {name: network(name) for name in names}, "networks.js")
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 from ..base import paths
 from ..base.errors import LabError
 from ..base.files import write_atomic
-from ..texts import say
+from ..texts import edition, say
 from . import fonts
 
 # number: file name, and the caption of a figure that has none in texts/<language>/figures.toml; complete and in order
@@ -145,7 +145,7 @@ def publish(figure: Figure | None, number: int, profile: str, note: str = "") ->
         raise LabError(f"figure = {number} is not in the report: its figures are 1 to {max(FIGURES)}")
     if figure is None:
         return None
-    folder = paths.COLLECT or paths.FIGURES / profile
+    folder = paths.COLLECT or paths.FIGURES / (profile if edition() == "en" else f"{profile}-{edition()}")
     path = save(figure, folder, f"fig{number:02d}_{FIGURES[number][0]}")
     words = say("figures.space").join(part for part in (caption(number, figure), note) if part)
     text = say("figures.numbered", number=number, caption=words)

@@ -27,6 +27,7 @@ from labkit.analysis import directions
 from labkit.base.rng import seeded
 from labkit.editor.session import MEASURES
 from labkit.figures import sheets
+from labkit.texts import terms
 from labkit.training import runs
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
@@ -678,15 +679,15 @@ def test_find_a_direction_and_move_along_it(page, networks, z):
     assert "directions are found" in status(page)
     first, *offered = options(chooser)
     found = directions.all_directions(networks["dcgan"], 100)
-    assert first == "choose" and offered == list(found)
-    chooser.select_option(label="sefa 2")
-    assert sliders(page) == [*(f"z[{dim}]" for dim in DIMS), "sefa 2"]
+    assert first == "choose" and offered == list(map(terms.direction, found))
+    chooser.select_option(label="SeFa 2")
+    assert sliders(page) == [*(f"z[{dim}]" for dim in DIMS), "SeFa 2"]
     press(page, "2")
-    press(page, "sefa 2 = -3")
+    press(page, "SeFa 2 = -3")
     edited = z.clone()
     edited[1] = latent.perturb_along(z[1:2], found["sefa 2"], -3.0)
     assert_same(cells(page), library(networks["dcgan"], z, edited))
-    press(page, "sefa 2 as it was drawn")
+    press(page, "SeFa 2 as it was drawn")
     assert_same(cells(page), library(networks["dcgan"], z, z))
 
 

@@ -1,8 +1,11 @@
 "use strict";
 {
   // The section that is being read is marked in the contents beside the page.
+  const at = link => {  // what a link leads to; of one that a reader has damaged, nothing
+    try { return document.getElementById(decodeURIComponent(link.hash.slice(1))); } catch { return null; }
+  };
   const links = [...document.querySelectorAll(".side a[href^='#']:not(.figure)")];
-  const targets = links.map(link => document.getElementById(decodeURIComponent(link.hash.slice(1))));
+  const targets = links.map(at);
   let asked = false;
   const mark = () => {
     asked = false;
@@ -12,9 +15,9 @@
       if (k !== now) link.removeAttribute("aria-current");
       else if (!link.hasAttribute("aria-current")) {
         link.setAttribute("aria-current", "true");
-        const side = link.closest(".side"), at = link.offsetTop;
-        const hidden = at < side.scrollTop + 40 || at > side.scrollTop + side.clientHeight - 60;
-        if (hidden) side.scrollTop = at - side.clientHeight / 2;
+        const side = link.closest(".side"), top = link.offsetTop;
+        const hidden = top < side.scrollTop + 40 || top > side.scrollTop + side.clientHeight - 60;
+        if (hidden) side.scrollTop = top - side.clientHeight / 2;
       }
     });
   };
@@ -22,9 +25,9 @@
   mark();
   // What a link leads to is unfolded, and the folded contents close when they have led somewhere.
   const open = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    for (let at = target?.closest("details:not([open])"); at; at = at.parentElement.closest("details:not([open])")) {
-      at.open = true;
+    const target = at(location);
+    for (let fold = target?.closest("details:not([open])"); fold; fold = fold.parentElement.closest("details:not([open])")) {
+      fold.open = true;
       target.scrollIntoView();
     }
   };
