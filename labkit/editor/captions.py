@@ -28,14 +28,18 @@ def measures(editor, edited: Tensor, beat: int) -> str:
         chance, seen = editor.classifier.measure(edited, signed=True)[1].max(1)
         named = [(f"{editor.classes[k]} {c:.0%}", False) for k, c in zip(seen, chance, strict=True)]
         lines.append((say("editor.measures.seen_as"), named))
-    rows = "".join(_line(name, cells, editor.touched if i == 0 else []) for i, (name, cells) in enumerate(lines))
+    edited_rows = (editor.z != editor.base).any(1).nonzero().flatten().tolist()
+    chosen = editor.rows if len(editor.rows) < GARMENTS else []
+    marks = {"touched": editor.touched, "chosen": chosen, "edited": edited_rows}
+    rows = "".join(_line(name, cells, marks if i == 0 else {}) for i, (name, cells) in enumerate(lines))
     return f'<div data-beat="{beat}">{rows}</div>'
 
 
-def _line(name: str, cells: Cells, touched: list[int]) -> str:
-    """A line of the table; the cells of garments that were ``touched`` are marked."""
+def _line(name: str, cells: Cells, marks: dict[str, list[int]]) -> str:
+    """A line of the table; ``marks`` are classes of the cells of some garments."""
     spans = [f'<span class="name">{name}</span>']
     for row, (text, far) in enumerate(cells):
         shown = say("editor.measures.far", text=text) if far else text
-        spans.append(f'<span class="{"touched " * (row in touched)}{"far" * far}">{shown}</span>')
+        classes = [mark for mark, rows in marks.items() if row in rows] + ["far"] * far
+        spans.append(f'<span class="{" ".join(classes)}">{shown}</span>')
     return "".join(spans)

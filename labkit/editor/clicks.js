@@ -47,13 +47,15 @@
         event.stopImmediatePropagation();
     }, true);
 
-    // A slider goes where the number beside it is typed to.
+    // A slider goes where the number beside it is typed to: ipywidgets reads it at an Enter, by its old code.
     const move = (row, handle, step) => {
         const readout = row.querySelector('.widget-readout');
         const [now, low, high] = ['valuetext', 'valuemin', 'valuemax'].map(
             name => Number(handle.getAttribute(`aria-${name}`)));
         const next = Math.min(high, Math.max(low, Math.round((now + step) * 100) / 100));
         readout.textContent = next.toFixed(2);
-        readout.dispatchEvent(new FocusEvent('blur'));
+        const enter = new Event('keydown', {bubbles: true, cancelable: true});
+        Object.defineProperty(enter, 'keyCode', {value: 13});
+        readout.dispatchEvent(enter);
     };
 })();

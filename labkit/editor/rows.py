@@ -17,6 +17,7 @@ from .vectors import RANGE
 # Of a slider. A power of two, so that the page finds nothing to round in a value that it is sent: it sends back what it
 # has rounded, as if somebody had moved the slider.
 STEP = 2**-7
+NAMES = "40px", "170px"  # room for names: of dimensions, and where there are directions
 MIXED = 1e-4  # so far apart garments differ
 
 
@@ -43,7 +44,6 @@ class Rows(Binding):
         slider = self._bind(
             w.FloatSlider(min=-RANGE, max=RANGE, step=STEP, description=name, tooltip=name), partial(self.slide, dim)
         )
-        slider.style.description_width = "initial"
         presets = [
             self._button(f"{v:+g}" if v else "0", _said("value_tip", title=name, value=v), partial(self.set, dim, v))
             for v in latent.LAB_VALUES
@@ -65,9 +65,11 @@ class Rows(Binding):
         for dim, row in [*self.slider_rows.items()]:
             if dim not in self.dims or row.slider.description != self.title(dim):
                 close(self.slider_rows.pop(dim).box)
+        width = NAMES[any(isinstance(dim, str) for dim in self.dims)]
         for dim in self.dims:
             if dim not in self.slider_rows:
                 self.slider_rows[dim] = self._row(dim)
+            self.slider_rows[dim].slider.style.description_width = width
             row, shown = self.slider_rows[dim], self.shown(dim)
             row.slider.value = round(shown.mean().item() / STEP) * STEP
             text = _said("effect", x=self.effect(dim))

@@ -19,8 +19,8 @@ class Tools(Binding):
     """The controls of an editor, each bound to what it does."""
 
     def _edit_tools(self) -> list[w.HBox]:
-        """Lines of controls: which garments an edit changes, base vectors and history, walks."""
-        title = w.Label(tool("edit"), layout={"width": "80px", "justify_content": "flex-end"})
+        """The bar above the sliders, of what an edit changes and history; and lines of walks and base vectors."""
+        title = w.Label(tool("edit"), layout={"width": "92px"})
         targets = [(tool("all"), "all"), *zip("12345678", "12345678", strict=True)]
         self.target = self._bind(w.ToggleButtons(options=targets, style={"button_width": "36px"}), self._select_target)
         modes = [(tool(mode), mode) for mode in MODES]
@@ -40,9 +40,12 @@ class Tools(Binding):
         )
         self.fraction.style.description_width = "24px"
         history = [self._tool_button(name, getattr(self, name)) for name in ("undo", "redo", "reset")]
-        slider = w.Label(tool("slider"), layout={"width": "80px", "justify_content": "flex-end"})
-        lines = [title, self.target], [slider, self.what], [self.base_seed, *history], [self.end, self.fraction]
-        return [w.HBox(line) for line in lines]
+        slider = w.Label(tool("slider"), layout={"width": "60px", "justify_content": "flex-end"})
+        return [
+            w.HBox([title, self.target, slider, self.what, *history]).add_class("labkit-bar"),
+            w.HBox([self.end, self.fraction]),
+            w.HBox([self.base_seed]),
+        ]
 
     def _slider_tools(self) -> list[w.HBox]:
         """Lines of controls that add sliders: by number or direction, by effect."""
@@ -54,7 +57,7 @@ class Tools(Binding):
         self.bar = w.FloatProgress(min=0, max=1, layout={"width": "100px", "visibility": "hidden"})
         add = self._tool_button("add", lambda: self.add(self.dimension.value))
         find, rank = self._tool_button("find", self.find), self._tool_button("rank", self.rank)
-        lines = [self.dimension, add, self.bar], [self.direction, find], [self.by_effect, rank]
+        lines = [self.dimension, add], [self.direction, find], [self.by_effect, rank, self.bar]
         return [w.HBox(line) for line in lines]
 
     def _recipe_tools(self) -> w.HBox:

@@ -163,7 +163,8 @@ class LatentExplorer(Rows, Tools):
         scripts = w.Output(layout={"display": "none"})
         for script in SCRIPTS:
             scripts.append_display_data(Javascript(script))
-        tools = [*self._edit_tools(), *self._slider_tools(), self._recipe_tools(), self._own_tools()]
+        bar, *lines = self._edit_tools()
+        tools = [*self._slider_tools(), *lines, self._recipe_tools(), self._own_tools()]
         said = "".join(f' data-{name}="{html.escape(say(f"editor.pulse.{name}"))}"' for name in PULSE)
         pulse = w.HTML(f'<div class="labkit-pulse" aria-live="polite"{said}></div>')
         return [
@@ -172,6 +173,7 @@ class LatentExplorer(Rows, Tools):
             w.HBox([self.names, self.stage]).add_class("labkit-stage"),
             self.measurements,
             w.HBox([self.status_line, pulse]).add_class("labkit-said"),
+            bar,
             w.HBox([self._build_rows(), w.VBox(tools).add_class("labkit-tools")]).add_class("labkit-desk"),
             self._build_gallery(),
             scripts,
