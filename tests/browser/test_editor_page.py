@@ -1167,7 +1167,7 @@ def test_garments_and_eight_sliders_fit_a_small_screen(page):
     finally:
         page.set_viewport_size({"width": 1280, "height": 800})
     assert room["sideways"] <= 0 and room["over"] == [], room
-    assert room["above"] >= 0 and room["below"] >= 0 and room["seen"] >= 8 and room["track"] >= 200, room
+    assert room["above"] >= 0 and room["below"] >= 0 and room["seen"] >= 8 and room["track"] >= 200, str(room)
 
 
 @pytest.mark.parametrize("width", [1280, 900])
