@@ -16,6 +16,12 @@ const label = () => document.querySelectorAll('.labkit-editor').forEach(editor =
     editor.querySelectorAll('.widget-toggle-button, .widget-toggle-buttons button').forEach(button => {
         set(button, 'aria-pressed', String(button.classList.contains('mod-active')));
     });
+    // In a row one control takes part in the order of tabs, its slider; keys do the rest: arrows, Backspace, Delete.
+    editor.querySelectorAll('.labkit-row button, .labkit-row .widget-readout').forEach(
+        part => set(part, 'tabindex', '-1'));
+    editor.querySelectorAll('.labkit-kept img').forEach(picture => set(picture, 'alt', ''));
+    const movie = editor.querySelector('img.labkit-movie');
+    if (movie) set(movie, 'alt', editor.querySelector('.labkit-names')?.dataset.movie ?? '');
     set(editor.querySelector('.labkit-stage img'), 'alt', editor.querySelector('.labkit-names')?.dataset.alt ?? '');
 });
 

@@ -17,7 +17,7 @@ from .. import data, latent, pictures
 from ..analysis import directions, effects
 from ..editor import recipe
 from ..editor.recipe import GARMENTS
-from ..editor.session import RANGE
+from ..editor.vectors import RANGE
 from ..editor.worlds import length_of, name_of_world, title_of
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier

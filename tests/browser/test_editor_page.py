@@ -7,10 +7,15 @@ import ast
 import io
 import json
 import math
+import os
+import queue
 import re
 import shutil
+import signal
+import socket
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from xml.etree import ElementTree
 
 import lab_page
@@ -33,6 +38,7 @@ from labkit.training import runs
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
 DIMS = [5, 20, 40, 60, 80]  # those of the notebook
+NOTEBOOK = "notebooks/03_latent_perturbation.ipynb"
 EDITOR = "LatentExplorer(runs.run_folder"  # how its cell is known
 complaints = []  # (test, what the browser's console or the kernel said)
 
@@ -83,21 +89,25 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab(project, tmp_path_factory):
-    """The page with chapter 03, all cells run. The kernel computes on the CPU, as the tests do."""
+def server(project, tmp_path_factory):
+    """JupyterLab on the project: (address, token). The kernel computes on the CPU, as the tests do."""
     scratch = tmp_path_factory.mktemp("jupyter")
-    with (
-        jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server,
-        chromium() as browser,
-    ):
-        page = open_notebook(browser, server, "notebooks/03_latent_perturbation.ipynb")
+    with jupyterlab(project, scratch, environment=clean_environment(CUDA_VISIBLE_DEVICES="")) as server:
+        yield server
+    log = (scratch / "jupyter.log").read_text(encoding="utf-8", errors="replace")
+    assert "Traceback" not in log, log[-3000:]
+
+
+@pytest.fixture(scope="module")
+def lab(server):
+    """The page with chapter 03, all cells run."""
+    with chromium() as browser:
+        page = open_notebook(browser, server, NOTEBOOK)
         page.set_default_timeout(15_000)
         run_all(page, ".labkit-stage img", 240)
         page.evaluate(LISTEN)
         quiet(page)
         yield page
-    log = (scratch / "jupyter.log").read_text(encoding="utf-8", errors="replace")
-    assert "Traceback" not in log, log[-3000:]
 
 
 @pytest.fixture
@@ -108,7 +118,7 @@ def untouched(lab):
 
 @pytest.fixture
 def page(lab, request):
-    """The page with a fresh editor, scrolled to; what is complained about meanwhile is noted."""
+    """The page with a fresh editor, scrolled to, whose sliders set values; complaints meanwhile are noted."""
 
     def note(text):
         complaints.append((request.node.name, text))
@@ -123,12 +133,22 @@ def page(lab, request):
     lab.on("console", on_console)
     lab.on("pageerror", on_error)
     run_editor_cell(lab)
+    press(lab, "set to")
+    quiet(lab)
     yield lab
     quiet(lab)
     for fault in lab.evaluate("() => window.talk.faults.splice(0)"):
         note(f"kernel: {fault}")
     lab.remove_listener("console", on_console)
     lab.remove_listener("pageerror", on_error)
+
+
+@pytest.fixture
+def fresh(page):
+    """The page with an editor as it is at first: its sliders shift."""
+    press(page, "shift by")
+    quiet(page)
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +328,21 @@ def test_after_run_all_the_garments_are_those_of_the_vectors(untouched, networks
     assert no_output_but_the_editor(untouched)
 
 
-def test_a_fresh_editor_stands_at_the_means_and_has_nothing_to_undo(page, networks, z):
+def test_a_fresh_editor_shifts_by_nothing(fresh, networks, z):
+    """The first touch of a slider moves each garment a little from where it is, and none jumps."""
+    assert [value(fresh, f"z[{dim}]") for dim in DIMS] == [0] * len(DIMS)
+    assert fresh.locator(".labkit-rows", has_text="mixed").count() == 0
+    handle(fresh, "z[5]").focus()
+    fresh.keyboard.press("ArrowRight")
+    shifted = z.clone()
+    shifted[:, 5] += ask(fresh, "(LatentExplorer._live.z - LatentExplorer._live.base)[0, 5].item()")
+    assert_same(cells(fresh), library(networks["dcgan"], z, shifted))
+    assert value(fresh, "z[5]") == pytest.approx(0.1, abs=0.005)
+    press(fresh, "undo")
+    assert_same(cells(fresh), library(networks["dcgan"], z, z))
+
+
+def test_an_editor_that_sets_stands_at_the_means_and_has_nothing_to_undo(page, networks, z):
     assert sliders(page) == [f"z[{dim}]" for dim in DIMS]
     for dim in DIMS:
         assert value(page, f"z[{dim}]") == pytest.approx(z[:, dim].mean().item(), abs=0.0051)
@@ -321,31 +355,61 @@ def test_a_fresh_editor_stands_at_the_means_and_has_nothing_to_undo(page, networ
 # Sliders.
 
 
-def test_arrow_keys_move_a_slider_and_the_garments_follow(page, networks, z):
+def test_keys_move_a_slider_and_the_garments_follow(page, networks, z):
+    """As in the page of the report: arrows by 0.1, with Shift by 0.01, Page Up and Down by 1, Backspace resets."""
     handle(page, "z[5]").focus()
     start = value(page, "z[5]")
-    page.keyboard.press("ArrowRight")
-    step = value(page, "z[5]") - start
-    assert 0 < step < 0.1
-    for key in ["ArrowRight"] * 19 + ["ArrowUp"] * 3 + ["ArrowLeft"]:
+    keys = {"ArrowRight": 0.1, "ArrowDown": -0.1, "Shift+ArrowUp": 0.01, "PageUp": 1, "PageDown": -1}
+    for key, step in keys.items():
+        page.keyboard.press(key)
+        quiet(page)
+        assert value(page, "z[5]") - start == pytest.approx(step, abs=0.011), key
+        start = value(page, "z[5]")
+    for key in ["ArrowRight"] * 12 + ["ArrowLeft"] * 2:
         page.keyboard.press(key)
     shown = cells(page)
-    assert value(page, "z[5]") == pytest.approx(start + 22 * step)
-    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, value(page, "z[5]"))))
+    assert value(page, "z[5]") == pytest.approx(start + 1, abs=0.02)
+    at = ask(page, "LatentExplorer._live.z[0, 5].item()")
+    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, at)))
     page.keyboard.press("End")
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))
     assert handle(page, "z[5]").evaluate("handle => handle === document.activeElement")
+    page.keyboard.press("Backspace")
+    assert_same(cells(page), library(networks["dcgan"], z, z))
+    page.keyboard.press("Delete")
+    assert sliders(page) == [f"z[{dim}]" for dim in DIMS[1:]]
+
+
+def test_a_double_click_gives_a_slider_its_base_value_back(page, networks, z):
+    press(page, "z[20] = 3")
+    press(page, "z[5] = 3")
+    quiet(page)
+    handle(page, "z[5]").dblclick()
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
+
+
+def test_a_click_on_a_garment_chooses_it(page, networks, z):
+    stage = page.locator(".labkit-stage img")
+    width = stage.bounding_box()["width"]
+    stage.click(position={"x": width * 2.5 / 8, "y": 150})
+    press(page, "z[5] = 3")
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
+    assert page.locator(".labkit-measures .chosen").all_inner_texts() == ["3"]
+    assert page.locator(".labkit-measures .edited").all_inner_texts() == ["3"]
+    stage.click(position={"x": width * 2.5 / 8, "y": 150})  # again: all
+    quiet(page)
+    assert ask(page, "LatentExplorer._live.rows") == list(range(8))
 
 
 def test_dragging_with_the_mouse(page, networks, z):
     x, y = centre(handle(page, "z[40]"))
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x - 30, y, steps=5)
+    page.mouse.move(x - 60, y, steps=5)
     halfway = cells(page)  # the button is still down
     assert -4 < value(page, "z[40]") < -1
     assert_same(halfway, library(networks["dcgan"], z, latent.perturb(z, 40, value(page, "z[40]"))))
-    page.mouse.move(x + 20, y + 40, steps=5)
+    page.mouse.move(x + 40, y + 40, steps=5)
     page.mouse.up()
     shown = cells(page)
     assert 0.5 < value(page, "z[40]") < 4
@@ -441,7 +505,7 @@ def test_snap_reset_undo_and_redo(page, networks, z):
     press(page, "z[5] as it was drawn")
     alone = latent.perturb(z, 20, -3)
     assert_same(cells(page), library(network, z, alone))
-    press(page, "reset all")
+    press(page, "reset")
     assert_same(cells(page), library(network, z, z))
     for state in (alone, both, snapped, z):
         press(page, "undo")
@@ -487,11 +551,6 @@ def test_what_the_page_is_told_it_does_not_send_back(page, networks, z):
     assert status(page) == "there is nothing to undo"
 
 
-@pytest.mark.xfail(
-    reason="JupyterLab runs some callbacks in a second thread of the kernel while a cell runs;"
-    " they overtake the others",
-    strict=False,
-)
 def test_clicks_take_effect_in_their_order(page, networks, z):
     """Also those that wait for a cell: of all that is clicked meanwhile, nothing overtakes."""
     press(page, "3"), press(page, "all")
@@ -525,11 +584,31 @@ def test_a_new_base_seed_and_a_walk(page, networks):
     seed.press("Enter")
     other = latent.latents(8, 100, 7)
     assert_same(cells(page), library(networks["dcgan"], other, other))
+    press(page, "1")
+    press(page, "z[5] = 3")
     handle(page, "by").focus()
+    page.keyboard.press("ArrowRight")  # a first step from where garment 1 is, with its edit
+    edited = latent.perturb(other, 5, 3, [0])
+    started = edited.clone()
+    started[0] = latent.interpolate(edited[0], edited[1], 101)[1]
+    assert_same(cells(page), library(networks["dcgan"], other, started))
     page.keyboard.press("End")  # all the way from garment 1 to garment 2
     arrived = other.clone()
     arrived[0] = other[1]
     assert_same(cells(page), library(networks["dcgan"], other, arrived))
+
+
+def test_reset_gives_back_the_chosen_garment_alone(page, networks, z):
+    press(page, "z[5] = 3")
+    press(page, "4")
+    press(page, "reset")
+    rest = [row for row in range(8) if row != 3]
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, rest)))
+
+
+def test_the_lists_are_never_blank(page):
+    for label in ("direction", "by effect"):
+        assert control(page, label, "select").evaluate(CHOSEN) in ("not looked for", "not ranked")
 
 
 # Keyboard, and those who do not see the page.
@@ -552,15 +631,19 @@ def test_the_keyboard_alone_reaches_everything(page, networks, z):
                 return reached
         raise AssertionError(f"{name} is not reached: {reached}")
 
-    edited = latent.perturb(z, 5, 3)
+    edited = latent.perturb(z, 5, 4)
     page.locator(".labkit-editor button", has_text="vanilla").focus()
-    for name in ("DCGAN", "difference", "z[5]", "z[5] = 3"):
-        tab_to(name)
-    page.keyboard.press("Enter")
+    reached = []
+    for name in ("DCGAN", "difference", "undo", "redo", "reset", "z[5]"):
+        reached += tab_to(name)
+    page.keyboard.press("End")
     assert_same(cells(page), library(networks["dcgan"], z, edited))
-    assert focused() == "z[5] = 3"
-    reached = tab_to("undo")
-    assert [name for name in reached if re.fullmatch(r"z\[\d+\]", name)] == ["z[20]", "z[40]", "z[60]", "z[80]"]
+    reached += tab_to("z[80]")
+    assert [name for name in reached if re.fullmatch(r"z\[\d+\]", name)] == [f"z[{dim}]" for dim in DIMS]
+    for _ in range(9):
+        page.keyboard.press("Shift+Tab")
+        if focused() == "undo":
+            break
     page.keyboard.press("Enter")
     assert_same(cells(page), library(networks["dcgan"], z, z))
     tab_to("redo")
@@ -588,7 +671,7 @@ def test_everything_has_a_name_for_a_screen_reader(page):
             named.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", "").strip())
     assert sorted(named["slider"]) == sorted([f"z[{dim}]" for dim in [*DIMS, 7]] + ["by"])
     assert named["image"] == ["Eight garments, from top to bottom: base, edited"]
-    assert set(named["combobox"]) == {"run", "walk", "to", "direction", "by effect", "kept"}
+    assert set(named["combobox"]) == {"run", "walk to", "direction", "by effect", "kept"}
     assert set(named["spinbutton"]) == {"base seed", "dimension"}
     assert len(named["button"]) > 40 and all(named["button"]) and len(set(named["button"])) == len(named["button"])
     pressed = {
@@ -597,7 +680,7 @@ def test_everything_has_a_name_for_a_screen_reader(page):
         for entry in node.get("properties", ())
         if entry["name"] == "pressed" and entry["value"]["value"] == "true"
     }
-    assert pressed == {"DCGAN", "all"}
+    assert pressed == {"DCGAN", "all", "set to"}
     assert len(named["status"]) == 1
 
 
@@ -641,7 +724,7 @@ def test_another_run_of_the_same_network(page, project, networks, z):
     other = folder.with_name(folder.name + "-again")
     shutil.copytree(folder, other)
     try:
-        press(page, "reset all")  # any button looks what runs there are
+        press(page, "reset")  # any button looks what runs there are
         quiet(page)
         finished, worlds = [f"smoke, {folder.name}", f"smoke, {other.name}"], [1, 2]  # seeds of the study with weights
         wanted = [*finished, *(f"seeds: dcgan-ours, seed{seed}" for seed in worlds)]
@@ -659,7 +742,7 @@ def test_rank_then_choose_from_the_list(page, networks, z):
     press(page, "rank")
     assert "ranked" in status(page)
     first, *offered = options(chooser)
-    found = [re.fullmatch(r"z\[(\d+)\]: ([\d.]+)", option).groups() for option in offered]
+    found = [re.fullmatch(r"z\[(\d+)\]: ([\d.]+) grey levels/unit", option).groups() for option in offered]
     dims, effects = [int(dim) for dim, _ in found], [float(effect) for _, effect in found]
     assert first == "choose" and sorted(dims) == list(range(100)) and effects == sorted(effects, reverse=True)
     wanted = latent.change_along(networks["dcgan"], latent.latents(16, 100, 1), torch.eye(100)[dims])
@@ -679,15 +762,19 @@ def test_find_a_direction_and_move_along_it(page, networks, z):
     assert "directions are found" in status(page)
     first, *offered = options(chooser)
     found = directions.all_directions(networks["dcgan"], 100)
-    assert first == "choose" and offered == list(map(terms.direction, found))
-    chooser.select_option(label="SeFa 2")
-    assert sliders(page) == [*(f"z[{dim}]" for dim in DIMS), "SeFa 2"]
+    assert first == "choose" and len(offered) == len(found)
+    for text in offered:  # what it mostly does, how much, and how pure that is
+        assert re.fullmatch(r"(more|less) [a-z ]+( \(.+\))?: [+\u2212].+ from -3 to 3, purity \d+%", text), text
+    chooser.select_option(index=1 + list(found).index("sefa 2"))
+    title = sliders(page)[-1]
+    assert title.endswith(" (SeFa 2)") and offered[list(found).index("sefa 2")].startswith(title)
+    assert chooser.evaluate(CHOSEN) == "choose"
     press(page, "2")
-    press(page, "SeFa 2 = -3")
+    press(page, f"{title} = -3")
     edited = z.clone()
     edited[1] = latent.perturb_along(z[1:2], found["sefa 2"], -3.0)
     assert_same(cells(page), library(networks["dcgan"], z, edited))
-    press(page, "SeFa 2 as it was drawn")
+    press(page, f"{title} as it was drawn")
     assert_same(cells(page), library(networks["dcgan"], z, z))
 
 
@@ -730,7 +817,7 @@ def test_save_and_load_bring_back_the_same_pixels(page, project, networks, z):
     assert ElementTree.parse(folder / "picture.svg").getroot().tag.endswith("svg")
 
     press(page, "vanilla GAN")
-    press(page, "reset all")
+    press(page, "reset")
     press(page, "z[80] = 3")
     assert (cells(page) != before).any()
     control(page, "kept", "select").select_option(label=name)
@@ -756,9 +843,155 @@ def test_sweep_keeps_an_animation(page, project, networks, z):
         == "hidden"
     )
     assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
+    movie = page.locator(".labkit-movie")
+    assert movie.is_visible() and movie.evaluate("image => image.naturalWidth") == 8 * 29 * 4  # and it is seen
+
+
+def test_a_click_on_a_small_picture_opens_what_was_kept(page, networks, z):
+    press(page, "z[20] = 3")
+    press(page, "save")
+    name = re.search(r"explorer/([\w-]+):", status(page))[1]
+    press(page, "reset")
+    assert_same(cells(page), library(networks["dcgan"], z, z))
+    first = page.locator(".labkit-kept").first
+    assert first.inner_text().strip() == name and first.locator("img").evaluate("image => image.naturalWidth") > 100
+    first.locator("img").click()
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
+    assert status(page) == f"{name} is back"
+
+
+def test_an_own_vector_is_pasted_and_copied(page, networks, z):
+    mine = latent.latents(1, 100, 77)
+    numbers = page.locator(".labkit-numbers textarea")
+    numbers.fill(" ".join(f"{x:.9g}" for x in mine[0].tolist()))
+    press(page, "5")
+    press(page, "take")
+    placed = z.clone()
+    placed[4] = mine[0]
+    assert_same(cells(page), library(networks["dcgan"], placed, placed))
+    press(page, "1")
+    numbers.fill("")
+    press(page, "copy")
+    quiet(page)
+    assert json.loads(numbers.input_value()) == pytest.approx(z[0].tolist())
+    page.wait_for_function("document.activeElement.closest('.labkit-numbers')")
 
 
 # What goes wrong.
+
+
+def pulse(page):
+    """What is said of a kernel that does not answer."""
+    return page.locator(".labkit-editor .labkit-pulse").inner_text()
+
+
+def test_a_kernel_that_does_not_answer_is_told_within_a_second(page, networks, z):
+    pid = ask(page, "__import__('os').getpid()")
+    handle(page, "z[5]").focus()
+    assert pulse(page) == ""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        page.keyboard.press("End")
+        page.wait_for_function("document.querySelector('.labkit-pulse').textContent", timeout=1200)
+        assert pulse(page).startswith("no answer for ")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))  # it follows, and all is well
+    assert not pulse(page).startswith("no answer")
+
+
+def test_a_kernel_that_answers_is_not_complained_of(page):
+    """Whatever is clicked, also what changes nothing."""
+    said = "() => { const place = document.querySelector('.labkit-pulse'); window.said = [];"
+    page.evaluate(
+        said + " new MutationObserver(() => said.push(place.textContent)).observe(place, {childList: true}) }"
+    )
+    for text in ("all", "3", "3", "set to", "difference", "undo", "DCGAN", "copy", "reset", "z[5] = 0", "z[5] = 0"):
+        press(page, text)
+        page.wait_for_timeout(150)
+    control(page, "walk to", "select").select_option(index=4)
+    control(page, "dimension", "input").fill("9")
+    control(page, "dimension", "input").press("Enter")
+    page.wait_for_timeout(1200)
+    assert [text for text in page.evaluate("said") if text.startswith("no answer")] == []
+
+
+@contextmanager
+def slow_link(address, seconds):
+    """Another address of the server, where every byte arrives ``seconds`` later, either way."""
+
+    def later(source, target):
+        due = queue.Queue()
+
+        def give():
+            while (item := due.get())[1]:
+                time.sleep(max(0.0, item[0] - time.monotonic()))
+                target.sendall(item[1])
+            target.close()
+
+        threading.Thread(target=give, daemon=True).start()
+        with suppress(OSError):
+            while chunk := source.recv(1 << 16):
+                due.put((time.monotonic() + seconds, chunk))
+        due.put((0, b""))
+
+    def accept():
+        with suppress(OSError):
+            while True:
+                near, far = door.accept()[0], socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=later, args=(one, other), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+
+
+def second_tab(lab, server):
+    """Another tab of the same notebook, and so of the same kernel."""
+    page = open_notebook(lab.context.browser, server, NOTEBOOK)
+    page.set_default_timeout(15_000)
+    page.evaluate(LISTEN)
+    return page
+
+
+@pytest.mark.slow
+def test_a_slow_link_is_told(page, server):
+    address, token = server
+    with slow_link(address, 0.15) as slow:
+        tab = second_tab(page, (slow, token))
+        try:
+            run_editor_cell(tab)
+            tab.locator(".labkit-rows .noUi-handle").first.focus()
+            for _ in range(30):
+                tab.keyboard.press("ArrowRight")
+                tab.wait_for_timeout(50)
+            said = pulse(tab)
+            late = re.fullmatch(r"slow link: pictures come (\d\.\d) s late", said)
+            assert late and 0.3 <= float(late[1]) < 2, said
+        finally:
+            tab.close()
+
+
+def test_a_second_tab_takes_over_and_the_first_says_so(page, server, networks, z):
+    press(page, "z[5] = 3")
+    quiet(page)
+    tab = second_tab(page, server)
+    try:
+        run_editor_cell(tab)
+        page.wait_for_selector(".labkit-gone [role=status]", timeout=1000)
+        assert page.locator(".labkit-gone").first.inner_text().startswith("Another editor has been opened")
+        press(tab, "z[20] = 3")
+        assert_same(cells(tab), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
+        page.locator(".labkit-gone:visible button").click()
+        page.wait_for_selector(".labkit-editor .labkit-stage img")
+        assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
+        press(page, "z[40] = 3")  # and it goes on
+        edited = latent.perturb(latent.perturb(z, 5, 3), 40, 3)
+        assert_same(cells(page), library(networks["dcgan"], z, edited))
+        tab.wait_for_selector(".labkit-gone [role=status]", timeout=1000)
+    finally:
+        tab.close()
 
 
 @contextmanager
@@ -906,29 +1139,36 @@ def test_an_editor_in_another_cell_takes_the_place_of_the_first(page, networks, 
 # How it looks.
 
 
-@pytest.mark.parametrize("rows", [2, 3], ids=["at first", "with the difference"])
-def test_the_editor_fits_a_small_screen(page, rows):
-    """1280 x 800: nothing to scroll sideways, and all controls in sight with the garments."""
-    if rows == 3:
-        press(page, "difference")
-    assert len(cells(page)) == rows
-    room = page.evaluate("""() => {
-        const editor = document.querySelector('.labkit-editor');
-        const view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
-        editor.scrollIntoView({block: 'center'});
-        const [inner, outer] = [editor, view].map(element => element.getBoundingClientRect());
-        const right = outer.left + view.clientWidth;
-        const over = [...editor.querySelectorAll('*')]
-            .map(element => [element.className, element.getBoundingClientRect()])
-            .filter(([_, box]) => box.width && box.right > right);
-        return {
-            sideways: view.scrollWidth - view.clientWidth, inside: editor.scrollWidth - editor.clientWidth,
-            over: over.map(([name]) => name), missing: inner.height - view.clientHeight,
-            above: inner.top - outer.top, below: outer.top + view.clientHeight - inner.bottom,
-        };
-    }""")
-    assert room["sideways"] <= 0 and room["inside"] <= 0 and room["over"] == [], room
-    assert room["missing"] <= 0 and room["above"] >= 0 and room["below"] >= 0, room
+def test_garments_and_eight_sliders_fit_a_small_screen(page):
+    """1280 x 720: nothing to scroll sideways; garments, controls and eight sliders are in sight at once."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        for dim in range(6, 18):  # seventeen in all: they scroll by themselves
+            ask(page, "0", do=f"LatentExplorer._live.add({dim})")
+        assert len(sliders(page)) == 17
+        room = page.evaluate("""() => {
+            const editor = document.querySelector('.labkit-editor');
+            const view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
+            editor.scrollIntoView({block: 'start'});
+            const box = element => element.getBoundingClientRect();
+            const part = name => editor.querySelector(`.labkit-${name}`);
+            const low = box(view).top + view.clientHeight, right = box(view).left + view.clientWidth;
+            const list = box(part('rows'));
+            const rows = [...part('rows').children].map(box);
+            const over = [...editor.querySelectorAll('*')].filter(one => box(one).width && box(one).right > right
+                && !one.closest('.labkit-gallery'));
+            return {
+                sideways: view.scrollWidth - view.clientWidth, over: over.map(one => one.className),
+                above: box(part('stage')).top - box(view).top, below: low - box(part('desk')).bottom,
+                height: list.height, row: rows[1].top - rows[0].top, first: rows[0].top - list.top,
+                seen: rows.filter(row => row.top >= list.top - 1 && row.bottom <= list.bottom + 1).length,
+                track: box(part('row').querySelector('.noUi-target')).width,
+            };
+        }""")
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 800})
+    assert room["sideways"] <= 0 and room["over"] == [], room
+    assert room["above"] >= 0 and room["below"] >= 0 and room["seen"] >= 8 and room["track"] >= 200, str(room)
 
 
 @pytest.mark.parametrize("width", [1280, 900])
@@ -1019,7 +1259,10 @@ def test_after_a_restart_of_the_kernel_a_recipe_brings_the_garments_back(page):
     press(page, "save")
     name = re.search(r"explorer/([\w-]+):", status(page))[1]
     page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
+    page.wait_for_function("/restarted|gone/.test(document.querySelector('.labkit-pulse').textContent)", timeout=1000)
     assert (cells(page) == before).all()
+    chain = "all => all.some(one => getComputedStyle(one, '::before').content !== 'none')"
+    assert not page.eval_on_selector_all(".labkit-editor .jupyter-widgets-disconnected", chain)  # no broken pictures
     page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
     quiet(page, 120)
     assert page.locator(".labkit-editor").count() == 1

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import io
 import json
 import math
 import shutil
@@ -12,11 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from labkit import latent
+from labkit import latent, pictures
 from labkit.analysis import directions, effects
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
-from labkit.editor import session, worlds
+from labkit.base.errors import LabError
+from labkit.editor import history, naming, own, session, worlds
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS
@@ -74,7 +76,7 @@ def own_runs(home, tmp_path, monkeypatch):
 def clock(monkeypatch):
     """The editor's clock, in seconds: it stands still until a test sets ``clock.now``."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(history, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
@@ -169,7 +171,11 @@ BAD = {
     "reset": [("reset", dim) for dim in (-1, 100, "3", 1.5)],
     "reseed": [("reseed", seed) for seed in (-1, 2**31, 1.5, "1", None, True)],
     "walk t": [("walk", 0, 1, t) for t in (NAN, INF, -0.01, 1.01, None, "0", True)],
-    "walk ends": [("walk", *ends, 0.5) for ends in ((8, 0), (0, -1), (None, 0), (0, "1"), (0, 1.0))],
+    "walk ends": [("walk", *ends, 0.5) for ends in ((8, 0), (0, -1), (None, 8), (0, "1"), (0, 1.0), (0, None))],
+    "shift": [("shift", 5, by) for by in (NAN, INF, None, "1", 4.01, -4.01, True)] + [("shift", 100, 0.0)],
+    "reset rows": [("reset", None, rows) for rows in ([], [8], "all", [True])],
+    "mode": [("choose_mode", mode) for mode in ("", None, 1, "add")],
+    "place": [("place", given) for given in (None, "x", [], [[]], [1.0] * 99, [[0.0] * 100] * 9, [NAN] * 100)],
     "add": [("add", dim) for dim in (-1, 100, "3", 1.5, None)],
     "select": [("select", rows) for rows in ([], [8], "all", None, 3)],
     "sweep": [("sweep", dim) for dim in (-1, 100, "3", 1.5)],
@@ -261,23 +267,59 @@ def test_reseed_depends_on_the_seed_alone(home, editor):
     assert not torch.equal(editor.z, latent.latents(8, 100, 7))
 
 
+@pytest.mark.parametrize("dim", [None, 5])
+def test_reset_changes_the_garments_that_the_editor_is_set_to(editor, dim):
+    editor.set(5, 3.0)
+    editor.set(20, -3.0)
+    edited = editor.z.clone()
+    editor.select([3, 6])
+    editor.reset(dim)
+    wanted = edited.clone()
+    wanted[[3, 6]] = editor.base[[3, 6]] if dim is None else latent.perturb(editor.base, 20, -3.0)[[3, 6]]
+    assert torch.equal(editor.z, wanted)
+    editor.undo()
+    assert torch.equal(editor.z, edited)
+    editor.reset(dim, [0])  # rows of its own
+    assert (editor.z != edited).any(1).tolist() == [True] + 7 * [False]
+
+
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (6, 2), (3, 3)])
-def test_walk_goes_from_one_base_vector_to_the_other(editor, start, end):
-    base = editor.base.clone()
-    editor.set(5, 4.0)  # a walk goes between base vectors, wherever the garments are
+def test_walk_goes_from_what_is_shown_to_what_is_shown(editor, start, end):
+    editor.set(5, 4.0)  # a walk keeps the edits of both
+    editor.set(20, -2.0, [start])
+    shown = editor.z.clone()
     others = [row for row in range(8) if row != start]
-    edited = editor.z[others].clone()
-    for t, target in ((0, base[start]), (1, base[end])):
+    for t, target in ((0, shown[start]), (1, shown[end]), (0, shown[start])):
         editor.walk(start, end, t)
         assert not editor.failed and editor.touched == [start]
         torch.testing.assert_close(editor.z[start], target, atol=1e-5, rtol=0)
     editor.walk(start, end, 0.5)
-    a, b, middle = (x.double() for x in (base[start], base[end], editor.z[start]))
+    a, b, middle = (x.double() for x in (shown[start], shown[end], editor.z[start]))
     assert middle.norm().item() == pytest.approx((a.norm() + b.norm()).item() / 2, rel=1e-5)  # on the shell
     torch.testing.assert_close(
         middle / middle.norm() @ a / a.norm(), middle / middle.norm() @ b / b.norm(), atol=1e-5, rtol=0
     )
-    assert torch.equal(editor.z[others], edited)
+    assert torch.equal(editor.z[others], shown[others])
+
+
+def test_a_walk_begins_anew_after_another_edit(editor):
+    editor.walk(0, 1, 0.5)
+    editor.set(5, 4.0, [0])
+    edited = editor.z.clone()
+    editor.walk(0, 1, 0.0)
+    torch.testing.assert_close(editor.z, edited, atol=1e-5, rtol=0)  # and what was done on the way is not lost
+
+
+def test_a_walk_without_a_start_takes_the_garments_that_the_editor_is_set_to(editor):
+    base = editor.base.clone()
+    editor.select([2, 4])
+    editor.walk(None, 7, 0.3)
+    for row in range(8):
+        wanted = latent.interpolate(base[row], base[7], 101)[30] if row in (2, 4) else base[row]
+        torch.testing.assert_close(editor.z[row], wanted, atol=1e-6, rtol=0)
+    assert editor.touched == [2, 4]
+    editor.undo()
+    assert torch.equal(editor.z, base)
 
 
 def test_walk_goes_all_the_way_in_small_steps(editor):
@@ -289,6 +331,120 @@ def test_walk_goes_all_the_way_in_small_steps(editor):
         way.append(torch.arccos(z @ a / z.norm() / a.norm()).item())
     angle = torch.arccos(a @ b / a.norm() / b.norm()).item()
     np.testing.assert_allclose(way, np.linspace(0, angle, 101), atol=1e-3)
+
+
+# ----- shift by
+
+
+@pytest.mark.parametrize("rows", [None, [2, 5]], ids="rows {}".format)
+def test_a_shift_moves_each_garment_from_where_it_is(editor, rows):
+    base = editor.base.clone()
+    editor.shift(5, 0.0, rows)
+    assert torch.equal(editor.z, base)  # the first touch changes nothing by a jump
+    for by in (0.5, -2.25, 4.0, 0.0):
+        editor.shift(5, by, rows)
+        wanted = base.clone()
+        wanted[rows or slice(None), 5] += by
+        assert torch.equal(editor.z, wanted) and editor.touched == (rows or list(range(8)))
+    editor.undo()  # one gesture
+    assert torch.equal(editor.z, base)
+
+
+def test_a_shift_keeps_what_differs_between_garments(editor):
+    editor.shift(5, 2.0, [0])
+    editor.shift(5, 1.0)  # on average: one stands 1.75 above the seven others, which are 0.25 below that mean
+    moved = editor.z[:, 5] - editor.base[:, 5]
+    torch.testing.assert_close(moved, torch.tensor([2.75] + 7 * [0.75]), atol=1e-5, rtol=0)
+    assert editor.shown(5).mean().item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_slider_shifts_at_first_and_sets_when_told_to(editor):
+    assert editor.mode == "shift" and editor.shown(5).tolist() == [0.0] * 8
+    editor.slide(5, 1.5)
+    torch.testing.assert_close(editor.z[:, 5], editor.base[:, 5] + 1.5)
+    editor.choose_mode("set")
+    assert torch.equal(editor.shown(5), editor.z[:, 5])
+    editor.slide(5, 1.5)
+    assert torch.equal(editor.z[:, 5], torch.full((8,), 1.5))
+
+
+def test_a_shift_along_a_direction(editor):
+    editor.directions = {"mine": latent.random_directions(1, 100)[0]}
+    unit = editor.directions["mine"]
+    editor.shift("mine", -1.5, [1, 6])
+    wanted = editor.base.clone()
+    wanted[[1, 6]] -= 1.5 * unit
+    torch.testing.assert_close(editor.z, wanted, atol=1e-5, rtol=0)
+
+
+# ----- vectors of one's own
+
+
+def test_an_own_vector_takes_the_place_of_the_chosen_garment(home, editor):
+    mine = latent.latents(2, 100, 77)
+    editor.set(5, 1.0)
+    before, base = editor.z.clone(), editor.base.clone()
+    editor.select([3, 5])
+    for given, rows in ((mine[0], [3]), (mine.numpy(), [3, 5]), (mine.tolist(), [3, 5])):
+        editor.place(given)
+        assert not editor.failed and editor.touched == rows and "4" in editor.status
+        assert torch.equal(editor.z[rows], mine[: len(rows)]) and torch.equal(editor.base[rows], mine[: len(rows)])
+        others = [row for row in range(8) if row not in rows]
+        assert torch.equal(editor.z[others], before[others])
+        editor.undo()
+        assert torch.equal(editor.z, before) and torch.equal(editor.base, base)
+    editor.place(mine[0, :50])
+    assert refuses(editor, "50", "100")
+    editor.place(latent.latents(3, 100, 1))
+    assert refuses(editor, "3", "2")
+
+
+def npy(array):
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
+MINE = np.linspace(-2, 2, 6).astype(np.float32).reshape(2, 3)
+WRITTEN = {
+    "npy": npy(MINE),
+    "npy float64": npy(MINE.astype(np.float64)),
+    "json": json.dumps(MINE.tolist()).encode(),
+    "csv": "\n".join(",".join(map(str, row)) for row in MINE.tolist()).encode(),
+    "csv of a spreadsheet": "\ufeff-2;-1.2;-0.4\r\n0.4;1.2;2\r\n".encode(),
+    "printed": b"[-2 -1.2 -0.4]\n[0.4 1.2 2]",
+    "a recipe": json.dumps({"format": 1, "z": MINE.tolist()}).encode(),
+}
+
+
+@pytest.mark.parametrize("content", WRITTEN.values(), ids=WRITTEN)
+def test_vectors_are_read_from_what_people_have(content):
+    np.testing.assert_allclose(own.read_vectors(content).numpy(), MINE, atol=1e-6)
+
+
+@pytest.mark.parametrize("content", [b"1\n2\n3\n", b"1,2,3", b"[1, 2, 3]", npy(np.arange(1, 4))], ids=repr)
+def test_one_vector_is_one(content):
+    assert own.read_vectors(content).tolist() == [[1.0, 2.0, 3.0]]
+
+
+def test_what_was_copied_out_can_be_pasted(editor):
+    for rows in ([2], [0, 7]):
+        assert torch.equal(own.read_vectors(own.written(editor.z[rows]).encode()), editor.z[rows])
+
+
+NO_VECTORS = {
+    "empty": b"", "words": b"hello", "half json": b"[1, 2", "ragged": b"1,2\n3", "ragged json": b"[[1, 2], [3]]",
+    "nan": b"nan, 1", "infinite": b"1e400, 1", "json without vectors": b"{}", "truths": b"[true, false]",
+    "text numbers": b'["1", "2"]', "not text": b"\xff\xfe", "damaged npy": npy(MINE)[:-4], "deep": b"[" * 100_000,
+    "three axes": npy(np.zeros((2, 2, 2))), "complex": npy(np.zeros(3, complex)), "null": b"[null]",
+    "huge": b"1," * (5 << 20), "objects": npy(np.zeros(3, "S3")), "far": b"1e7, 0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", NO_VECTORS.values(), ids=NO_VECTORS)
+def test_what_is_no_vector_is_refused_in_a_line(content):
+    with pytest.raises(LabError, match="own vector"):
+        own.read_vectors(content)
 
 
 # ----- undo and redo
@@ -599,7 +755,9 @@ def test_directions_that_were_measured_are_there_from_the_start(own_runs):
     one, two = latent.random_directions(2, 100)
     measure(runs.load_run(own_runs["dcgan"]), one=one, two=two)
     e = Editor(own_runs["dcgan"], device="cpu")
-    assert list(e.directions) == ["one", "two"] and e.descriptions == {"one": "contrast -4.25", "two": "brightness +17"}
+    assert list(e.directions) == ["one", "two"]
+    assert [e.deeds[name][:2] for name in e.directions] == [("contrast", -4.25), ("brightness", 17.0)]
+    assert e.deeds["one"].words() == "\u22124.25 grey levels from -3 to 3, purity 90%"  # of squares: 9 to 1
     e.set("two", 1.0)
     assert not e.failed
 
@@ -623,7 +781,44 @@ def test_a_recipe_keeps_its_own_direction_beside_those_that_were_measured_since(
     fresh = Editor(own_runs["vanilla"], device="cpu")
     fresh.load(e.kept()[0])
     assert not fresh.failed and torch.equal(fresh.directions["one"], one) and torch.equal(fresh.directions["two"], two)
-    assert fresh.descriptions["two"] == "brightness +17"
+    assert fresh.deeds["two"][:2] == ("brightness", 17.0)
+
+
+NAMED = {  # of a direction that was measured to do most to an attribute, so much: what it is called
+    ("more width", "width", 9.0): "more width",
+    ("more outline sharpness", "outline_sharpness", 1.0): "more outline sharpness",
+    ("more brightness", "texture", -14.0): "less texture (regression on brightness)",
+    ("more width", "aspect", -1.86): "less aspect ratio (regression on width)",
+    ("more width", "width", -2.0): "less width (regression on width)",
+    ("sefa 1", "height", 3.0): "more height (SeFa 1)",
+}
+
+
+@pytest.mark.parametrize(("measured", "title"), NAMED.items(), ids=NAMED.values())
+def test_a_direction_is_called_by_what_it_mostly_does(editor, measured, title):
+    name, attribute, mean = measured
+    editor.deeds = {name: naming.Deed(attribute, mean, 0.5)}
+    assert editor.title(name) == title
+
+
+def test_what_was_not_measured_claims_nothing(editor):
+    assert editor.title("more width") == "regression on width" and editor.title("sefa 2") == "SeFa 2"
+    assert editor.title(5) == "z[5]"
+
+
+@pytest.mark.slow
+def test_find_measures_what_it_finds(finder):
+    """The largest effect beside random directions, as differences of pictures say."""
+    assert set(finder.deeds) == set(finder.directions)
+    name = "sefa 1"
+    z, unit, deed = latent.latents(naming.BASES, 100, 900), finder.directions[name], finder.deeds[name]
+    low, high = (
+        pictures.measure(latent.sample(finder.g, latent.perturb_along(z, unit, value)), signed=True).mean(0)
+        for value in (-3.0, 3.0)
+    )
+    at = list(pictures.ATTRIBUTES).index(deed.attribute)
+    assert deed.mean == pytest.approx((high - low)[at].item(), rel=1e-3) and 0 < deed.purity <= 1
+    assert finder.title(name).startswith("more " if deed.mean > 0 else "less ")
 
 
 # ----- what is measured on the pictures
@@ -1089,6 +1284,7 @@ def idle(home, tmp_path, monkeypatch):
 
 CALLS = [
     ("set", 5, 1.0), ("reset",), ("reset", 5), ("reseed", 1), ("walk", 0, 1, 0.5), ("undo",), ("redo",),
+    ("shift", 5, 1.0), ("choose_mode", "set"), ("place", [0.0] * 100),
     ("add", 5), ("remove", 5), ("select", [0]), ("rank",), ("find",), ("save",), ("sweep",), ("sweep", 5),
     ("load", "vanilla-001"),
 ]  # fmt: skip

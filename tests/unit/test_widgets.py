@@ -12,10 +12,12 @@ import tomllib
 from functools import partial
 from pathlib import Path
 
+import comm
 import ipywidgets as w
 import numpy as np
 import pytest
 import torch
+from comm import DummyComm
 from ipywidgets.widgets.widget import _instances as open_widgets
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
@@ -27,7 +29,7 @@ from labkit.analysis import directions
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.data import CLASSES
-from labkit.editor import server, session
+from labkit.editor import naming, own, server, session
 from labkit.editor import widgets as editor_widgets
 from labkit.editor.widgets import LatentExplorer
 from labkit.evaluation.classifier import load_classifier
@@ -42,15 +44,22 @@ def on_a_page(monkeypatch):
     """Somebody is there to move a slider; what a test leaves open is closed."""
     monkeypatch.setattr(paths, "HEADLESS", False)
     yield
-    if LatentExplorer._live:
-        LatentExplorer._live.close()
-        LatentExplorer._live = None
+    for name in ("_live", "_last"):
+        if getattr(LatentExplorer, name):
+            getattr(LatentExplorer, name).close()
+            setattr(LatentExplorer, name, None)
 
 
 @pytest.fixture
 def lab(home, clock):
-    """The live editor of the vanilla network, with sliders for z[5] and z[20]."""
-    return LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu")
+    """The live editor of the vanilla network, with sliders for z[5] and z[20] that set one value for all."""
+    return setting(LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu"))
+
+
+def setting(lab):
+    """``lab``, whose sliders set one value for all chosen garments; at first they shift each from where it is."""
+    lab.choose_mode("set")
+    return lab
 
 
 def inside(widget):
@@ -138,7 +147,7 @@ def control_values(lab):
         "change",
         "target",
         "base_seed",
-        "start",
+        "what",
         "end",
         "fraction",
         "dimension",
@@ -154,7 +163,7 @@ def control_values(lab):
 
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])
 def test_the_page_shows_exactly_the_grey_levels(home, model):
-    lab = LatentExplorer(home[model], dims=[5, 20], seed=3, device="cpu")
+    lab = setting(LatentExplorer(home[model], dims=[5, 20], seed=3, device="cpu"))
     base = latent.latents(8, 100, 3)
     assert decoded(lab).shape[0] == 2 and shows(lab, base, base) and told(lab) == ("", False)
     seen, z = {lab.stage.value}, base
@@ -169,9 +178,26 @@ def test_the_page_shows_exactly_the_grey_levels(home, model):
 
 def test_a_slider_starts_at_the_mean_and_says_that_garments_differ(lab):
     assert stands_at(lab, 5, lab.z[:, 5].mean().item())
-    assert note(lab, 5) == f"{lab.effect(5):.1f} grey/unit, mixed"
+    assert note(lab, 5) == f"{lab.effect(5):.1f} grey levels/unit, mixed"
     slider(lab, 5).set_state({"value": 1.5})
-    assert note(lab, 5) == f"{lab.effect(5):.1f} grey/unit" and "mixed" in note(lab, 20)
+    assert note(lab, 5) == f"{lab.effect(5):.1f} grey levels/unit" and "mixed" in note(lab, 20)
+
+
+def test_the_first_touch_of_a_slider_changes_nothing_by_a_jump(home, clock):
+    """Each garment is shifted from where it is: two steps of the slider move all of them by two steps."""
+    lab = LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu")
+    assert lab.what.value == "shift" and slider(lab, 5).value == 0 and "mixed" not in note(lab, 5)
+    step = slider(lab, 5).step
+    for moved in (step, 2 * step, 3.0, 0.0):
+        slider(lab, 5).set_state({"value": moved})
+        wanted = lab.base.clone()
+        wanted[:, 5] += moved
+        assert torch.equal(lab.z, wanted) and shows(lab, lab.base, wanted) and slider(lab, 5).value == moved
+    lab.what.set_state({"index": 1})
+    assert lab.mode == "set" and stands_at(lab, 5, lab.base[:, 5].mean().item()) and "mixed" in note(lab, 5)
+    assert torch.equal(lab.z, lab.base)  # which of the two it is changes nothing
+    slider(lab, 5).set_state({"value": 1.0})
+    assert torch.equal(lab.z, latent.perturb(lab.base, 5, 1.0))
 
 
 def test_difference_is_a_third_row_that_comes_and_goes(lab):
@@ -232,7 +258,7 @@ def test_a_bad_message_to_another_number_is_refused(lab, name):
         assert stands(lab, *before), state
 
 
-CHOICES = ["network", "folder", "target", "start", "end"]
+CHOICES = ["network", "folder", "target", "end", "what"]
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -265,6 +291,27 @@ def test_an_unknown_choice_from_an_empty_list_does_no_harm(lab, name):
         assert stands(lab, *before), index
     getattr(lab, name).set_state({"index": None})
     assert lab.stage.value == before[1] and lab.dims == [5, 20]
+
+
+def test_the_lists_are_never_blank(home, clock, monkeypatch):
+    """A list without a chosen entry is an empty box on the page."""
+    found = dict(zip(("sefa 1", "sefa 2"), latent.random_directions(2, 100)))
+    monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found)
+    lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
+
+    def shown():
+        return [(chooser.index, chooser.label) for chooser in (lab.direction, lab.by_effect)]
+
+    assert shown() == [(0, "not looked for"), (0, "not ranked")]
+    lab.find()
+    assert shown() == [(0, "choose"), (0, "not ranked")]
+    lab.direction.set_state({"index": 2})
+    assert lab.dims == [5, "sefa 2"] and shown()[0] == (0, "choose")
+    for dim in range(100):
+        lab.effect(dim)
+    lab.refresh()
+    lab.by_effect.set_state({"index": 3})
+    assert len(lab.dims) >= 2 and shown() == [(0, "choose")] * 2
 
 
 def test_a_bad_message_to_the_difference_button_is_refused(lab):
@@ -329,10 +376,10 @@ def test_moves_of_two_sliders_and_bad_ones_between_them(lab):
 
 
 def test_a_second_editor_closes_the_first(home, lab):
-    widgets, move = inside(lab.view), slider(lab, 5)
+    (view, *widgets), move = inside(lab.view), slider(lab, 5)
     assert len(widgets) > 30 and all(x.comm is not None for x in widgets)
-    second = LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu")
-    assert lab.view is None and all(x.comm is None for x in widgets)
+    second = setting(LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu"))
+    assert not lab.open_on_page and all(x.comm is None for x in widgets)
     z, picture, other = lab.z.clone(), lab.stage.value, second.stage.value
     move.value = 2.0
     move.set_state({"value": -2.0})
@@ -340,8 +387,44 @@ def test_a_second_editor_closes_the_first(home, lab):
     assert second.stage.value == other and torch.equal(second.z, second.base)
     slider(second, 5).set_state({"value": 1.0})
     assert shows(second, second.base, latent.perturb(second.base, 5, 1.0)) and torch.equal(lab.z, z)
-    lab.close()  # twice does no harm
+    for _ in range(2):  # twice does no harm
+        lab.close()
+    assert view.comm is None
     lab.set(5, 3.0)  # nor does an edit by name
+
+
+def test_an_editor_whose_place_was_taken_says_so_and_can_be_brought_back(home, lab):
+    """As when the notebook is run in a second tab: the first one shows a line, and no blank."""
+    slider(lab, 5).set_state({"value": 2.0})
+    z = lab.z.clone()
+    second = setting(LatentExplorer(home["vanilla"], dims=[5, 20], seed=3, device="cpu"))
+    line, back = lab.view.children
+    assert "Another editor" in line.value and "labkit-editor" not in lab.view._dom_classes
+    model = lab.view.model_id
+    back.click()
+    assert lab.view.model_id == model and shows(lab, lab.base, z) and not second.open_on_page
+    slider(lab, 5).set_state({"value": 1.0})
+    assert shows(lab, lab.base, latent.perturb(z, 5, 1.0))
+    button(lab, "undo").click()
+    assert torch.equal(lab.z, z)
+    assert "Another editor" in second.view.children[0].value and torch.equal(second.z, second.base)
+    second.view.children[1].click()
+    assert second.open_on_page and shows(second, second.base, second.base)
+
+
+def test_messages_are_taken_where_the_page_sends_them(home, monkeypatch):
+    """ipykernel hands a message to the thread that spoke last for a widget: then one overtakes another."""
+
+    class Comm(DummyComm):
+        def _reply_subshell_for(self, data, sent_to):
+            return "where it was last used"
+
+    monkeypatch.setattr(comm, "create_comm", Comm)
+    lab = LatentExplorer(home["vanilla"], dims=[5], device="cpu")
+    lab.add(33), lab.save()
+    assert len(inside(lab.view)) > 60
+    for widget in inside(lab.view):
+        assert widget.comm._reply_subshell_for({}, "the page's") == "the page's", widget
 
 
 # ----- buttons
@@ -358,12 +441,12 @@ def test_undo_redo_and_reset(lab):
     slider(lab, 5).set_state({"value": 2.0})
     slider(lab, 20).set_state({"value": -2.0})
     one, both = latent.perturb(base, 5, 2.0), latent.perturb(latent.perturb(base, 5, 2.0), 20, -2.0)
-    for text, z in (("undo", one), ("undo", base), ("redo", one), ("redo", both), ("reset all", base), ("undo", both)):
+    for text, z in (("undo", one), ("undo", base), ("redo", one), ("redo", both), ("reset", base), ("undo", both)):
         button(lab, text).click()
         assert torch.equal(lab.z, z) and shows(lab, base, z)
         for dim in (5, 20):
             assert stands_at(lab, dim, z[:, dim].mean().item())
-    button(lab, "reset", 20).click()
+    button(lab, "\u21ba", 20).click()
     assert shows(lab, base, one)
     button(lab, "redo").click()
     assert told(lab) == ("there is nothing to redo", True) and shows(lab, base, one)
@@ -388,20 +471,20 @@ def test_add_and_remove(lab):
 
 @pytest.mark.slow
 def test_rank_orders_all_dimensions_and_adds_the_one_chosen(lab):
-    assert lab.by_effect.options == (("not ranked", None),)
+    assert lab.by_effect.options == (("not ranked", ""),)
     button(lab, "rank").click()
     assert "100" in told(lab)[0] and lab.bar.value == 1 and lab.bar.layout.visibility == "hidden"
     (_, nothing), *ranked = lab.by_effect.options
     effects = latent.change_along(
         runs.load_run(lab.run.folder).generator(), latent.latents(16, 100, 1), torch.eye(100)[list(range(100))]
     )
-    assert nothing is None and sorted(k for _, k in ranked) == list(range(100)) and lab.by_effect.value is None
+    assert nothing == "" and sorted(k for _, k in ranked) == list(range(100)) and lab.by_effect.value == ""
     values = [effects[k].item() for _, k in ranked]
     np.testing.assert_allclose(values, sorted(values, reverse=True), atol=1e-3)
-    assert [text for text, _ in ranked] == [f"z[{k}]: {lab.effects[k]:.1f}" for _, k in ranked]
+    assert [text for text, _ in ranked] == [f"z[{k}]: {lab.effects[k]:.1f} grey levels/unit" for _, k in ranked]
     first = ranked[0][1]
     lab.by_effect.set_state({"index": 1})
-    assert lab.dims == [5, 20, first] and lab.by_effect.value is None
+    assert lab.dims == [5, 20, first] and lab.by_effect.value == ""
 
 
 @pytest.mark.slow
@@ -409,16 +492,18 @@ def test_find_offers_directions_and_adds_the_one_chosen(lab, monkeypatch):
     """With what it is known to do; it has no place among the dimensions that are ranked."""
     found = dict(zip(("sefa 1", "sefa 2"), latent.random_directions(2, 100)))
     monkeypatch.setattr(directions, "all_directions", lambda g, latent_dim: found)
-    assert lab.direction.options == (("not looked for", None),)
-    lab.descriptions = {"sefa 2": "width +3"}
+    assert lab.direction.options == (("not looked for", ""),)
+    lab.deeds = {name: naming.Deed("width", 3.0, 0.4) for name in found}
     button(lab, "find").click()
-    assert lab.direction.options == (("choose", None), ("SeFa 1", "sefa 1"), ("SeFa 2: width +3", "sefa 2"))
+    words = "+3 pixels from -3 to 3, purity 40%"
+    named = [(f"more width (SeFa {k}): {words}", f"sefa {k}") for k in (1, 2)]
+    assert lab.direction.options == (("choose", ""), *named)
     lab.direction.set_state({"index": 2})
-    assert lab.dims == [5, 20, "sefa 2"] and lab.direction.value is None
+    assert lab.dims == [5, 20, "sefa 2"] and lab.direction.value == ""
     for dim in range(99):
         lab.effect(dim)
     lab.refresh()
-    assert lab.by_effect.options == (("not ranked", None),)
+    assert lab.by_effect.options == (("not ranked", ""),)
 
 
 def test_save_sweep_and_load(home, lab):
@@ -431,7 +516,7 @@ def test_save_sweep_and_load(home, lab):
     button(lab, "sweep").click()
     assert "vanilla-002" in told(lab)[0] and lab.recipe.options == ("vanilla-001", "vanilla-002")
     assert (paths.KEPT / "vanilla-002" / "sweep.gif").exists() and (paths.KEPT / "vanilla-001" / "picture.svg").exists()
-    button(lab, "reset all").click()
+    button(lab, "reset").click()
     lab.use(home["dcgan"])
     assert lab.stage.value != picture
     lab.recipe.set_state({"index": 0})
@@ -475,15 +560,92 @@ def test_an_edit_of_one_garment(lab):
 
 
 def test_a_walk_by_slider(lab):
-    lab.start.set_state({"index": 2})
+    """It begins where the garment stands that is chosen under edit, with its edits, and jumps nowhere."""
+    lab.target.set_state({"index": 3})
+    slider(lab, 5).set_state({"value": 3.0})
+    edited = lab.z.clone()
     lab.end.set_state({"index": 5})
+    lab.fraction.set_state({"value": 0.01})
+    assert lab.z[2, 5].item() == pytest.approx(3, abs=0.1)
     lab.fraction.set_state({"value": 0.25})
-    z = lab.base.clone()
-    z[2] = latent.interpolate(lab.base[2], lab.base[5], 5)[1]
+    z = edited.clone()
+    z[2] = latent.interpolate(edited[2], edited[5], 5)[1]
     torch.testing.assert_close(lab.z, z, atol=1e-5, rtol=0)
-    assert shows(lab, lab.base, lab.z)
+    assert shows(lab, lab.base, lab.z) and lab.fraction.value == 0.25
     button(lab, "undo").click()
-    assert lab.fraction.value == 0 and torch.equal(lab.z, lab.base)
+    assert lab.fraction.value == 0 and torch.equal(lab.z, edited)
+
+
+def test_reset_gives_back_the_chosen_garment_alone(lab):
+    slider(lab, 5).set_state({"value": 3.0})
+    edited = lab.z.clone()
+    lab.target.set_state({"index": 4})
+    button(lab, "reset").click()
+    wanted = edited.clone()
+    wanted[3] = lab.base[3]
+    assert torch.equal(lab.z, wanted) and shows(lab, lab.base, wanted)
+
+
+def test_an_own_vector_is_pasted_loaded_and_copied_out(lab):
+    mine = latent.latents(1, 100, 77)
+    lab.target.set_state({"index": 3})
+    lab.numbers.set_state({"value": own.written(mine)})
+    button(lab, "take").click()
+    wanted = lab.z.clone()
+    assert torch.equal(wanted[2], mine[0]) and shows(lab, lab.base, wanted) and told(lab)[0].startswith("garment 3")
+    slider(lab, 5).set_state({"value": 1.0})
+    lab.numbers.value = ""
+    button(lab, "copy").click()
+    assert torch.equal(own.read_vectors(lab.numbers.value.encode())[0], lab.z[2]) and not told(lab)[1]
+    content = io.BytesIO()
+    np.save(content, latent.latents(1, 100, 5).numpy())
+    file = {"name": "z.npy", "type": "", "size": 1, "content": content.getvalue(), "last_modified": 0}
+    lab.upload.set_state({"value": [file]})
+    assert torch.equal(lab.z[2], latent.latents(1, 100, 5)[0]) and lab.upload.value == ()
+    before, picture = lab.z.clone(), lab.stage.value
+    lab.numbers.set_state({"value": "1, 2, 3"})
+    button(lab, "take").click()
+    assert told(lab)[1] and "100" in told(lab)[0] and torch.equal(lab.z, before) and lab.stage.value == picture
+
+
+def test_what_was_kept_is_seen_and_opened_by_a_click(home, lab):
+    """Small pictures, the newest first; the animation that was made moves on the page."""
+    assert lab.gallery.children == () and lab.movie.layout.display == "none"
+    slider(lab, 5).set_state({"value": 2.0})
+    z = lab.z.clone()
+    button(lab, "save").click()
+    button(lab, "reset").click()
+    button(lab, "sweep").click()
+    assert lab.movie.value == (paths.KEPT / "vanilla-002" / "sweep.gif").read_bytes() and not lab.movie.layout.display
+    names = [box.children[-1].description for box in lab.gallery.children]
+    assert names == ["vanilla-002", "vanilla-001"]
+    for box in lab.gallery.children:
+        with Image.open(io.BytesIO(box.children[0].value)) as small:
+            assert small.format == "PNG" and small.width <= 220 and np.asarray(small.convert("L")).std() > 5
+    lab.gallery.children[1].children[-1].click()
+    assert torch.equal(lab.z, z) and told(lab) == ("vanilla-001 is back", False)
+    assert lab.movie.layout.display == "none"  # it has no animation
+    shutil.rmtree(paths.KEPT / "vanilla-002")
+    lab.refresh()
+    assert [box.children[-1].description for box in lab.gallery.children] == ["vanilla-001"]
+
+
+def test_every_message_is_answered(home, lab):
+    """A page that hears nothing for a second says so: even what changes nothing has an answer."""
+
+    def beat():
+        return int(re.search(r'data-beat="(\d+)"', lab.measurements.value)[1])
+
+    acts = [
+        partial(lab.end.set_state, {"index": 4}),
+        partial(lab.dimension.set_state, {"value": 7}),
+        partial(slider(lab, 5).set_state, {"value": 99}),
+        *(button(lab, text).click for text in ("undo", "copy", "take", "load", "reset")),
+    ]
+    for act in acts:
+        before = beat()
+        act()
+        assert beat() > before, act
 
 
 def test_new_base_vectors(lab):
@@ -566,7 +728,7 @@ def test_the_other_network_keeps_the_vectors(home, lab):
     assert lab.run.config.model == lab.network.value == "dcgan" and lab.folder.value == home["dcgan"]
     assert shows(lab, lab.base, z) and torch.equal(lab.z, z) and slider(lab, 5).value == 3.0
     assert [folder for _, folder in lab.folder.options] == [home["dcgan"]]
-    assert note(lab, 5).startswith(f"{lab.effect(5):.1f} grey/unit")
+    assert note(lab, 5).startswith(f"{lab.effect(5):.1f} grey levels/unit")
     lab.network.set_state({"index": 0})
     assert lab.run.config.model == "vanilla" and torch.equal(lab.z, z)
 
@@ -596,7 +758,7 @@ def test_a_network_that_cannot_be_opened_leaves_the_old_one(own_runs, mail, dama
 
 def test_the_open_run_is_deleted(own_runs, clock):
     """Its network is in memory: edits go on, or the status line says why not."""
-    lab = LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu")
+    lab = setting(LatentExplorer(own_runs["vanilla"], dims=[5], device="cpu"))
     shutil.rmtree(own_runs["vanilla"])
     slider(lab, 5).set_state({"value": 3.0})
     edited = sheets.grey_levels(latent.sample(lab.g, latent.perturb(lab.base, 5, 3.0)))
@@ -608,12 +770,12 @@ def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(ho
     monkeypatch.setattr(paths, "RUNS", tmp_path / "nothing")
     lab = LatentExplorer(dims=[5, 20], seed=4, device="cpu")
     assert told(lab)[1] and "make report" in told(lab)[0] and lab.view is not None
-    messages = [("network", 1), ("target", 3), ("start", 4), ("by_effect", 0)]
+    messages = [("network", 1), ("target", 3), ("end", 4), ("by_effect", 0)]
     for name, index in messages:
         getattr(lab, name).set_state({"index": index})
     for name, value in (("change", True), ("base_seed", 5), ("fraction", 0.5), ("dimension", 7)):
         getattr(lab, name).set_state({"value": value})
-    for text in ("undo", "redo", "reset all", "add", "rank", "load", "save", "sweep"):
+    for text in ("undo", "redo", "reset", "add", "rank", "load", "save", "sweep"):
         button(lab, text).click()
         assert told(lab)[1] and told(lab)[0]
     assert lab.run is None and lab.slider_rows == {} and lab.stage.value == b""
@@ -623,7 +785,7 @@ def test_without_a_run_every_control_answers_and_a_good_one_brings_it_to_life(ho
     assert told(lab) == ("", False) and list(lab.slider_rows) == [5, 20]
     base = latent.latents(8, 100, 4)
     assert shows(lab, base, base) and (lab.network.value, lab.base_seed.value, lab.target.value) == ("dcgan", 4, "all")
-    slider(lab, 5).set_state({"value": 1.0})
+    slider(setting(lab), 5).set_state({"value": 1.0})
     assert shows(lab, base, latent.perturb(base, 5, 1.0))
 
 
@@ -665,7 +827,7 @@ def test_an_editor_that_was_replaced_leaves_no_widgets(home):
     for _ in range(3):
         LatentExplorer(home["vanilla"], dims=[5], device="cpu")
         counts.append(len(open_widgets))
-    assert counts == counts[:1] * 3
+    assert counts[1:] == [counts[0] + 8] * 2  # of the one before, its line and its button
 
 
 # ----- what a cell shows
@@ -709,7 +871,7 @@ def test_the_page_can_name_every_picture_and_control(lab):
     ]
     assert len(controls) > 20 and all(x.description for x in controls)
     assert all(x.tooltip for x in controls if isinstance(x, (w.Button, w.ToggleButton)))
-    assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in editor_widgets.LABELS
+    assert "labkit-editor" in lab.view._dom_classes and ".labkit-stage img" in editor_widgets.SCRIPTS[0]
 
 
 def test_styles_and_scripts_go_with_the_package():
@@ -719,7 +881,7 @@ def test_styles_and_scripts_go_with_the_package():
     beside = [
         path for path in Path(editor_widgets.__file__).parent.iterdir() if path.is_file() and path.suffix != ".py"
     ]
-    assert {path.name for path in beside} == {"style.css", "labels.js"}
+    assert {path.name for path in beside} == {"style.css", "labels.js", "clicks.js", "pulse.js"}
     assert all(any(path.match(pattern) for pattern in patterns) for path in beside)
 
 
@@ -752,7 +914,7 @@ def test_the_connection_sets_nodelay_before_it_connects(monkeypatch):
 
 # ----- in the reader's language
 
-FOREIGN = {"DCGAN", "GAN", "SeFa", "smoke", "seed"}  # names, of networks, methods and folders
+FOREIGN = {"DCGAN", "GAN", "SeFa", "smoke", "seed", "npy", "csv", "JSON"}  # networks, methods, folders, files
 
 
 def words_of(lab):
