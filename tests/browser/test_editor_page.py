@@ -32,7 +32,6 @@ from labkit.analysis import directions
 from labkit.base.rng import seeded
 from labkit.editor.session import MEASURES
 from labkit.figures import sheets
-from labkit.texts import terms
 from labkit.training import runs
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
