@@ -37,6 +37,12 @@ def inside(content: bytes, name: str) -> str:
     return f"data:image/webp;base64,{base64.b64encode(content).decode()}"
 
 
+def as_shown(image: Image.Image) -> Image.Image:
+    """``image`` as the page has it: without an alpha channel that hides nothing, and `without_white`."""
+    opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
+    return without_white(image.convert("RGB") if opaque else image)
+
+
 def without_white(picture: Image.Image) -> Image.Image:
     """``picture`` without what is white above and below all else but for `MARGIN` rows; its width stays."""
     ink = ImageChops.invert(picture.convert("RGB")).getbbox() if picture.mode in ("RGB", "L") else None
@@ -50,9 +56,7 @@ def _webp(png: str) -> bytes:
     """The picture in base64 text ``png`` as the content of a WebP file; empty if it cannot be read."""
     content = io.BytesIO()
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(png)))
-        opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
-        picture = without_white(image.convert("RGB") if opaque else image)
+        picture = as_shown(Image.open(io.BytesIO(base64.b64decode(png))))
         picture.save(content, "WEBP", lossless=True, exact=True, quality=50, method=2)
     except (OSError, ValueError):
         return b""

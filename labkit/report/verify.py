@@ -27,7 +27,7 @@ from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, seal, sha256, write_atomic
 from ..texts import EDITIONS, chapter
 from ..training.runs import FILES as FILES_OF_RUN
-from . import answers, predictions, render
+from . import answers, images, predictions, render
 from .handin import CLAIMS, FORMAT, KIND, MANIFEST, PAGE, VERDICTS, injected, line
 
 ZIP, FILE, TOTAL = 256 << 20, 64 << 20, 512 << 20  # bytes of a zip, of a file in it, and of all files, at most
@@ -333,7 +333,8 @@ def _pixels(text: str) -> str:
     with Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG", "WEBP")) as image:
         if image.width * image.height > PIXELS:
             raise ValueError(f"a picture of {image.width} by {image.height} pixels")
-        return sha256(repr(image.size).encode() + image.convert("RGBA").tobytes())
+        shown = images.as_shown(image).convert("RGBA")
+        return sha256(repr(shown.size).encode() + shown.tobytes())
 
 
 def shipped() -> set[str]:

@@ -21,7 +21,7 @@ from labkit.base.errors import LabError
 from labkit.base.files import seal, sha256
 from labkit.config import config_for
 from labkit.figures.catalogue import FIGURES
-from labkit.report import answers, handin, make, predictions, verify
+from labkit.report import answers, handin, images, make, predictions, verify
 from labkit.training.runs import fit_or_load, run_folder
 
 TINY = {"epochs": 1, "examples": 64, "batch": 8}
@@ -539,3 +539,21 @@ def test_a_hand_in_has_the_predictions_and_says_which_came_late(mine, unprinted,
     )
     without = {n: c for n, c in files.items() if n != name}
     assert any("was not sealed" in text for text in findings(tmp_path, resealed(without)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_a_picture_is_the_same_without_the_white_above_and_below_it(mode):
+    """The page cuts these edges off; what is drawn is compared pixel by pixel."""
+    picture = Image.new(mode, (60, 90), "white")
+    picture.paste("black", (10, 40, 50, 60))
+    other = picture.copy()
+    other.putpixel((20, 50), other.getpixel((0, 0)))
+    texts = []
+    for one in (picture, other):
+        content = io.BytesIO()
+        one.save(content, "PNG")
+        png = base64.b64encode(content.getvalue()).decode()
+        (webp,) = images.encode([f'<img src="data:image/png;base64,{png}">']).values()
+        texts.append((png, base64.b64encode(webp).decode()))
+    same, changed = ({verify._pixels(text) for text in pair} for pair in texts)
+    assert len(same) == len(changed) == 1 and same != changed
