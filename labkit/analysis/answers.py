@@ -1,7 +1,7 @@
 """What was found, in words: the sentences of the report's first page, and paragraphs on each dimension.
 
 Each function takes what was measured and gives a text in the reader's language, in Markdown. Which sentence is said is
-decided here; the words stand in texts/<language>/answers.toml. Nothing is measured here.
+decided here; the words stand in texts/<language>/answers.toml. Pictures are chosen here, too, for its figure.
 """
 
 import math
@@ -17,6 +17,7 @@ from ..pictures import ATTRIBUTES
 from ..texts import listed, say, terms
 from ..training.runs import Run
 from . import claims, comparisons
+from .conclusion import nearer
 from .design import Arms
 from .effects import NAMES, UNITS, EffectTable, in_unit, number
 from .inversion import Inversion
@@ -92,24 +93,19 @@ def _save_in(arms: Arms, found: comparisons.Comparison) -> str:
         return ""
     other = MODELS[MODELS[0] == found.better]
     of = {model: {r.seed: r.scores[r.epochs] for r in arms[f"{model}-ours"]} for model in MODELS}
-    nearer = [
+    closer = [
         measure
         for score, measure in (("ks_outline", "outline_sharpness"), ("ks_texture", "texture"))
         if all(of[other][seed][score] < of[found.better][seed][score] for seed in found.seeds)
     ]
-    return say("answers.save_in", network=name(other), measures=listed(map(terms.measure, nearer))) if nearer else ""
+    return say("answers.save_in", network=name(other), measures=listed(map(terms.measure, closer))) if closer else ""
 
 
 def _better_here(scores: Scores) -> str:
     """The same of the two runs at hand, by their scores with intervals over pictures."""
-    spaces = ("frechet", "frechet_pixels")
-    ahead = [
-        one
-        for one, other in (MODELS, MODELS[::-1])
-        if all(scores[one][space]["high"] < scores[other][space]["low"] for space in spaces)
-    ]
+    ahead = nearer(scores)
     values = {f"{model}_{key}": scores[model][key]["mean"] for model in MODELS for key in ("frechet", "recall")}
-    return say(f"answers.better_here.{ahead[0] if ahead else 'neither'}", **values)
+    return say(f"answers.better_here.{'neither' if ahead == 'alike' else ahead}", **values)
 
 
 def _by(dim: int, table: EffectTable) -> tuple[str, int]:
