@@ -27,6 +27,7 @@ from .plan import Job, Shard, looks_of, numbers, plan, shards
 
 CONNECT = 10  # seconds to wait for a scheduler, and for its first worker
 RETRIES = 2  # of a shard that fails for another reason than a LabError or the death of its worker
+SILENT = logging.CRITICAL + 1  # of Dask's loggers: what it calls critical, as that a client left, a study says itself
 GROUP = 8  # seeds that a GPU trains at a time
 
 
@@ -164,9 +165,10 @@ def _cluster(workers: int, scheduler: str, device: str):
     import dask
     from distributed import Client
 
-    quiet = {"logging": {"distributed": "critical"}, "distributed.comm.timeouts.connect": f"{CONNECT}s"}
-    for logger in ("distributed", "distributed.client", "tornado"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    loggers = dict.fromkeys(("distributed", "distributed.client", "tornado", "tornado.application"), SILENT)
+    for logger, level in loggers.items():
+        logging.getLogger(logger).setLevel(level)
+    quiet = {"logging": loggers, "distributed.comm.timeouts.connect": f"{CONNECT}s"}
     with dask.config.set(quiet), contextlib.ExitStack() as stack:
         if not scheduler:
             data.ensure(paths.DATA)
@@ -199,7 +201,7 @@ def _local(workers: int, device: str):
         "nthreads": 1,
         "memory_limit": 0,
         "preload": ["labkit.study.worker"],
-        "silence_logs": logging.CRITICAL,
+        "silence_logs": SILENT,
     }
     quiet = {"TQDM_DISABLE": "1"}  # the client has a bar for all
     spec = {
@@ -211,7 +213,7 @@ def _local(workers: int, device: str):
     }
     scheduler = {"cls": Scheduler, "options": door | {"port": 0, "dashboard_address": "127.0.0.1:0"}}
     try:
-        return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
+        return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=SILENT)
     except RuntimeError as error:  # as where one is killed while it starts
         raise LabError(
             f"the workers did not start ({str(error).splitlines()[0]}): run the same command again"

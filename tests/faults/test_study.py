@@ -169,6 +169,32 @@ def test_ctrl_c_and_then_a_killed_worker(tmp_path, undisturbed):
     assert not list(tmp_path.glob(".work/smoke/*/*"))  # nothing that is not needed any more
 
 
+SHOUTS = """
+import logging, sys
+from labkit.study.engine import _cluster
+
+def shout():
+    for logger in ("distributed.scheduler", "distributed.worker", "tornado.application"):
+        logging.getLogger(logger).critical("SHOUTED")
+    print("was there", file=sys.stderr, flush=True)
+
+if __name__ == "__main__":
+    with _cluster(1, "", "cpu") as client:
+        shout()
+        client.run(shout)
+"""
+
+
+@needs_dask
+@pytest.mark.slow
+def test_nothing_that_dask_shouts_reaches_the_terminal(tmp_path):
+    """A client that leaves at the wrong moment is "critical" to its scheduler, with a traceback."""
+    (tmp_path / "shouts.py").write_text(SHOUTS)
+    command = [sys.executable, "shouts.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stderr.split("\n") == ["was there", "was there", ""]
+
+
 # ----- on a cluster by hand: a scheduler, and workers that share no folder
 
 
