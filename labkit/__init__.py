@@ -3,7 +3,7 @@
 Read from left to right, as the data flows; a room imports only from rooms to its left:
 
     base > texts > pictures > data > gans > config > latent > training > evaluation > analysis > study > figures
-    > editor > page > examine > report > doctor > cli
+    > page > editor > examine > report > doctor > cli
 
 base        the doors for what people bring, errors, atomic files, the machine, random streams, kept measurements; knows
             nothing of GANs
@@ -18,8 +18,8 @@ evaluation  the classifier, the scores, the monitor of a training
 analysis    effects of dimensions and directions, statistics, claims
 study       many runs: their records, and the workers that train them
 figures     the catalogue of figures, and the functions that draw them
-editor      the live editor: what it can do, and its sliders
-page        the generator in the page: export of weights, our JavaScript, what is vendored
+page        the lab in a browser: its scripts, what they are told, recipes, the generator that draws there
+editor      the same lab in a notebook, where a kernel draws and keeps
 examine     the bench for a generator that somebody else wrote: run apart, measured, judged
 report      executes the notebooks and publishes the report
 doctor      looks for what is wrong on this machine, and names what mends it

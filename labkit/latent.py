@@ -24,6 +24,7 @@ from .pictures import mean_change
 
 LAB_DIMS = (5, 20, 40, 60, 80)  # the dimensions that the lab edits
 LAB_VALUES = (-3.0, 0.0, 3.0)  # and the values that it sets them to
+RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
 MOST = 10_000_000  # vectors, or steps between two, that one may ask for at once
 MOST_DIMS, MOST_EDITS = 12, 144  # of a figure: a picture of more rows is too high for a browser
 STARTS, KEPT, STEPS = 64, 2, 120  # of a search: vectors that are tried, those that are followed, steps of Adam

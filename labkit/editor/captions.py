@@ -6,7 +6,7 @@ from ..base import whole  # noqa: F401, before torch
 from torch import Tensor
 
 from ..texts import say, terms
-from .recipe import GARMENTS
+from ..page.recipe import GARMENTS
 from .session import MEASURES
 
 FAR = 2.1  # how far a length of N(0, I) may lie from what is usual: three deviations

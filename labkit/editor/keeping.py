@@ -18,8 +18,8 @@ from ..base import paths
 from ..base.files import write_new
 from ..figures import catalogue, sheets
 from ..texts import say
-from .recipe import Recipe, encode_recipe
-from .worlds import length_of, title_of
+from ..page.recipe import Recipe, encode_recipe
+from ..page.worlds import length_of, title_of
 
 PICTURE, SWEEP, RECIPE = "picture.png", "sweep.gif", "recipe.json"
 THUMBNAIL = (220, 90)  # pixels of a small picture, at most

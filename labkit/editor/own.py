@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..base.errors import LabError
-from .recipe import FARTHEST, LARGEST
+from ..page.recipe import FARTHEST, LARGEST
 
 
 def read_vectors(content: bytes) -> Tensor:

@@ -22,9 +22,9 @@ from ..texts import say
 from ..training import runs
 from . import keeping, naming
 from .history import State
-from .recipe import Recipe, base_vectors, read_recipe
+from ..page.recipe import Recipe, base_vectors, read_recipe
 from .vectors import Vectors, plain, reports
-from .worlds import listed, open_world, worlds
+from ..page.worlds import listed, open_world, worlds
 
 MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 

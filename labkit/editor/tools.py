@@ -9,7 +9,7 @@ from ..base.errors import LabError
 from ..texts import say
 from . import keeping, own
 from .binding import NOTHING, Binding, close, keep_order, set_options, tool
-from .recipe import GARMENTS
+from ..page.recipe import GARMENTS
 from .vectors import MODES
 
 SHOWN = 12  # small pictures in the gallery: the newest

@@ -20,9 +20,8 @@ from ..base.machine import own_torch
 from ..texts import say
 from . import naming, own
 from .history import History, State, Walk
-from .recipe import GARMENTS, base_vectors
+from ..page.recipe import GARMENTS, base_vectors
 
-RANGE = 4.0  # of a slider, either way; one number in 16,000 lies beyond
 NEARLY = 1e-5  # so near is the same place on a slider
 MODES = ("shift", "set")  # what a slider does
 
@@ -140,8 +139,8 @@ class Vectors:
         """``rows``, or those that the editor is set to, if ``dim`` can be moved to ``value`` there."""
         self._unit(dim)
         latent.check_edits([0], [value], 1)
-        if abs(value) > RANGE:
-            raise LabError(f"{self.title(dim)} = {value:g} is out of range: -{RANGE:g} to {RANGE:g}")
+        if abs(value) > latent.RANGE:
+            raise LabError(f"{self.title(dim)} = {value:g} is out of range: -{latent.RANGE:g} to {latent.RANGE:g}")
         return check_rows(self.rows if rows is None else rows)
 
     def _edit(self, z: Tensor, rows: list[int], name: str, dim: int | str) -> None:

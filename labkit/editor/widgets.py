@@ -23,10 +23,10 @@ from ..gans import GANS
 from ..texts import say, terms
 from . import captions
 from .binding import close, keep_order, set_options, tool
-from .recipe import GARMENTS
+from ..page.recipe import GARMENTS
 from .rows import Rows
 from .tools import Tools
-from .worlds import label, title_of, worlds
+from ..page.worlds import label, title_of, worlds
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "style.css").read_text(encoding="utf-8")

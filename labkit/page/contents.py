@@ -15,10 +15,9 @@ from torch import Tensor
 
 from .. import data, latent, pictures
 from ..analysis import directions, effects
-from ..editor import recipe
-from ..editor.recipe import GARMENTS
-from ..editor.vectors import RANGE
-from ..editor.worlds import length_of, name_of_world, title_of
+from . import recipe
+from .recipe import GARMENTS
+from .worlds import length_of, name_of_world, title_of
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
 from ..gans import GANS
@@ -83,7 +82,7 @@ def contents(
         "base": {"seed": seed, "z": base.tolist()},
         "training": trainings or None,
         "lab_dims": list(dims),
-        "range": RANGE,
+        "range": latent.RANGE,
         "search": SEARCH,
         "recipe": {"format": recipe.FORMAT, "sliders": recipe.MOST, "letters": recipe.LONGEST},
     }

@@ -20,7 +20,7 @@ from labkit.base import cache, files, kept, paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive, seal, sha256, write_atomic
 from labkit.base.paths import ROOT
-from labkit.editor import worlds
+from labkit.page import worlds
 from labkit.evaluation import album, monitor
 from labkit.evaluation.classifier import load_classifier
 from labkit.evaluation.scoring import score_all

@@ -16,7 +16,7 @@ from labkit.analysis.evidence import Evidence
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.config import config_for
-from labkit.editor import worlds
+from labkit.page import worlds
 from labkit.evaluation import classifier, scoring
 from labkit.page import contents
 from labkit.report import chapters, make, pdf, render

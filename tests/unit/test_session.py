@@ -18,7 +18,8 @@ from labkit.analysis import directions, effects
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
 from labkit.base.errors import LabError
-from labkit.editor import history, naming, own, session, worlds
+from labkit.editor import history, naming, own, session
+from labkit.page import worlds
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS
