@@ -16,6 +16,8 @@ async function read(name) {
     return readWeights(holder.textContent, holder.dataset.sha256);
 }
 
-/** The generator of an entry of lab-data's `networks`, and the classifier of its `classifier`. Reject if damaged. */
+/** The generator of an entry of lab-data's `networks`. Rejects if it is damaged. */
 export const generatorOf = entry => open(entry, makeGenerator);
-export const classifierOf = entry => open(entry, makeClassifier);
+
+/** What names the pictures of a lab: {classify, count, classes}. Rejects if there is none, or it is damaged. */
+export const classifierOf = async ({data: {classifier, classes}}) => ({...await open(classifier, makeClassifier), classes});

@@ -1,7 +1,6 @@
 // A garment of the reader's own: drawn, from a picture, or a real one; and the search of the network for it.
 
 import {Drawing} from './draw.js';
-import {generatorOf} from './networks.js';
 import {canvas, choice, escaped} from './parts.js';
 import {GREY, PIXELS, fromFile, levels, paint} from './pictures.js';
 import {normals} from './vectors.js';
@@ -57,7 +56,7 @@ export function ownPanel(view, place) {
             part('goes').textContent = say('find.step', {k: step, all: constants.steps});
         };
         try {
-            const starts = normals(constants.starts * lab.size), generator = await generatorOf(network);
+            const starts = normals(constants.starts * lab.size), generator = await view.host.generatorOf(network);
             const {z} = await generator.invert(drawing.image, {starts, constants, onStep, signal});
             if (signal.aborted || network !== lab.network) throw Error();
             view.act(() => {

@@ -6,7 +6,7 @@ import {say} from './words.js';
 
 const KEYS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 
-/** The panel in `place`; a function that shows the state. */
+/** The panel in `place`; {refresh}, a function that shows the state. */
 export function padPanel(view, place) {
     const {lab} = view, {range} = lab.data;
     place.innerHTML = `<p class="lab-about">${say('pad.about')}</p>
@@ -43,7 +43,7 @@ export function padPanel(view, place) {
         dims[k] = /^\d+$/.test(select.value) ? Number(select.value) : select.value;
         view.refresh();
     }));
-    return () => {
+    const refresh = () => {
         const spare = [...lab.rows, ...lab.data.lab_dims], without = all => all.filter(dim => !lab.rows.includes(dim));
         dims = [0, 1].map(k => lab.knows(dims[k]) ? dims[k] : spare[k % spare.length]);
         selects.forEach((select, k) => offer(select, String(dims[k]), [
@@ -57,6 +57,7 @@ export function padPanel(view, place) {
         const [right, above] = dims.map(dim => lab.title(dim));
         pad.setAttribute('aria-label', say('pad.at', {right, x: fixed(x), up: above, y: fixed(y)}));
     };
+    return {refresh};
 }
 
 /** Show `value` in `select`, which offers `groups`, [[label, dims], ...]. */

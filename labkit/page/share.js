@@ -2,13 +2,14 @@
 
 import {download, element} from './parts.js';
 import {SIDE, levels, paint} from './pictures.js';
+import {linkOf} from './link.js';
 import {readRecipe, recipeOf} from './recipe.js';
 import {GARMENTS} from './vectors.js';
 import {say} from './words.js';
 
 const SCALE = 6, STEP = SIDE * SCALE + 4; // of the picture that is saved: pixels of one, and from garment to garment
 
-/** The panel in `place`; a function that takes a recipe file. */
+/** The panel in `place`: {refresh}, as of every panel. */
 export function sharePanel(view, place) {
     const {lab} = view;
     place.innerHTML = `<h4>${say('share.title')}</h4>
@@ -23,11 +24,11 @@ export function sharePanel(view, place) {
         <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {
-        view.address();
+        address(view);
         link.select();
     });
     part('copy').addEventListener('click', async () => {
-        view.address();
+        address(view);
         try {
             await navigator.clipboard.writeText(link.value);
             view.say(say('share.copied'));
@@ -47,18 +48,32 @@ export function sharePanel(view, place) {
             view.say(say('share.saved_picture'));
         });
     });
-    const take = async file => {
-        const text = file.size > 5e6 ? ' '.repeat(5e6) : await file.text();
-        view.act(() => {
-            lab.take(readRecipe(lab.data, text));
-            return say('share.loaded');
-        });
-    };
     part('load').addEventListener('change', event => {
-        if (event.target.files[0]) take(event.target.files[0]);
+        if (event.target.files[0]) takeRecipe(view, event.target.files[0]);
         event.target.value = '';
     });
-    return take;
+    view.root.querySelector('#lab-tab-share').addEventListener('focus', () => address(view));
+    return {refresh() {}};
+}
+
+/** Open the recipe in `file`. */
+export async function takeRecipe(view, file) {
+    const {lab} = view, text = file.size > 5e6 ? ' '.repeat(5e6) : await file.text();
+    view.act(() => {
+        lab.take(readRecipe(lab.data, text));
+        return say('share.loaded');
+    });
+}
+
+/** Put the state into the address of the page, and that where it can be copied. */
+export function address(view) {
+    const link = `#${linkOf(view.lab)}`;
+    try {
+        history.replaceState(null, '', link);
+    } catch {
+        /* a page without an address of its own */
+    }
+    view.root.querySelector('.lab-link').value = location.href.split('#')[0] + link;
 }
 
 /** The garments as a picture: as they were drawn, if edits changed any, and below as they are now. */

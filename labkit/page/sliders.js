@@ -8,7 +8,7 @@ import {listed, say} from './words.js';
 
 const MODES = ['shift', 'set'];
 
-/** The panel in `place`; a function that shows the state. */
+/** The panel in `place`; {refresh}, a function that shows the state. */
 export function slidersPanel(view, place) {
     const {lab} = view, rows = new Map(); // of each dimension: {row, slide, number}
     const mode = choice('mode', say('sliders.mode'), MODES.map(name => say(`sliders.${name}`)));
@@ -32,7 +32,7 @@ export function slidersPanel(view, place) {
         row.classList.add('new');
         list.scrollTop = row.offsetTop - list.offsetTop - 8;
     });
-    return () => {
+    const refresh = () => {
         modes.forEach((radio, k) => { radio.checked = MODES[k] === lab.mode; });
         for (const [dim, {row}] of rows) {
             if (lab.rows.includes(dim)) continue;
@@ -47,6 +47,7 @@ export function slidersPanel(view, place) {
         });
         showEffects(lab, place.querySelector('.lab-effects'));
     };
+    return {refresh};
 }
 
 /** The row of `dim`: {row, slide, number}. */

@@ -1,12 +1,18 @@
 // Where the page begins: what it holds is made live, each part when the reader comes near it.
 
 import {showGrowth} from './growth.js';
+import {classifierOf, generatorOf} from './networks.js';
 import {element} from './parts.js';
+import {address, sharePanel, takeRecipe} from './share.js';
 import {View} from './view.js';
 import {Damaged, supported} from './weights.js';
 import {say, speak} from './words.js';
 
 const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
+const PAGE = {generatorOf, classifierOf, takeRecipe, panels: [['share', sharePanel]], changed() {}, rested: address,
+    why: fault => fault instanceof Damaged ? say('start.damaged') : fault?.message ?? fault};
+
+const linked = () => location.hash.startsWith('#lab=');
 
 function start() {
     let data;
@@ -17,7 +23,6 @@ function start() {
     }
     speak(data.words);
     const [lab, growth] = ['.lab-here', '.growth-here'].map(name => document.querySelector(name));
-    const linked = () => location.hash.startsWith('#lab=');
     if (lab) {
         let opening;
         const open = () => opening ??= openLab(lab, data);
@@ -47,13 +52,13 @@ function near(place, act) {
 async function openLab(place, data) {
     let why = supported();
     if (!why) try {
-        const view = new View(data);
-        await view.start();
+        const view = new View(data, PAGE);
+        await view.start(linked() ? location.hash : '');
         place.prepend(view.root);
         place.classList.add('live');
         return view;
     } catch (fault) {
-        why = fault instanceof Damaged ? say('start.damaged') : say('start.failed', {fault: fault?.message ?? fault});
+        why = fault instanceof Damaged ? PAGE.why(fault) : say('start.failed', {fault: PAGE.why(fault)});
     }
     place.append(element('p', {className: 'lab-note', textContent: say('start.figure', {why})}));
     return null;

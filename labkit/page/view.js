@@ -1,28 +1,30 @@
 // The lab on the page. What the reader does changes the state (lab.js); the state is shown in every part, and drawn.
 
-import {linkOf, readLink} from './link.js';
+import {readLink} from './link.js';
 import {Lab} from './lab.js';
-import {classifierOf, generatorOf} from './networks.js';
 import {ownPanel} from './own.js';
 import {padPanel} from './pad.js';
 import {element} from './parts.js';
 import {PIXELS} from './pictures.js';
-import {sharePanel} from './share.js';
 import {slidersPanel} from './sliders.js';
 import {makeStage} from './stage.js';
 import {makeTabs} from './tabs.js';
 import {EVERY, same} from './vectors.js';
 import {walkPanel} from './walk.js';
-import {Damaged} from './weights.js';
 import {say} from './words.js';
 
 const REST = 180; // milliseconds without a move after which garments are named
 const MARKS = ['edited', 'far', 'real', 'noise']; // words of lab.css
-const TABS = ['sliders', 'pad', 'walk', 'find', 'share'];
+const PANELS = [['sliders', slidersPanel], ['pad', padPanel], ['walk', walkPanel], ['find', ownPanel]];
 
-/** The lab of lab-data: `root` is its element. Every part is given the view, and what it does goes through `act`. */
+/** The lab of lab-data: `root` is its element. Every part is given the view, and what it does goes through `act`.
+ *
+ *  `host` is what it lives in, a page or a notebook: `generatorOf` and `classifierOf` an entry of lab-data's
+ *  `networks`, promises of what draws and names; `panels`, [[name, function], ...], which come last; `why(fault)`, in
+ *  words; and what is told of the view, `changed` at once and `rested` when nothing has moved for a while. */
 export class View {
-    constructor(data) {
+    constructor(data, host) {
+        this.host = host;
         this.lab = new Lab(data);
         this.drawn = {z: [], base: []}; // of each garment: {by, z, image} as shown, as it is and as it was
         this.root = element('div', {className: 'lab', innerHTML: `<div class="lab-left"></div>
@@ -31,28 +33,27 @@ export class View {
         this.root.setAttribute('aria-label', say('title'));
         for (const name of MARKS) this.root.style.setProperty(`--say-${name}`, `"${say(`marks.${name}`)}"`);
         const [left, right, note] = this.root.children;
-        const {open, panels} = makeTabs(right, say('tabs.name'), TABS.map(name => [name, say(`tabs.${name}`)]));
+        const all = [...PANELS, ...host.panels];
+        const {open, panels} = makeTabs(right, say('tabs.name'), all.map(([name]) => [name, say(`tabs.${name}`)]));
         this.stage = makeStage(this, left);
         this.status = left.querySelector('.lab-status');
-        const own = ownPanel(this, panels.find), takeRecipe = sharePanel(this, panels.share);
-        this.parts = [this.stage.refresh, slidersPanel(this, panels.sliders), padPanel(this, panels.pad),
-            walkPanel(this, panels.walk), own.refresh, () => {
-                const {title, note: length} = this.lab.network;
-                note.textContent = say('note', {title, length});
-            }];
-        right.querySelector('#lab-tab-share').addEventListener('focus', () => this.address());
+        const made = Object.fromEntries(all.map(([name, make]) => [name, make(this, panels[name])]));
+        this.parts = [this.stage.refresh, ...Object.values(made).map(part => part.refresh), () => {
+            const {title, note: length} = this.lab.network;
+            note.textContent = say('note', {title, length});
+        }];
         this.listen(file => {
-            if (/json$/.test(file.type) || /\.json$/i.test(file.name)) return takeRecipe(file);
+            if (/json$/.test(file.type) || /\.json$/i.test(file.name)) return host.takeRecipe(this, file);
             open('find');
-            own.take(file);
+            made.find.take(file);
         });
         this.say('');
     }
 
-    /** Unpack the network, draw for the first time; a link in the address is opened. Rejects if the page is damaged. */
-    async start() {
-        await generatorOf(this.lab.network);
-        if (location.hash.startsWith('#lab=')) this.openLink(location.hash);
+    /** Have the network unpacked, draw for the first time; a `link` is opened. Rejects if that cannot be. */
+    async start(link = '') {
+        await this.host.generatorOf(this.lab.network);
+        if (link) this.openLink(link);
         this.refresh();
         await this.draw();
         if (!this.drawn.z.length) throw Error(this.status.textContent);
@@ -119,13 +120,12 @@ export class View {
             return say('stage.unpacking', {title: this.lab.network.title});
         });
         try {
-            await generatorOf(this.lab.network);
+            await this.host.generatorOf(this.lab.network);
             this.act(() => '');
         } catch (fault) {
             this.act(() => {
                 this.lab.use(before);
-                const why = fault instanceof Damaged ? say('start.damaged') : fault.message;
-                throw Error(say('stage.unusable', {fault: why}));
+                throw Error(say('stage.unusable', {fault: this.host.why(fault)}));
             });
         }
     }
@@ -133,6 +133,7 @@ export class View {
     /** Show the state in every part, and have the garments drawn in the next frame. */
     refresh() {
         this.parts.forEach(show => show());
+        this.host.changed(this);
         this.due ??= requestAnimationFrame(() => this.draw());
         this.rest();
     }
@@ -148,7 +149,7 @@ export class View {
 
     async catchUp() {
         for (;;) {
-            const generator = await generatorOf(this.lab.network), stale = this.stale(generator);
+            const generator = await this.host.generatorOf(this.lab.network), stale = this.stale(generator);
             if (!stale.length) return;
             const images = await generator.sample(Float32Array.from(stale.flatMap(one => [...one.z])));
             stale.forEach(({of, row, z}, k) => {
@@ -169,13 +170,13 @@ export class View {
         }).map(one => ({...one, z: one.z.slice()}));
     }
 
-    /** When nothing has moved for a while: name the garments, and put the state into the address. */
+    /** When nothing has moved for a while: name the garments, and tell the host. */
     rest() {
         clearTimeout(this.resting);
         this.root.dataset.state = 'moving';
         this.resting = setTimeout(async () => {
             if (this.drawing) return this.rest();
-            if (this.acted && !this.lab.held) this.address();
+            if (this.acted && !this.lab.held) this.host.rested(this);
             const {resting} = this;
             await this.name().catch(() => {}); // without a classifier the garments have no names
             if (resting === this.resting) this.root.dataset.state = 'resting';
@@ -183,9 +184,9 @@ export class View {
     }
 
     async name() {
-        const {classifier, classes} = this.lab.data, shown = [...this.drawn.z];
-        if (!classifier || shown.length < EVERY.length || shown.every(one => one.named)) return;
-        const {classify, count} = await classifierOf(classifier);
+        const shown = [...this.drawn.z];
+        if (shown.length < EVERY.length || shown.every(one => one.named)) return;
+        const {classify, count, classes} = await this.host.classifierOf(this.lab);
         const chances = await classify(Float32Array.from(shown.flatMap(one => [...one.image])));
         shown.forEach((one, row) => {
             if (this.drawn.z[row] !== one) return;
@@ -193,16 +194,5 @@ export class View {
             this.stage.name(row, classes[own.indexOf(chance)], chance);
             one.named = true;
         });
-    }
-
-    /** Put the state into the address of the page, and that where it can be copied. */
-    address() {
-        const link = `#${linkOf(this.lab)}`;
-        try {
-            history.replaceState(null, '', link);
-        } catch {
-            /* a page without an address of its own */
-        }
-        this.root.querySelector('.lab-link').value = location.href.split('#')[0] + link;
     }
 }

@@ -4,7 +4,7 @@ import {percent} from './atlas.js';
 import {EVERY} from './vectors.js';
 import {say} from './words.js';
 
-/** The panel in `place`; a function that shows the state. */
+/** The panel in `place`; {refresh}, a function that shows the state. */
 export function walkPanel(view, place) {
     const {lab} = view, calm = matchMedia('(prefers-reduced-motion: reduce)');
     const garments = EVERY.map(k => `<option value="${k}">${k + 1}</option>`).join('');
@@ -64,9 +64,10 @@ export function walkPanel(view, place) {
         }, true);
     calm.addEventListener('change', stop);
     document.addEventListener('visibilitychange', stop);
-    return () => {
+    const refresh = () => {
         const path = lab.path, on = path?.start === Number(from.value) && path.end === Number(to.value);
         if (!on || !lab.held) way.value = on ? path.t : 0;
         place.querySelector('.percent').textContent = percent(on ? path.t : 0);
     };
+    return {refresh};
 }
