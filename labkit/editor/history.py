@@ -37,6 +37,11 @@ class History:
         self._redo: list[State] = []
         self.release()
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to undo."""
+        return not self._undo
+
     def release(self) -> None:
         """Let the next gesture be a step of its own."""
         self._gesture: tuple[tuple, float] = (), 0.0  # the last one, and when it was

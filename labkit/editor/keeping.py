@@ -17,9 +17,9 @@ from .. import latent
 from ..base import paths
 from ..base.files import write_new
 from ..figures import catalogue, sheets
-from ..texts import say
 from ..page.recipe import Recipe, encode_recipe
 from ..page.worlds import length_of, title_of
+from ..texts import say
 
 PICTURE, SWEEP, RECIPE = "picture.png", "sweep.gif", "recipe.json"
 THUMBNAIL = (220, 90)  # pixels of a small picture, at most

@@ -10,7 +10,8 @@ from ..base import whole  # noqa: F401, before torch
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from .. import latent, pictures
 from ..analysis import directions
@@ -18,13 +19,13 @@ from ..base import paths
 from ..base.errors import LabError
 from ..base.machine import pick_device
 from ..gans import reported
+from ..page.recipe import Recipe, base_vectors, open_recipe, read_recipe
+from ..page.worlds import listed, open_world, worlds
 from ..texts import say
 from ..training import runs
 from . import keeping, naming
 from .history import State
-from ..page.recipe import Recipe, base_vectors, read_recipe
 from .vectors import Vectors, plain, reports
-from ..page.worlds import listed, open_world, worlds
 
 MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 
@@ -51,6 +52,7 @@ class Editor(Vectors):
         self.run: runs.Run | None = None
         self.effects: dict[int | str, float] = {}  # by dimension or direction
         self.at_hand = ""  # name of what was kept or loaded last
+        self.others: dict[str, tuple[runs.Run, nn.Module]] = {}  # networks that draw the same z beside it, by name
         # The GAN of the last chapter comes first, each in its longest profile.
         best = sorted(worlds(), key=lambda folder: folder.parts[-2] != reported()[-1])
         self.use(run or (best[0] if best else paths.RUNS))
@@ -60,6 +62,11 @@ class Editor(Vectors):
         if self.run is None:
             raise LabError(say("editor.status.no_network"))
         return self.run
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was edited since it was opened."""
+        return self._history.empty and torch.equal(self.z, self.base)
 
     def progress(self, share: float) -> None:
         """Show how much of a longer work is done, 0 to 1."""
@@ -99,6 +106,10 @@ class Editor(Vectors):
             self._history.clear()
         self._open(run, found, deeds)
         self.dims = [dim for dim in dims if not isinstance(dim, str) or dim in found]
+
+    def open(self, run: runs.Run) -> None:
+        """Draw with ``run`` from now on, whose vectors are as long as those at hand or are about to be given."""
+        self._open(run, *naming.measured_directions(run))
 
     def _open(self, run: runs.Run, found: dict[str, Tensor], deeds: dict[str, naming.Deed]) -> None:
         """Draw with the generator of ``run`` from now on; what was known of the one before is forgotten."""
@@ -156,7 +167,18 @@ class Editor(Vectors):
         """Bring back what was kept as ``name``: the same network, the same vectors, the same pixels."""
         if name not in self.kept():
             raise LabError(f"recipe {name!r} is not in {paths.KEPT}: there are {', '.join(self.kept()) or 'none'}")
-        saved = read_recipe(paths.KEPT / name / "recipe.json")
+        self._bring_back(read_recipe(paths.KEPT / name / "recipe.json"))
+        self.at_hand = name
+        return say("editor.status.back", name=name)
+
+    @reports
+    def load_text(self, text: str):
+        """Bring back what the recipe in ``text`` says, a file that somebody sent."""
+        self._bring_back(open_recipe(text, say("editor.recipe")))
+        return say("editor.status.opened")
+
+    def _bring_back(self, saved: Recipe) -> None:
+        """Take network, vectors and sliders of ``saved``."""
         found, deeds = naming.measured_directions(saved.run)
         if self.run and saved.run.config.latent_dim == self.run.config.latent_dim:
             self._remember("load")
@@ -164,8 +186,7 @@ class Editor(Vectors):
             self._history.clear()
         self._open(saved.run, found | saved.directions, deeds)
         self._replace(State(saved.base, saved.z, saved.seed))
-        self.dims, self.at_hand = saved.dims, name
-        return say("editor.status.back", name=name)
+        self.dims = saved.dims
 
     def _keep(self, files: dict[str, bytes]) -> str:
         """Keep ``files`` and the recipe; where, in words."""

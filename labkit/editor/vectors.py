@@ -17,10 +17,10 @@ from .. import latent
 from ..base import doors
 from ..base.errors import LabError
 from ..base.machine import own_torch
+from ..page.recipe import GARMENTS, base_vectors
 from ..texts import say
 from . import naming, own
 from .history import History, State, Walk
-from ..page.recipe import GARMENTS, base_vectors
 
 NEARLY = 1e-5  # so near is the same place on a slider
 MODES = ("shift", "set")  # what a slider does

@@ -1,41 +1,47 @@
-"""The live latent editor: sliders move z, eight garments follow.
+"""The live latent editor: the lab of the report's page, in a notebook. The page moves z, this kernel draws and keeps.
 
-What can be done is in `session`; this binds it to widgets, those of `rows` and `tools`. Headless, nothing but a figure
-is shown.
+What can be done is in `session`, what the page asks for in `deeds`; this shows it and holds both together. Headless,
+nothing but a figure is shown.
 """
 
 from ..base import whole  # noqa: F401, before torch
 
 # isort: split
 import contextlib
-import html
 from pathlib import Path
 
-import ipywidgets as w
-from IPython.display import Javascript
+import anywidget
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor
 
-from .. import data, latent
-from ..base import paths
+from .. import latent
+from ..base import doors, paths
 from ..base.errors import LabError
-from ..evaluation.classifier import Classifier, load_classifier
-from ..figures import catalogue, sheets
-from ..gans import GANS
-from ..texts import say, terms
-from . import captions
-from .binding import close, keep_order, set_options, tool
-from ..page.recipe import GARMENTS
-from .rows import Rows
-from .tools import Tools
-from ..page.worlds import label, title_of, worlds
+from ..base.machine import own_torch
+from ..figures import catalogue
+from ..page import contents
+from ..page.bundle import module
+from ..page.worlds import name_of_world
+from ..texts import say
+from . import deeds
+from .session import Editor
+from .vectors import MODES, check_rows
 
-HERE = Path(__file__).parent
-STYLE = (HERE / "style.css").read_text(encoding="utf-8")
-SCRIPTS = [(HERE / name).read_text(encoding="utf-8") for name in ("labels.js", "clicks.js", "pulse.js")]
-# What pulse.js says of a kernel that does not answer, by its names for them.
-PULSE = ("waiting", "gone", "restarted", "busy", "slow")
+STYLE = contents.STYLE.read_text(encoding="utf-8") + Path(__file__).with_name("notebook.css").read_text("utf-8")
+PAGES = 16  # places in which an editor is shown, that are remembered
 
 
-class LatentExplorer(Rows, Tools):
+class Front(anywidget.AnyWidget):
+    """What the browser shows of an editor: the scripts of `page`, and messages to and fro."""
+
+    _esm = module("notebook.js", "render")
+    _css = STYLE
+    contents = traitlets.Dict().tag(sync=True)
+
+
+class LatentExplorer(Editor):
     """Eight garments that follow sliders on their latent vectors; `session.Editor` has the arguments and methods.
 
     In a notebook, the last expression of a cell shows it. A new one takes the place of the one before, which then says
@@ -52,167 +58,151 @@ class LatentExplorer(Rows, Tools):
         seed: int = 0,
         device: str = "auto",
     ):
-        self.view: w.VBox | None = None  # on the page
-        self.open_on_page, self._beat = False, 0
-        self.classifier: Classifier | None = None
-        self.classes: tuple[str, ...] = ()
-        self.nouns = {"noun": "", "nouns": ""}  # what one of the pictures is called, and several
+        self.front: Front | None = None
+        self.pages: list[str] = []  # names of the places in which it is shown
+        self._seen: tuple = ()  # the state that they know
+        self._asking = ""  # the place whose message is being answered
         super().__init__(run, dims, seed, device)
-        if paths.HEADLESS:
-            self._take_over()
-        else:
-            self._show()
+        if self.run and not paths.HEADLESS:
+            self.front = Front(contents=deeds.contents(self))
+            self.front.on_msg(self._hear)
+            _keep_order(self.front)
+        self.take_over()
 
-    def reopen(self) -> None:
-        """Take the place of the editor that is open, with the vectors that this one had."""
-        if self.view and not self.open_on_page:
-            self._show()
-
-    def _show(self) -> None:
-        """Be the editor that is open, and on the page."""
-        self._take_over()
-        self.view = self.view or w.VBox()
-        before, self.view.children = self.view.children, self._build()
-        for part in before:
-            close(part)
-        self.view.remove_class("labkit-gone").add_class("labkit-editor")
-        keep_order(self.view)
-        self.open_on_page = True
-        self._history.release()
-        self.refresh()
-
-    def _take_over(self) -> None:
-        """Be the one that is open."""
+    def take_over(self) -> None:
+        """Be the one that is open; the one before says so on the page, and an older one is closed."""
         before, older = LatentExplorer._live, LatentExplorer._last
         if before is not self:
             if older and older is not self:
                 older.close()
-            if before and paths.HEADLESS:
-                before.close()
-            elif before:
-                before._hand_over()
+            if before:
+                before.tell("over")
             LatentExplorer._live, LatentExplorer._last = self, before
+        self.tell("here")
 
-    def _hand_over(self) -> None:
-        """Say on the page that another editor is open now; the garments can be brought back."""
-        if not self.view:
-            return
-        before, self.open_on_page = self.view.children, False
-        self.view.remove_class("labkit-editor").add_class("labkit-gone")
-        note = w.HTML(f'<div role="status">{say("editor.gone.told")}</div>')
-        self.view.children = [note, self._button(say("editor.gone.back"), say("editor.gone.tip"), self.reopen, "auto")]
-        keep_order(self.view)
-        for part in before:
-            close(part)
+    @property
+    def is_open(self) -> bool:
+        """Whether no other has taken its place."""
+        return LatentExplorer._live is self
 
     def close(self) -> None:
         """Take the editor off the page."""
-        if self.view:
-            view, self.view, self.open_on_page = self.view, None, False
-            close(view)
+        if self.front:
+            self.front.close()
+            self.front = None
 
-    def _open(self, run, found, deeds) -> None:
-        """As `session.Editor`; and name the pictures as the classifier of the run's data set does, if there is one."""
-        if self.run is None or run.config.dataset != self.run.config.dataset:
-            noun, self.classifier = data.Dataset.noun, None  # as of a data set of which nothing is known
-            with contextlib.suppress(LabError):  # the editor does without the classes
-                dataset = data.find(run.config.dataset)
-                noun = dataset.noun
-                self.classes = tuple(terms.of_class(name, dataset.name) for name in dataset.classes)
-                self.classifier = load_classifier(dataset=run.config.dataset, train=False)[0]
-            self.nouns = {"noun": terms.noun(noun), "nouns": terms.nouns(noun)}
-        super()._open(run, found, deeds)
-
-    def refresh(self) -> None:
-        """Bring page and state together: picture, measures, sliders, status line."""
-        if not self.open_on_page:
-            return
-        kind = ' class="labkit-failed"' if self.failed else ""
-        text = html.escape(self.status.replace(f"{paths.ROOT}/", "")) or "&nbsp;"
-        self.status_line.value = f'<div role="status"{kind}>{text}</div>'
-        self._syncing, self._beat = True, self._beat + 1
-        try:
-            self._sync()
-        finally:
-            self._syncing = False
-        if self.run:
-            base, edited = self.images()
-            self.stage.value = sheets.stage(base, edited, self.change.value)
-            self.measurements.value = captions.measures(self, edited, self._beat)
-        else:
-            self.measurements.value = f'<div data-beat="{self._beat}"></div>'
+    def tell(self, what: str, parts: tuple[Tensor, ...] = (), **fields: object) -> None:
+        """Say something to the page that nobody asked for."""
+        if self.front:
+            self.front.send({"tell": what, **fields}, [encoded(part) for part in parts])
 
     def progress(self, share: float) -> None:
         """Show how much of a longer work is done, 0 to 1."""
-        if self.open_on_page:
-            self.bar.value, self.bar.layout.visibility = share, "visible" if share < 1 else "hidden"
+        self.tell("progress", share=share)
 
-    def _build(self) -> list[w.Widget]:
-        """All widgets, each bound to what it does."""
-        networks = [(title_of(model), model) for model in GANS]
-        self.network = self._bind(
-            w.ToggleButtons(options=networks, value=None, style={"button_width": "90px"}), self._switch
-        )
-        self.folder = self._bind(w.Dropdown(description=tool("run")), self.use, "320px")
-        difference = w.ToggleButton(
-            description=say("editor.stage.difference"), tooltip=say("editor.stage.difference_tip")
-        )
-        self.change = self._bind(difference, lambda _: self.refresh(), "100px")
-        self.stage, self.names = w.Image(format="png"), w.HTML()
-        self.measurements, self.status_line = w.HTML().add_class("labkit-measures"), w.HTML()
-        scripts = w.Output(layout={"display": "none"})
-        for script in SCRIPTS:
-            scripts.append_display_data(Javascript(script))
-        bar, *lines = self._edit_tools()
-        tools = [*self._slider_tools(), *lines, self._recipe_tools(), self._own_tools()]
-        said = "".join(f' data-{name}="{html.escape(say(f"editor.pulse.{name}"))}"' for name in PULSE)
-        pulse = w.HTML(f'<div class="labkit-pulse" aria-live="polite"{said}></div>')
-        return [
-            w.HTML(f"<style>\n{STYLE}</style>"),
-            w.HBox([self.network, self.folder, self.change]),
-            w.HBox([self.names, self.stage]).add_class("labkit-stage"),
-            self.measurements,
-            w.HBox([self.status_line, pulse]).add_class("labkit-said"),
-            bar,
-            w.HBox([self._build_rows(), w.VBox(tools).add_class("labkit-tools")]).add_class("labkit-desk"),
-            self._build_gallery(),
-            scripts,
-        ]
+    def refresh(self) -> None:
+        """Tell the page what it does not know yet: a state that it did not bring about, or how an edit ended."""
+        fields, parts = self.state()
+        seen = (repr(fields), *(part.clone() for part in parts))
+        known = bool(self._seen) and seen[0] == self._seen[0] and all(map(torch.equal, seen[1:], self._seen[1:]))
+        self._seen = seen
+        if not known and (not self._asking or len(self.pages) > 1 or self._brought):
+            self.tell("state", parts, **fields, said=self.status, failed=self.failed, by=self._by)
+        elif not self._asking and self.status:
+            self.tell("said", said=self.status, failed=self.failed)
 
-    def _switch(self, model: str) -> None:
-        """Open the best run of the other network."""
-        found = worlds(model)
-        self.use(found[0] if found else paths.RUNS / "quick" / model)
-
-    def _sync(self) -> None:
-        """Let every control show the state; a control that shows it already sends nothing."""
-        set_options(self.recipe, self.kept())
-        self._sync_gallery()
+    def state(self) -> tuple[dict, tuple[Tensor, ...]]:
+        """What a page is to know of the present state: fields for JSON, and z and base."""
         if not self.run:
-            set_options(self.folder, [(label(folder), folder) for folder in worlds()], None)
-            return
-        model = self.run.config.model
-        names = [
-            say(f"editor.stage.{name}") for name in ("base", "edited", "difference")[: 3 if self.change.value else 2]
+            return {}, ()
+        named = [
+            (dim, {"name": dim, "title": self.title(dim), "unit": self.directions[dim].tolist()})
+            for dim in self.dims
+            if isinstance(dim, str)
         ]
-        alt = say("editor.stage.alt", nouns=self.nouns["nouns"], rows=say("common.list.between").join(names))
-        spans = "".join(f"<span>{name}</span>" for name in names)
-        self.names.value = f'<div class="labkit-names" data-alt="{alt}" data-movie="{tool("sweep")}">{spans}</div>'
-        self.network.value, self.base_seed.value, self.dimension.max = model, self.seed, self.base.shape[1] - 1
-        set_options(self.folder, [(label(folder), folder) for folder in worlds(model)], self.run.folder)
-        self.target.value = "all" if len(self.rows) == GARMENTS else str(self.rows[0] + 1)
-        self.what.value = self.mode
-        self._sync_lists()
-        if not (self._walk and self._walk.goes_on(self.z, self.rows, self.end.value)):
-            self.fraction.value = 0.0
-        self._sync_sliders()
+        fields = {"rows": self.dims, "chosen": self.rows, "mode": self.mode, "extra": named}
+        return {"run": name_of_world(self.run.folder), "fields": fields}, (self.z, self.base)
+
+    # ----- what the page says
+
+    _brought = False  # whether what the page asks for may bring another state about than it has
+    _by = ""
+
+    def _hear(self, _, message: object, buffers: list) -> None:
+        """Answer a message of the page; the state that it brings goes ahead."""
+        asked = message if type(message) is dict else {}
+        name = str(asked.get("id"))
+        with self._lock:
+            self._asking = self._by = name.rpartition(".")[0]
+            self._brought = False
+            try:
+                with own_torch():
+                    parts = [decoded(part) for part in buffers]
+                    if (state := asked.get("state")) is not None:
+                        *parts, z, base = parts
+                        self.follow(state, z, base)
+                    self._by, self._brought = "", asked.get("deed") in deeds.BRINGING
+                    fields, out = deeds.do(self, asked, parts)
+            except LabError as error:
+                fields, out = {"fault": str(error)}, []
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                fields, out = {"fault": say("editor.status.no_request", why=f"{type(error).__name__}: {error}")}, []
+            finally:
+                self._asking = self._by = ""
+        if self.front:
+            self.front.send({"id": name, **fields}, [encoded(part) for part in out])
+
+    def follow(self, state: dict, z: Tensor, base: Tensor) -> None:
+        """Take the state of the page: the truth is here, and what was before can be undone.
+
+        Raises:
+            LabError: it is no state; then nothing has changed.
+        """
+        run, _ = deeds.network(self, state["run"])
+        size = run.config.latent_dim
+        z, base = (doors.latents(part.view(-1, size), size, "z") for part in (z, base))
+        chosen, mode = check_rows(state["chosen"]), state["mode"]
+        if len(z) != len(base) or len(z) != len(self.z) or mode not in MODES:
+            raise LabError(say("editor.status.no_request", why="no state"))
+        if run.folder != self.run.folder:
+            self.open(run)
+        if not (torch.equal(z, self.z) and torch.equal(base, self.base)):
+            self._remember("page")
+            self.touched = [row for row in range(len(z)) if not torch.equal(z[row], self.z[row])]
+            self.z, self.base, self._base_images = z.clone(), base.clone(), None
+        dims = [dim for dim in state["rows"] if dim in self.directions or type(dim) is int and 0 <= dim < size]
+        self.rows, self.mode, self.dims = chosen, mode, dims
+        self.dim = dims[0] if dims else 0
+        self.status, self.failed = "", False
+        self.refresh()
 
     def _repr_mimebundle_(self, **_):
-        if self.view:
-            return self.view._repr_mimebundle_()
-        if not self.run:
+        if self.front:
+            return self.front._repr_mimebundle_()
+        if not self.run or not paths.HEADLESS:
             return {"text/plain": self.status}
         text = say("editor.at_rest")
         picture = catalogue.encode(self.figure())["png"]
         # In the page of the report the lab takes the place of the figure, where it can run: see `page`.
         return {"text/plain": text, "text/html": f'<div class="lab-here">{catalogue.on_page(picture, text, 810)}</div>'}
+
+
+def encoded(part: Tensor) -> memoryview:
+    """A tensor as the page reads it: float32, little-endian."""
+    return memoryview(part.detach().cpu().contiguous().numpy().astype("<f4", copy=False)).cast("B")
+
+
+def decoded(part: object) -> Tensor:
+    """What the page sent, (n,) float32; ValueError if it is no whole number of them."""
+    return torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
+
+
+def _keep_order(widget) -> None:
+    """Let what the page sends to ``widget`` be taken in the order in which it was sent.
+
+    The page sends all of it to one thread of the kernel. ipykernel (from 7.1 on) would rather hand each message to the
+    thread that spoke last for the same widget: while a cell runs, some would wait for it and others overtake them.
+    """
+    with contextlib.suppress(AttributeError):
+        if hasattr(widget.comm, "_reply_subshell_for"):
+            widget.comm._reply_subshell_for = lambda data, sent_to: sent_to

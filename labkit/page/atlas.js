@@ -8,6 +8,7 @@ const MOST = 12; // sliders that a search offers
 /** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, title, mean,
  *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */
 export function effects(lab, dim, count = 3) {
+    if (!lab.network.effects) return [];
     const {names, titles, units, signless, mean, score, special, null_low: low, null_high: high} = lab.network.effects;
     const dimension = {mean: mean[dim], score: score[dim], special: special[dim]};
     const row = Number.isInteger(dim) ? dimension : lab.direction(dim);
@@ -24,7 +25,7 @@ const said = ({title, mean, unit}) => `${title} ${signed(mean)} ${unit}`.trim();
 /** What fits `text`: a number, a name, or what it does; each {dim, title, words}. Without a text, the directions. */
 export function search(lab, text) {
     const asked = text.trim().toLowerCase(), number = /^(?:z\[?)?\s*(\d+)\s*\]?$/.exec(asked);
-    const dimension = (dim, effect) => ({dim, title: lab.title(dim), words: said(effect)});
+    const dimension = (dim, effect) => ({dim, title: lab.title(dim), words: effect ? said(effect) : ''});
     if (number) {
         const dim = Number(number[1]);
         return lab.knows(dim) ? [dimension(dim, effects(lab, dim)[0])] : [];
@@ -34,7 +35,7 @@ export function search(lab, text) {
         .sort((a, b) => called(b, asked) - called(a, asked) || b.name.startsWith('more') - a.name.startsWith('more'))
         .map(({name, title, words, purity}) => ({dim: name, title,
             words: `${words} · ${say('sliders.purity', {x: percent(purity)})}`}));
-    const {names, titles, units, mean, score} = lab.network.effects;
+    const {names, titles, units, mean, score} = lab.network.effects ?? {names: [], titles: []};
     const k = asked ? names.findIndex((name, i) => [name, titles[i]].some(one => one.startsWith(asked))) : -1;
     if (k < 0) return directions.slice(0, MOST);
     const strongest = score.map((row, dim) => [Math.abs(row[k]), dim]).sort(([a], [b]) => b - a).slice(0, 4);

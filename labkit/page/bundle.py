@@ -85,8 +85,10 @@ def script(entry: str = "start.js", folder: Path = FOLDER) -> str:
     licence = (folder / "vendor/jax-js/LICENSE").read_text(encoding="utf-8")
     modules: dict[str, str] = {}
     _add(entry, folder, modules, ())
+    lines = []
+    if any(name.startswith("vendor/") for name in modules):
+        lines = [f"/* With {record['package']} {record['version']}:\n\n{licence}*/"]
     # Without shared memory jax-js computes on this thread alone: its workers would need another policy.
-    lines = [f"/* With {record['package']} {record['version']}:\n\n{licence}*/"]
     lines += ['"use strict"; const labModules = (SharedArrayBuffer => { const modules = {};']
     lines += [f'modules["{name}"] = (() => {{\n{code}\n}})();' for name, code in modules.items()]
     whole = "\n".join([*lines, "return modules; })(undefined);"]) + "\n"
@@ -95,6 +97,12 @@ def script(entry: str = "start.js", folder: Path = FOLDER) -> str:
             f"{folder / entry} and what it imports contain {found[0]!r}, which would end the script: reword it"
         )
     return whole
+
+
+def module(entry: str, *names: str) -> str:
+    """The same as a module, for anywidget: its default export has ``names`` of ``entry``."""
+    given = ", ".join(f'{name}: labModules["{entry}"].{name}' for name in names)
+    return f"{script(entry)}export default {{{given}}};\n"
 
 
 def _add(name: str, folder: Path, modules: dict[str, str], within: tuple[str, ...]) -> None:

@@ -15,9 +15,7 @@ from torch import Tensor
 
 from .. import data, latent, pictures
 from ..analysis import directions, effects
-from . import recipe
-from .recipe import GARMENTS
-from .worlds import length_of, name_of_world, title_of
+from ..base.errors import LabError
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
 from ..gans import GANS
@@ -25,8 +23,11 @@ from ..study import records
 from ..study.records import Record
 from ..texts import say, table, terms
 from ..training.runs import Run
+from . import recipe
 from .bundle import Embedded, embed
 from .export import export_classifier, export_generator
+from .recipe import GARMENTS
+from .worlds import length_of, name_of_world, title_of
 
 FORMAT = 1
 STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
@@ -70,17 +71,26 @@ def contents(
     off a real test garment and noise are when they are looked for in the latent space (medians, in grey levels). What
     was not measured on a run before is measured.
     """
-    base = latent.latents(GARMENTS, runs[0].config.latent_dim, seed)
-    images, labels = tests(runs[0].config.dataset)
+    config = runs[0].config
     trainings = [found for model in GANS for found in [training((arms or {}).get(f"{model}-ours", ()))] if found]
+    return common(data.find(config.dataset), latent.latents(GARMENTS, config.latent_dim, seed), seed, dims) | {
+        "networks": [network(run, (rms or {}).get(run.config.model)) for run in runs],
+        "training": trainings or None,
+    }
+
+
+def common(dataset: data.Dataset, base: Tensor, seed: int, dims: Sequence[int | str]) -> dict:
+    """What a lab is told whichever networks draw it: ``base`` are its vectors, (8, latent_dim), which ``seed`` drew."""
+    try:
+        images, labels = tests(dataset.name)
+    except LabError:  # the files of the data set are not here
+        images, labels = torch.empty(0, dtype=torch.uint8), torch.empty(0)
     return {
         "format": FORMAT,
-        "words": spoken(data.find(runs[0].config.dataset)),
-        "networks": [network(run, (rms or {}).get(run.config.model)) for run in runs],
-        "classes": classes(data.find(runs[0].config.dataset)),
+        "words": spoken(dataset),
+        "classes": classes(dataset),
         "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
         "base": {"seed": seed, "z": base.tolist()},
-        "training": trainings or None,
         "lab_dims": list(dims),
         "range": latent.RANGE,
         "search": SEARCH,
@@ -100,20 +110,35 @@ def classes(dataset: data.Dataset) -> list[str]:
     return [terms.of_class(name, dataset.name) for name in dataset.classes]
 
 
-def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
-    """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
-    table, model = effects.effects_of(run), run.config.model
-    found, measured = directions.directions_of(run)
-    centre, spread = effects.spread_of(table.null)
-    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
-    pure = directions.purity(measured.score).tolist()
+def known(run: Run) -> dict:
+    """As `network`, of a run that was measured; of another its name alone, and no effects or directions."""
+    try:
+        directions.cached_directions(run)
+    except (LookupError, TypeError, LabError):
+        return name_of(run) | {"effects": None, "directions": [], "test_rms": None, "noise_rms": None}
+    return network(run)
+
+
+def name_of(run: Run) -> dict:
+    """By what a run is known."""
     return {
-        "model": model,
-        "title": title_of(model),
+        "model": run.config.model,
+        "title": title_of(run.config.model),
         "note": length_of(run),
         "run": name_of_world(run.folder),
         "generator_sha256": run.generator_sha256,
         "latent_dim": run.config.latent_dim,
+    }
+
+
+def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
+    """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
+    table = effects.effects_of(run)
+    found, measured = directions.directions_of(run)
+    centre, spread = effects.spread_of(table.null)
+    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
+    pure = directions.purity(measured.score).tolist()
+    return name_of(run) | {
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
             "titles": [terms.measure(name) for name in effects.NAMES],

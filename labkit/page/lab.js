@@ -212,9 +212,13 @@ export class Lab {
         this.rows = this.rows.filter(other => other !== dim);
     }
 
-    /** Draw with network `index` from now on; the vectors stay if they fit. */
+    /** Draw with network `index` from now on; the vectors stay if they fit, else they are `fresh` ones of its own. */
     use(index) {
-        if (this.data.networks[index].latent_dim !== this.size) throw Error(say('stage.no_fit'));
+        const {latent_dim: size, fresh} = this.data.networks[index];
+        if (size !== this.size) {
+            if (!fresh) throw Error(say('stage.no_fit'));
+            Object.assign(this, {base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null});
+        }
         [this.index, this.extra] = [index, new Map()];
         this.rows = this.rows.filter(dim => this.knows(dim));
         this.release();

@@ -80,15 +80,25 @@ def read_recipe(path: Path) -> Recipe:
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             raise ValueError(f"it is no file of at most {LARGEST >> 20} MB")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        base, z, seed, dims, directions, name, digest = _parts(content)
-    except (OSError, ValueError, RecursionError, LabError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise LabError(f"{path} is damaged or no recipe ({str(error)[:200]}): delete its folder") from None
+    return open_recipe(text, str(path), ": delete its folder")
+
+
+def open_recipe(text: str, source: str, remedy: str = "") -> Recipe:
+    """The recipe ``text``, as `read_recipe`; errors call it ``source`` and say how to mend it, ``remedy``."""
+    try:
+        if type(text) is not str or len(text) > LARGEST:
+            raise ValueError(f"it is no text of at most {LARGEST >> 20} MB")
+        base, z, seed, dims, directions, name, digest = _parts(json.loads(text))
+    except (ValueError, RecursionError, LabError) as error:
+        raise LabError(f"{source} is damaged or no recipe ({str(error)[:200]}){remedy}") from None
     folder = next((folder for folder in worlds() if name_of_world(folder) == name), None)
     run = open_world(folder) if folder else None
     if not run or run.generator_sha256 != digest or run.config.latent_dim != z.shape[1]:
         raise LabError(
-            f"{path} was made with run {name[:LONGEST]}, generator {digest[:8]}, which is not here: train it first"
+            f"{source} was made with run {name[:LONGEST]}, generator {digest[:8]}, which is not here: train it first"
         )
     return Recipe(run, seed, dims, directions, base, z)
 

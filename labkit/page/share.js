@@ -1,13 +1,10 @@
 // Links, pictures and recipes: what the reader keeps, sends, and brings back.
 
-import {download, element} from './parts.js';
-import {SIDE, levels, paint} from './pictures.js';
+import {download} from './parts.js';
 import {linkOf} from './link.js';
 import {readRecipe, recipeOf} from './recipe.js';
-import {GARMENTS} from './vectors.js';
+import {sheet} from './sheet.js';
 import {say} from './words.js';
-
-const SCALE = 6, STEP = SIDE * SCALE + 4; // of the picture that is saved: pixels of one, and from garment to garment
 
 /** The panel in `place`: {refresh}, as of every panel. */
 export function sharePanel(view, place) {
@@ -74,19 +71,4 @@ export function address(view) {
         /* a page without an address of its own */
     }
     view.root.querySelector('.lab-link').value = location.href.split('#')[0] + link;
-}
-
-/** The garments as a picture: as they were drawn, if edits changed any, and below as they are now. */
-function sheet({lab, drawn}) {
-    const rows = lab.edited().length ? [drawn.base, drawn.z] : [drawn.z];
-    const whole = element('canvas', {width: GARMENTS * STEP - 4, height: rows.length * STEP - 4});
-    const context = whole.getContext('2d'), small = element('canvas', {width: SIDE, height: SIDE});
-    context.imageSmoothingEnabled = false;
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, whole.width, whole.height);
-    rows.forEach((shown, y) => shown.forEach(({image}, x) => {
-        paint(small, levels(image));
-        context.drawImage(small, x * STEP, y * STEP, SIDE * SCALE, SIDE * SCALE);
-    }));
-    return whole;
 }

@@ -45,7 +45,7 @@ export function slidersPanel(view, place) {
             if (list.children[k] !== row) list.insertBefore(row, list.children[k] || null);
             showRow(lab, dim, rows.get(dim));
         });
-        showEffects(lab, place.querySelector('.lab-effects'));
+        showEffects(view, place.querySelector('.lab-effects'));
     };
     return {refresh};
 }
@@ -108,20 +108,30 @@ function showRow(lab, dim, {row, slide, number}) {
 }
 
 /** What the dimension that moves does, beside random directions. */
-function showEffects(lab, place) {
-    const dim = lab.focus, key = `${lab.index} ${dim}`;
+function showEffects(view, place) {
+    const {lab, host} = view, dim = lab.focus, key = `${lab.index} ${dim} ${!lab.network.effects}`;
     if (place.dataset.of === key) return;
     place.dataset.of = key;
     place.replaceChildren();
     if (dim === undefined) return;
     const found = effects(lab, dim), more = found.filter(one => one.special).map(one => one.title);
-    const {purity} = lab.direction(dim) || {}, count = lab.network.effects.vectors.toLocaleString('en');
+    const {purity} = lab.direction(dim) || {}, count = lab.network.effects?.vectors.toLocaleString('en');
     const texts = [!found.length ? say('effects.unmeasured') : more.length ?
         say('effects.more', {count, names: listed(more)}) : say('effects.no_more', {count})];
     if (purity !== undefined) texts.push(say('effects.purity', {x: percent(purity)}));
     const head = element('p', {textContent: say('effects.between') + texts.join(say('sentences'))});
     head.prepend(element('b', {textContent: lab.title(dim)}));
     place.append(head, ...found.map(line));
+    if (lab.network.effects || !host.measure) return;
+    const button = element('button', {type: 'button', textContent: say('effects.measure')});
+    button.addEventListener('click', () => view.wait(async () => {
+        button.disabled = true;
+        view.say(say('effects.measuring'));
+        await host.measure(lab.network).finally(() => { button.disabled = false; });
+        view.refresh();
+        return say('effects.measured');
+    }));
+    place.append(button);
 }
 
 /** One effect: its name, where it lies among random directions, its size, and what that means. */

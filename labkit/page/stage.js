@@ -1,7 +1,7 @@
 // The stage: eight garments that are buttons, which network draws them, and what is undone.
 
 import {percent} from './atlas.js';
-import {canvas, choice} from './parts.js';
+import {canvas, choice, escaped} from './parts.js';
 import {brightness, levels, paint, width} from './pictures.js';
 import {EVERY, norm} from './vectors.js';
 import {listed, say} from './words.js';
@@ -12,7 +12,7 @@ const USUAL = 2.1; // how far a length of N(0, I) may lie from what is usual: th
 export function makeStage(view, place) {
     const {lab} = view, titles = lab.data.networks.map(network => network.title);
     place.innerHTML = `<div class="lab-head">${
-        titles.length > 1 ? choice('network', say('stage.network'), titles) : ''}
+        networkChoice(titles)}
         <p>${say('stage.change')}<b class="lab-who"></b> <button type="button"
             class="lab-all lab-plain">${say('stage.all')}</button></p>
         <div class="lab-tools"><button type="button" class="lab-undo" title="Ctrl+Z">${say('stage.undo')}</button>
@@ -23,9 +23,10 @@ export function makeStage(view, place) {
             EVERY.map(garment).join('')}</div>
         <p class="lab-status" role="status"></p>`;
     const garments = [...place.querySelectorAll('.lab-garment')];
-    const networks = place.querySelectorAll('[name=lab-network]');
+    const networks = place.querySelectorAll('[name=lab-network]'), list = place.querySelector('.lab-networks');
     const part = name => place.querySelector(`.lab-${name}`);
     networks.forEach((radio, k) => radio.addEventListener('change', () => view.use(k)));
+    list?.addEventListener('change', () => view.use(Number(list.value)));
     part('all').addEventListener('click', () => view.act(() => {
         lab.choose(EVERY);
         garments.find(button => !button.tabIndex).focus();
@@ -63,6 +64,7 @@ export function makeStage(view, place) {
         for (const [name, nothing] of Object.entries(idle()))
             part(name).setAttribute('aria-disabled', String(nothing)); // keeps the focus
         networks.forEach((radio, k) => { radio.checked = k === lab.index; });
+        if (list) list.value = lab.index;
     };
     const show = (row, image, now) => {
         const find = name => garments[row].querySelector(name);
@@ -79,6 +81,12 @@ export function makeStage(view, place) {
     };
     return {refresh, show, name};
 }
+
+/** Buttons for a few networks, a list for more. */
+const networkChoice = titles => titles.length < 2 ? '' : titles.length < 4 ?
+    choice('network', say('stage.network'), titles) :
+    `<label class="lab-which">${say('stage.network')} <select class="lab-networks">${titles.map((title, k) =>
+        `<option value="${k}">${escaped(title)}</option>`).join('')}</select></label>`;
 
 const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span
     class="number">${k + 1}</span> ${canvas('picture')}<span class="class"></span> <span class="chance"></span>

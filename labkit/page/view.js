@@ -95,6 +95,16 @@ export class View {
         this.refresh();
     }
 
+    /** Do `work`, a promise, and say what it gives or why it failed. */
+    async wait(work) {
+        try {
+            const said = await work();
+            if (said) this.say(said);
+        } catch (fault) {
+            this.say(fault.message, true);
+        }
+    }
+
     say(text, failed = false) {
         const shown = text || say('hint');
         if (this.status.textContent !== shown) this.status.textContent = shown;
@@ -112,21 +122,16 @@ export class View {
         });
     }
 
-    /** Draw with network `index`, once it is unpacked; with the one before, if it is damaged. */
+    /** Draw with network `index`, once it is unpacked; with the one before, if that cannot be. */
     async use(index) {
-        const before = this.lab.index;
-        this.act(() => {
-            this.lab.use(index);
-            return say('stage.unpacking', {title: this.lab.network.title});
-        });
+        const entry = this.lab.data.networks[index];
+        this.wanted = index;
+        this.say(say('stage.unpacking', {title: entry.title}));
         try {
-            await this.host.generatorOf(this.lab.network);
-            this.act(() => '');
+            await this.host.generatorOf(entry);
+            if (this.wanted === index) this.act(() => this.lab.use(index));
         } catch (fault) {
-            this.act(() => {
-                this.lab.use(before);
-                throw Error(say('stage.unusable', {fault: this.host.why(fault)}));
-            });
+            this.act(() => { throw Error(say('stage.unusable', {fault: this.host.why(fault)})); });
         }
     }
 

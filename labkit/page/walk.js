@@ -18,7 +18,9 @@ export function walkPanel(view, place) {
         <p class="lab-about lab-calm">${
             [say('walk.playing_about'), ...calm.matches ? [say('walk.calm')] : []].join(say('sentences'))}</p>
         <h4>${say('walk.elsewhere')}</h4>
-        <div class="lab-line"><button type="button" class="lab-renew">${say('walk.renew')}</button></div>`;
+        <div class="lab-line"><button type="button" class="lab-renew">${say('walk.renew')}</button>${view.host.seed ?
+            `<label>${say('walk.seed')} <input type="number" class="lab-seed" min="0" max="2147483647" step="1"
+                value="${lab.data.base.seed}"></label>` : ''}</div>`;
     const [from, to] = place.querySelectorAll('select'), way = place.querySelector('.way');
     const play = place.querySelector('.lab-play');
     to.value = '1';
@@ -33,6 +35,9 @@ export function walkPanel(view, place) {
         lab.renew();
         return say('walk.renewed');
     }));
+
+    place.querySelector('.lab-seed')?.addEventListener('change', event =>
+        view.wait(() => view.host.seed(Number(event.target.value))));
 
     let frame = 0, before = 0; // of the walk that plays
     const stop = () => {

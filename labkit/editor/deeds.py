@@ -1,0 +1,197 @@
+"""What the page may ask of an editor, by name: functions of (editor, message, tensors) that give as much back."""
+
+from ..base import whole  # noqa: F401, before torch
+
+# isort: split
+import base64
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .. import data, latent
+from ..analysis import directions
+from ..base.errors import LabError
+from ..evaluation.classifier import load_classifier
+from ..page import contents as lab
+from ..page.recipe import base_vectors
+from ..page.worlds import label, name_of_world, open_world, title_of, worlds
+from ..texts import say
+from ..training.runs import Run
+from . import keeping
+
+Answer = tuple[dict, list[Tensor]]
+SHOWN = 12  # small pictures of what is kept: the newest
+OPENED = 4  # networks at hand beside the present one
+BRINGING = ("load", "recipe", "seed", "back")  # deeds after which the state may be another than the page's
+DEEDS: dict[str, Callable[..., Answer]] = {}
+
+
+def deed(act: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Register what the page may ask for, by the function's name."""
+    DEEDS[act.__name__] = act
+    return act
+
+
+def do(editor, asked: dict, parts: list[Tensor]) -> Answer:
+    """What the page gets for ``asked``; a LabError if it is nothing that can be done."""
+    if asked.get("deed") not in DEEDS:
+        raise LabError(say("editor.status.no_request", why=str(asked.get("deed"))[:40]))
+    return DEEDS[asked["deed"]](editor, asked, parts)
+
+
+def contents(editor) -> dict:
+    """What a page is told at first, as `page.contents` says it: of the networks no more than their names."""
+    dataset = data.find(editor.opened().config.dataset)
+    entries = []
+    for folder in worlds():
+        model = folder.parts[-2].partition("-")[0]
+        name = say("editor.network", network=title_of(model), world=label(folder))
+        entries.append({"run": name_of_world(folder), "model": model, "title": name, "note": "", "directions": []})
+    return lab.common(dataset, editor.base, editor.seed, editor.dims) | {"networks": entries, "training": None}
+
+
+def network(editor, name: str) -> tuple[Run, nn.Module]:
+    """The run called ``name`` and its generator: the present one, or another that is opened."""
+    if name == name_of_world(editor.opened().folder):
+        return editor.run, editor.g
+    if name not in editor.others:
+        folder = next((folder for folder in worlds() if name_of_world(folder) == name), None)
+        if folder is None:
+            raise LabError(say("editor.status.no_network"))
+        run = open_world(folder)
+        while len(editor.others) >= OPENED:
+            editor.others.pop(next(iter(editor.others)))
+        editor.others[name] = run, run.generator(editor.device)
+    return editor.others[name]
+
+
+def _entry(run: Run) -> dict:
+    """What the page is told of ``run``, and the classes that its pictures may have, if a classifier knows them."""
+    dataset = data.find(run.config.dataset)
+    try:
+        load_classifier(dataset=dataset.name, train=False)
+        classes = lab.classes(dataset)
+    except LabError:
+        classes = []
+    return {
+        **lab.known(run),
+        "classes": classes,
+        "title": say("editor.network", network=title_of(run.config.model), world=label(run.folder)),
+    }
+
+
+# ----- the deeds
+
+
+@deed
+def hello(editor, asked: dict, _) -> Answer:
+    """The present state, for a page that shows the editor from now on."""
+    editor.pages = [*editor.pages, asked["id"].rpartition(".")[0]][-16:]
+    fields, parts = editor.state()
+    return {**fields, **_kept(editor), "open": editor.is_open, "fresh": editor.untouched}, list(parts)
+
+
+@deed
+def state(*_) -> Answer:
+    """Nothing; the state has come with the message."""
+    return {}, []
+
+
+@deed
+def draw(editor, asked: dict, parts: list[Tensor]) -> Answer:
+    """Pictures of z: (n * latent_dim,) to (n * 784,)."""
+    (z,), (run, g) = parts, network(editor, asked["run"])
+    return {}, [latent.sample(g, z.view(-1, run.config.latent_dim))]
+
+
+@deed
+def slope(editor, asked: dict, parts: list[Tensor]) -> Answer:
+    """From the slopes of an error with the pictures of z back to those with z, as of z."""
+    (z, slopes), (run, g) = parts, network(editor, asked["run"])
+    device = next(g.parameters()).device
+    with torch.enable_grad():
+        z = z.view(-1, run.config.latent_dim).to(device).requires_grad_()
+        pictures = g(z)
+        (found,) = torch.autograd.grad(pictures, z, slopes.to(device).view_as(pictures))
+    return {}, [found]
+
+
+@deed
+def name(editor, asked: dict, parts: list[Tensor]) -> Answer:
+    """The chance of each class for pictures: (n * 784,) to (n * classes,)."""
+    run, _ = network(editor, asked["run"])
+    classifier = load_classifier(dataset=run.config.dataset, train=False)[0]
+    return {}, [classifier.measure(parts[0].view(-1, 1, 28, 28), signed=True)[1]]
+
+
+@deed
+def open(editor, asked: dict, _) -> Answer:
+    """All that the page is to know of a network; and fresh vectors, which it takes if its own do not fit."""
+    run, _ = network(editor, asked["run"])
+    return {"network": _entry(run)}, [base_vectors(run.config.latent_dim, editor.seed)]
+
+
+@deed
+def measure(editor, asked: dict, _) -> Answer:
+    """The same once more, after all dimensions and directions of the network are measured: that takes a minute."""
+    run, _ = network(editor, asked["run"])
+    directions.directions_of(run, editor.device)
+    if run is editor.run:
+        editor.open(run)
+    return {"network": _entry(run)}, []
+
+
+@deed
+def seed(editor, asked: dict, _) -> Answer:
+    """New base vectors."""
+    return _after(editor, editor.reseed(asked["seed"]))
+
+
+@deed
+def save(editor, *_) -> Answer:
+    """Keep picture and recipe."""
+    return _after(editor, editor.save())
+
+
+@deed
+def sweep(editor, asked: dict, _) -> Answer:
+    """Keep an animation of one dimension."""
+    return _after(editor, editor.sweep(asked["dim"]))
+
+
+@deed
+def load(editor, asked: dict, _) -> Answer:
+    """Bring back what was kept."""
+    return _after(editor, editor.load(asked["name"]))
+
+
+@deed
+def recipe(editor, asked: dict, _) -> Answer:
+    """Bring back what a recipe says that somebody sent."""
+    return _after(editor, editor.load_text(asked["text"]))
+
+
+@deed
+def back(editor, *_) -> Answer:
+    """Take the place of the editor that is open."""
+    editor.take_over()
+    return {}, []
+
+
+def _after(editor, _) -> Answer:
+    """How the method of the editor ended that was called last, and what is kept."""
+    if editor.failed:
+        raise LabError(editor.status)
+    return {"said": editor.status, **_kept(editor)}, []
+
+
+def _kept(editor) -> dict:
+    """The small pictures of what is kept, the newest first, and the animation at hand."""
+    names = keeping.newest()[:SHOWN]
+    shown = [{"name": name, "picture": _url("png", keeping.thumbnail(name))} for name in names]
+    return {"kept": shown, "movie": _url("gif", keeping.animation(editor.at_hand))}
+
+
+def _url(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if content else ""

@@ -1,0 +1,85 @@
+// Where the lab begins in a notebook: anywidget calls `render` for each place in which the editor is shown.
+
+import {keepPanel} from './keep.js';
+import {Kernel} from './kernel.js';
+import {element} from './parts.js';
+import {startPulse} from './pulse.js';
+import {EVERY} from './vectors.js';
+import {View} from './view.js';
+import {say, speak} from './words.js';
+
+const lost = new Map(); // the state of labs whose kernel is no more, by notebook
+
+/** Show the lab of `model`, anywidget's, in `el`; gives what takes it away. */
+export async function render({model, el}) {
+    const data = structuredClone(model.get('contents'));
+    speak(data.words);
+    el.classList.add('labkit-editor', 'lab-here', 'live');
+    el.dataset.lmSuppressShortcuts = 'true'; // keys are the lab's, not JupyterLab's
+    let view = null, known = '';
+    const kernel = new Kernel(model, () => {
+        const state = view && stateOf(view.lab), now = JSON.stringify(state?.fields) + state?.parts.map(String);
+        if (!state || now === known) return null;
+        known = now;
+        return state;
+    }, (message, parts) => hear[message.tell]?.(message, parts));
+    const keep = keepPanel(kernel);
+    let kept = null;
+    const host = {
+        generatorOf: entry => kernel.generatorOf(entry), classifierOf: lab => kernel.classifierOf(lab),
+        why: fault => fault.message, changed() {}, rested: () => kernel.ask('state'),
+        takeRecipe: (_, file) => kept.take(file),
+        measure: entry => kernel.ask('measure', {run: entry.run}).then(({network}) => Object.assign(entry, network)),
+        seed: seed => kernel.ask('seed', {seed}),
+        panels: [['keep', (...place) => { kept = keep(...place); return kept; }]],
+    };
+    const take = async ({run, fields, said = '', failed = false}, [z, base]) => {
+        const index = data.networks.findIndex(one => one.run === run);
+        await kernel.generatorOf(data.networks[index]);
+        view.act(() => {
+            if (failed) throw Error(said);
+            view.lab.take({...fields, index, z, base});
+            known = JSON.stringify(stateOf(view.lab).fields) + [z, base].map(String);
+            return said;
+        });
+    };
+    const gone = element('p', {className: 'lab-gone', hidden: true, textContent: say('kernel.over')});
+    const back = element('button', {type: 'button', textContent: say('kernel.back')});
+    back.addEventListener('click', () => view.wait(() => kernel.ask('back')));
+    gone.append(' ', back);
+    const hear = {
+        state: take,
+        progress: ({share}) => view.say(say('kernel.progress', {share: Math.round(100 * share)})),
+        over: () => { [view.root.hidden, gone.hidden] = [true, false]; },
+        here: () => { [view.root.hidden, gone.hidden] = [false, true]; },
+    };
+    view = new View(data, host);
+    el.append(view.root, gone);
+    const {parts, open, ...now} = await kernel.ask('hello');
+    kept.show(now);
+    const {lab} = view;
+    Object.assign(lab, now.fields, {index: data.networks.findIndex(one => one.run === now.run)});
+    [lab.z, lab.base] = parts;
+    await view.start();
+    if (!open) hear.over();
+    const page = el.closest('.jp-NotebookPanel')?.id ?? '', before = lost.get(page);
+    if (before && now.fresh && before.z.length === lab.z.length) view.act(() => {
+        lab.take(before);
+        return say('kernel.brought_back');
+    });
+    lost.delete(page);
+    const end = startPulse(view, kernel, () => {
+        const {z, base, mode, chosen} = lab, rows = lab.rows.filter(Number.isInteger);
+        lost.set(page, {z, base, mode, chosen, rows});
+    });
+    return () => {
+        end();
+        kernel.close();
+    };
+}
+
+// What the kernel is to know of `lab`.
+const stateOf = ({z, base, network, rows, mode, chosen}) => ({
+    fields: {run: network.run, rows: rows.slice(), mode, chosen: chosen.length === EVERY.length ? EVERY : chosen},
+    parts: [z, base],
+});
