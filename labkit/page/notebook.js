@@ -33,14 +33,17 @@ export async function render({model, el}) {
         seed: seed => kernel.ask('seed', {seed}),
         panels: [['keep', (...place) => { kept = keep(...place); return kept; }]],
     };
-    const take = async ({run, fields, said = '', failed = false}, [z, base]) => {
-        const index = data.networks.findIndex(one => one.run === run);
-        await kernel.generatorOf(data.networks[index]);
+    const brought = ({run, fields}, [z, base]) => ({...fields, z, base, extra: new Map(fields.extra),
+        index: data.networks.findIndex(one => one.run === run)});
+    const take = async (message, parts) => {
+        if (message.by === kernel.name) return;
+        const next = brought(message, parts);
+        await kernel.generatorOf(data.networks[next.index]);
         view.act(() => {
-            if (failed) throw Error(said);
-            view.lab.take({...fields, index, z, base});
-            known = JSON.stringify(stateOf(view.lab).fields) + [z, base].map(String);
-            return said;
+            view.lab.take(next);
+            known = JSON.stringify(stateOf(view.lab).fields) + parts.map(String);
+            if (message.failed) throw Error(message.said);
+            return message.said;
         });
     };
     const gone = element('p', {className: 'lab-gone', hidden: true, textContent: say('kernel.over')});
@@ -49,6 +52,7 @@ export async function render({model, el}) {
     gone.append(' ', back);
     const hear = {
         state: take,
+        said: ({said, failed}) => view.say(said, failed),
         progress: ({share}) => view.say(say('kernel.progress', {share: Math.round(100 * share)})),
         over: () => { [view.root.hidden, gone.hidden] = [true, false]; },
         here: () => { [view.root.hidden, gone.hidden] = [false, true]; },
@@ -57,9 +61,7 @@ export async function render({model, el}) {
     el.append(view.root, gone);
     const {parts, open, ...now} = await kernel.ask('hello');
     kept.show(now);
-    const {lab} = view;
-    Object.assign(lab, now.fields, {index: data.networks.findIndex(one => one.run === now.run)});
-    [lab.z, lab.base] = parts;
+    const lab = Object.assign(view.lab, brought(now, parts));
     await view.start();
     if (!open) hear.over();
     const page = el.closest('.jp-NotebookPanel')?.id ?? '', before = lost.get(page);
