@@ -15,7 +15,7 @@ from ..base.errors import LabError
 from ..evaluation.classifier import load_classifier
 from ..page import contents as lab
 from ..page.recipe import base_vectors
-from ..page.worlds import label, name_of_world, open_world, title_of, worlds
+from ..page.worlds import entitled, name_of_world, open_world, worlds
 from ..texts import say
 from ..training.runs import Run
 from . import keeping
@@ -43,11 +43,9 @@ def do(editor, asked: dict, parts: list[Tensor]) -> Answer:
 def contents(editor) -> dict:
     """What a page is told at first, as `page.contents` says it: of the networks no more than their names."""
     dataset = data.find(editor.opened().config.dataset)
-    entries = []
-    for folder in worlds():
-        model = folder.parts[-2].partition("-")[0]
-        name = say("editor.network", network=title_of(model), world=label(folder))
-        entries.append({"run": name_of_world(folder), "model": model, "title": name, "note": "", "directions": []})
+    entries = [
+        {"run": name_of_world(folder), "title": entitled(folder), "note": "", "directions": []} for folder in worlds()
+    ]
     return lab.common(dataset, editor.base, editor.seed, editor.dims) | {"networks": entries, "training": None}
 
 
@@ -74,11 +72,7 @@ def _entry(run: Run) -> dict:
         classes = lab.classes(dataset)
     except LabError:
         classes = []
-    return {
-        **lab.known(run),
-        "classes": classes,
-        "title": say("editor.network", network=title_of(run.config.model), world=label(run.folder)),
-    }
+    return {**lab.known(run), "classes": classes, "title": entitled(run.folder)}
 
 
 # ----- the deeds

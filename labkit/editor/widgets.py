@@ -29,15 +29,26 @@ from . import deeds
 from .session import Editor
 from .vectors import MODES, check_rows
 
-STYLE = contents.STYLE.read_text(encoding="utf-8") + Path(__file__).with_name("notebook.css").read_text("utf-8")
+# The page's look, which follows the room that an output has, not the window; and what is a notebook's own.
+ROOM = {
+    "@media (max-width: 1439px)": "@container lab (max-width: 859px)",
+    "@media (max-width: 719px)": "@container lab (max-width: 559px)",
+}
 PAGES = 16  # places in which an editor is shown, that are remembered
+
+
+def _style() -> str:
+    text = contents.STYLE.read_text(encoding="utf-8")
+    for of_window, of_room in ROOM.items():
+        text = text.replace(of_window, of_room)
+    return text + Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")
 
 
 class Front(anywidget.AnyWidget):
     """What the browser shows of an editor: the scripts of `page`, and messages to and fro."""
 
     _esm = module("notebook.js", "render")
-    _css = STYLE
+    _css = _style()
     contents = traitlets.Dict().tag(sync=True)
 
 

@@ -23,7 +23,7 @@ export class Kernel {
         const id = `${this.name}.${++this.count}`, state = this.state();
         return new Promise((done, failed) => {
             this.waiting.set(id, {done, failed, since: performance.now()});
-            this.model.send({id, deed, ...fields, state: state?.fields ?? null}, undefined,
+            this.model.send({id, deed, ...fields, state: state ? JSON.parse(state.fields) : null}, undefined,
                 [...parts, ...state?.parts ?? []].map(part => part.slice().buffer));
         });
     }

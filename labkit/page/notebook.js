@@ -4,7 +4,7 @@ import {keepPanel} from './keep.js';
 import {Kernel} from './kernel.js';
 import {element} from './parts.js';
 import {startPulse} from './pulse.js';
-import {EVERY} from './vectors.js';
+import {same} from './vectors.js';
 import {View} from './view.js';
 import {say, speak} from './words.js';
 
@@ -16,11 +16,11 @@ export async function render({model, el}) {
     speak(data.words);
     el.classList.add('labkit-editor', 'lab-here', 'live');
     el.dataset.lmSuppressShortcuts = 'true'; // keys are the lab's, not JupyterLab's
-    let view = null, known = '';
+    let view = null, known = null; // what the kernel knows of the lab's state
     const kernel = new Kernel(model, () => {
-        const state = view && stateOf(view.lab), now = JSON.stringify(state?.fields) + state?.parts.map(String);
-        if (!state || now === known) return null;
-        known = now;
+        const state = view && stateOf(view.lab);
+        if (!state || equal(state, known)) return null;
+        known = {fields: state.fields, parts: state.parts.map(part => part.slice())};
         return state;
     }, (message, parts) => hear[message.tell]?.(message, parts));
     const keep = keepPanel(kernel);
@@ -41,7 +41,7 @@ export async function render({model, el}) {
         await kernel.generatorOf(data.networks[next.index]);
         view.act(() => {
             view.lab.take(next);
-            known = JSON.stringify(stateOf(view.lab).fields) + parts.map(String);
+            known = {fields: stateOf(view.lab).fields, parts};
             if (message.failed) throw Error(message.said);
             return message.said;
         });
@@ -81,7 +81,8 @@ export async function render({model, el}) {
 }
 
 // What the kernel is to know of `lab`.
-const stateOf = ({z, base, network, rows, mode, chosen}) => ({
-    fields: {run: network.run, rows: rows.slice(), mode, chosen: chosen.length === EVERY.length ? EVERY : chosen},
-    parts: [z, base],
-});
+const stateOf = ({z, base, network, rows, mode, chosen}) =>
+    ({fields: JSON.stringify({run: network.run, rows, mode, chosen}), parts: [z, base]});
+
+const equal = (a, b) => a.fields === b?.fields &&
+    a.parts.every((part, k) => part.length === b.parts[k].length && same(part, b.parts[k]));

@@ -3,6 +3,7 @@
 A world is the folder of one of them.
 """
 
+import json
 from pathlib import Path
 
 from ..base import paths
@@ -67,6 +68,24 @@ def label(folder: Path) -> str:
     if not _of_other_pictures(folder):
         return world
     return say("editor.world_of", world=world, pictures=runs.dataset_of(folder) or say("editor.other_pictures"))
+
+
+def distance_of(folder: Path) -> float | None:
+    """The Frechet distance to test images of ``folder``'s network when it was scored last; None if it was not."""
+    try:
+        if (folder / "record.json").exists():
+            looks = json.loads((folder / "record.json").read_text(encoding="utf-8"))["scores"]
+            return float(looks[max(looks, key=int)]["frechet"])
+        return float(json.loads((folder / "scores.json").read_text(encoding="utf-8"))[-1]["frechet"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def entitled(folder: Path) -> str:
+    """What a list of networks calls ``folder``: the GAN, which training, and how near its pictures come, if known."""
+    name = say("editor.network", network=title_of(folder.parts[-2].partition("-")[0]), world=label(folder))
+    distance = distance_of(folder)
+    return name if distance is None else say("editor.scored", name=name, distance=distance)
 
 
 def title_of(model: str) -> str:
