@@ -33,7 +33,7 @@ def reports(method):
     def call(self, *arguments, **options):
         with self._lock:  # JupyterLab runs callbacks in more than one thread
             try:
-                if method.__name__ not in ("use", "load"):
+                if method.__name__ not in ("use", "load", "load_text"):
                     self.opened()
                 given = [plain(one) for one in arguments], {name: plain(one) for name, one in options.items()}
                 with own_torch():
