@@ -103,6 +103,7 @@ class LatentExplorer(Editor):
     def close(self) -> None:
         """Take the editor off the page."""
         if self.front:
+            self.front.layout.close()
             self.front.close()
             self.front = None
 
