@@ -747,7 +747,7 @@ def measure(run, **units):
     }
     for old in run.folder.glob("directions-*"):
         old.unlink()
-    cache.save(run.folder, "directions", directions._identity(run), sheet | vectors)
+    cache.save(run.folder, "directions", directions.identity_of(run), sheet | vectors)
 
 
 def test_directions_that_were_measured_are_there_from_the_start(own_runs):
