@@ -20,6 +20,7 @@ How far it went is measured like the effects of the other directions, and on oth
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -84,11 +85,11 @@ def alone_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], EffectTa
     axes, _ = effects.effects_of(run, device), directions.directions_of(run, device)
     found, bases = alone(axes.score), effects.BASES[run.config.profile]
     if not found:
-        return {}, axes.rows([])
+        return {}, _rows(axes, [])
     reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
     g, units = run.generator(device), torch.stack(list(found.values()))
     edits = effects.edit_effects(g, units, reference, run.config.latent_dim, bases, SEED, walk=False)
-    directions.keep(run, "only", _identity(run), found, effects.compare(edits, axes.random, axes.pairs))
+    directions.keep(run, "only", _identity(run), found, directions.beside_random(edits, axes))
     return cached_alone(run)
 
 
@@ -98,7 +99,13 @@ def cached_alone(run: Run) -> tuple[dict[str, Tensor], EffectTable]:
     plain, of_plain = directions.cached_directions(run)
     pure = dict(zip(plain, directions.purity(of_plain.score).tolist(), strict=True))
     which, names = purer(list(found), measured.score, pure), list(found)
-    return {names[k]: found[names[k]] for k in which}, measured.rows(which)
+    return {names[k]: found[names[k]] for k in which}, _rows(measured, which)
+
+
+def _rows(table: EffectTable, which: Sequence[int]) -> EffectTable:
+    """The effects of some of those in ``table`` alone."""
+    of_each = ("mean", "low", "high", "score", "q", "sweeps", "entering")
+    return replace(table, **{name: getattr(table, name)[list(which)] for name in of_each})
 
 
 def _identity(run: Run) -> tuple:

@@ -21,7 +21,7 @@ from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
 from ..training.runs import Run
 from . import effects
-from .effects import EffectTable
+from .effects import Effects, EffectTable
 
 VERSION = 2  # of the methods below
 METHODS: dict[str, str] = {}  # what each method finds, by its name: the first line of its docstring
@@ -167,9 +167,15 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Eff
     found = all_directions(g, latent_dim)
     units, bases = torch.stack(list(found.values())), effects.BASES[run.config.profile]
     reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
-    measured = effects.compare(effects.edit_effects(g, units, reference, latent_dim, bases), axes.random, axes.pairs)
+    measured = beside_random(effects.edit_effects(g, units, reference, latent_dim, bases), axes)
     keep(run, "directions", identity_of(run), found, measured)
     return found, measured
+
+
+def beside_random(edits: Effects, axes: EffectTable) -> EffectTable:
+    """The effects of ``edits`` beside those of the random directions that the ``axes`` of the run were held against."""
+    null = Effects(axes.null.unsqueeze(1), axes.null_entering.unsqueeze(1), axes.null_sweeps)
+    return effects.compare(edits, null, axes.pairs)
 
 
 def keep(run: Run, kind: str, identity: tuple, found: dict[str, Tensor], measured: EffectTable) -> None:

@@ -6,7 +6,7 @@ sides, so an effect says something about a dimension only if it is larger than t
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -197,16 +197,6 @@ class EffectTable:
     def captions(self, dims: Sequence[int]) -> str:
         """The same of several, one after the other."""
         return say("measures.strongest.between").join(map(self.caption, dims))
-
-    @property
-    def random(self) -> Effects:
-        """What the random directions do, as `compare` takes it."""
-        return Effects(self.null.unsqueeze(1), self.null_entering.unsqueeze(1), self.null_sweeps)
-
-    def rows(self, which: Sequence[int]) -> "EffectTable":
-        """The same of some of the k dimensions alone."""
-        of_each = ("mean", "low", "high", "score", "q", "sweeps", "entering")
-        return replace(self, **{name: getattr(self, name)[list(which)] for name in of_each})
 
     @property
     def special(self) -> Tensor:
