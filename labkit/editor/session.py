@@ -141,10 +141,12 @@ class Editor(Vectors):
 
     @reports
     def find(self):
-        """Look for directions that may do more than the axes; see `directions`."""
+        """Look for directions that may do more than the axes, or one thing alone; see `directions` and `alone`."""
         found = directions.all_directions(self.g, self.base.shape[1])
         new = {name: unit for name, unit in found.items() if name not in self.directions}
-        self.directions, self.deeds = found | self.directions, naming.deeds_of(self.g, new) | self.deeds
+        deeds = naming.deeds_of(self.g, new) | self.deeds
+        only, of_only = naming.alone_of(self.g, self.base.shape[1], deeds)
+        self.directions, self.deeds = found | only | self.directions, deeds | of_only
         self.progress(1)
         return say("editor.status.found", count=len(self.directions))
 

@@ -3,7 +3,8 @@
 import {signed} from './vectors.js';
 import {say} from './words.js';
 
-const MOST = 12; // sliders that a search offers
+const MOST = 24; // sliders that a search offers
+const KINDS = ['only', 'more']; // of directions, by the beginning of the name: the last ones are offered first
 
 /** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, title, mean,
  *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */
@@ -13,7 +14,7 @@ export function effects(lab, dim, count = 3) {
     const dimension = {mean: mean[dim], score: score[dim], special: special[dim]};
     const row = Number.isInteger(dim) ? dimension : lab.direction(dim);
     if (!row?.mean) return [];
-    const own = String(dim).replace(/^more /, ''); // what a direction is named after comes first
+    const own = String(dim).replace(/^(more|only) /, ''); // what a direction is named after comes first
     return names
         .map((name, k) => ({name, title: titles[k], unit: units[k], low: low[k], high: high[k], mean: row.mean[k],
             score: row.score[k], special: !!row.special[k], signless: signless[k]}))
@@ -32,7 +33,7 @@ export function search(lab, text) {
     }
     const directions = lab.network.directions
         .filter(({name, title, words}) => `${name} ${title} ${words}`.toLowerCase().includes(asked))
-        .sort((a, b) => called(b, asked) - called(a, asked) || b.name.startsWith('more') - a.name.startsWith('more'))
+        .sort((a, b) => called(b, asked) - called(a, asked) || kind(b) - kind(a))
         .map(({name, title, words, purity}) => ({dim: name, title,
             words: `${words} · ${say('sliders.purity', {x: percent(purity)})}`}));
     const {names, titles, units, mean, score} = lab.network.effects ?? {names: [], titles: []};
@@ -44,6 +45,8 @@ export function search(lab, text) {
 }
 
 const called = ({name, title}, asked) => `${name} ${title}`.toLowerCase().includes(asked);
+
+const kind = ({name}) => KINDS.indexOf(name.split(' ')[0]);
 
 /** A share of 1 as text. */
 export const percent = x => `${Math.round(100 * x)} %`;

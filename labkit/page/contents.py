@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from .. import data, latent, pictures
-from ..analysis import directions, effects
+from ..analysis import alone, directions, effects
+from ..analysis.effects import EffectTable
 from ..base.errors import LabError
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
@@ -133,11 +134,8 @@ def name_of(run: Run) -> dict:
 
 def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
-    table = effects.effects_of(run)
-    found, measured = directions.directions_of(run)
+    table, scale = effects.effects_of(run), _scale()
     centre, spread = effects.spread_of(table.null)
-    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
-    pure = directions.purity(measured.score).tolist()
     return name_of(run) | {
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
@@ -151,22 +149,33 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
             "null_low": _short((centre - WITHIN * spread) * scale),
             "null_high": _short((centre + WITHIN * spread) * scale),
         },
-        "directions": [
-            {
-                "name": name,
-                "title": terms.direction(name),
-                "unit": _short(unit, 6),
-                "words": words(name, measured.mean[k], measured.score[k]),
-                "purity": round(pure[k], 2),
-                "mean": _short(measured.mean[k] * scale),
-                "score": _short(measured.score[k], 3),
-                "special": measured.special[k].int().tolist(),
-            }
-            for k, (name, unit) in enumerate(found.items())
-        ],
+        "directions": [*_entries(*directions.directions_of(run)), *_entries(*alone.alone_of(run))],
         "test_rms": rms and rms[0],
         "noise_rms": rms and rms[1],
     }
+
+
+def _entries(found: Mapping[str, Tensor], measured: EffectTable) -> list[dict]:
+    """Directions as the page knows them: ``found``, by name, and what they were ``measured`` to do."""
+    pure, scale = directions.purity(measured.score).tolist(), _scale()
+    return [
+        {
+            "name": name,
+            "title": terms.direction(name, pure[k]),
+            "unit": _short(unit, 6),
+            "words": words(name, measured.mean[k], measured.score[k]),
+            "purity": round(pure[k], 2),
+            "mean": _short(measured.mean[k] * scale),
+            "score": _short(measured.score[k], 3),
+            "special": measured.special[k].int().tolist(),
+        }
+        for k, (name, unit) in enumerate(found.items())
+    ]
+
+
+def _scale() -> Tensor:
+    """How many of its unit make 1 of what is measured, (a,)."""
+    return torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
 
 
 def words(name: str, mean: Tensor, score: Tensor) -> str:
@@ -176,7 +185,7 @@ def words(name: str, mean: Tensor, score: Tensor) -> str:
     """
     attributes = list(pictures.ATTRIBUTES)
     most = attributes[int(score[: len(attributes)].abs().argmax())]
-    own = name.removeprefix("more ").replace(" ", "_")
+    own = name.removeprefix(alone.MORE).removeprefix(alone.ONLY).replace(" ", "_")
 
     def said(attribute):
         unit, scale = effects.UNITS[attribute]

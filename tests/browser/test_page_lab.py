@@ -257,6 +257,27 @@ def test_a_slider_is_found_by_number_and_by_what_it_does(lab, z):
     assert lab.titles() == DIMS
 
 
+def test_a_direction_that_does_one_thing_is_found_by_that_and_says_how_purely(lab, z):
+    """Offered without a word typed, after the plain ones; of its effects, what it is named after comes first."""
+    from labkit.analysis.alone import alone_of
+
+    only, _ = alone_of(trained("dcgan"))
+    lab.find("search").focus()
+    texts = [text.replace("\n", " ") for text in lab.page.get_by_role("option").all_inner_texts()]
+    assert [text.startswith("more ") for text in texts[:11]] == [True] * 11
+    assert all(re.match(r".+, and little else |mostly ", text) for text in texts[11 : 11 + len(only)])
+    lab.find("search").fill("little else")
+    texts = lab.page.get_by_role("option").all_inner_texts()
+    assert len(texts) > 4 and all(int(re.search(r"purity (\d+) %", text)[1]) >= 50 for text in texts)
+    lab.find("search").fill("wider")
+    press(lab, "Enter")
+    assert lab.titles()[0] == "mostly wider"
+    lab.slider("mostly wider").focus()
+    press(lab, "PageUp")
+    assert same(lab.pixels(), drawn(z + only["only width"]))
+    assert lab.page.locator(".lab-effect span").first.inner_text() == "width"
+
+
 def test_a_new_slider_is_in_sight_among_many(lab):
     for dim in range(12):
         lab.find("search").fill(str(dim))

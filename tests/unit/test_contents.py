@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from labkit import data, latent, pictures
-from labkit.analysis import directions, effects
+from labkit.analysis import alone, directions, effects
 from labkit.base import paths
 from labkit.evaluation import album
 from labkit.page import contents
@@ -67,13 +67,20 @@ def test_effects_are_those_of_the_atlas(found, run):
 
 def test_a_direction_says_what_it_does(found, run):
     named, measured = directions.directions_of(run)
+    only, of_only = alone.alone_of(run)
     shown = {one["name"]: one for one in found["networks"][0]["directions"]}
-    assert list(shown) == list(named)
-    for name, unit in named.items():
+    assert list(shown) == [*named, *only]
+    for name, unit in (named | only).items():
         torch.testing.assert_close(torch.tensor(shown[name]["unit"]), unit, rtol=1e-5, atol=1e-7)
     pure = directions.purity(measured.score)[list(named).index("more width")]
     assert shown["more width"]["purity"] == pytest.approx(pure.item(), abs=0.006)
     assert re.match(r"width \+\d", shown["more width"]["words"])
+    symmetry, pure = shown["only symmetry"], directions.purity(of_only.score)[list(only).index("only symmetry")]
+    assert symmetry["purity"] == pytest.approx(pure.item(), abs=0.006) and symmetry["purity"] > 0.5
+    assert symmetry["title"] == "more symmetric, and little else" and re.fullmatch(
+        r"symmetry \+\d.*", symmetry["words"]
+    )
+    assert shown["only width"]["purity"] < 0.5 and shown["only width"]["title"] == "mostly wider"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,8 @@ def test_a_direction_says_what_it_does(found, run):
     [
         ("more width", "width", "width +3.1 px"),
         ("more width", "aspect", "width +3.1 px; more than that, aspect ratio −2"),
+        ("only width", "width", "width +3.1 px"),
+        ("only width", "aspect", "width +3.1 px; more than that, aspect ratio −2"),
         ("sefa 1", "aspect", "aspect ratio −2"),
         ("sefa 2", "area", "area +30 %"),
     ],
