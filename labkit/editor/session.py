@@ -13,14 +13,14 @@ from pathlib import Path
 from torch import Tensor
 
 from .. import latent, pictures
-from ..analysis import directions
+from ..analysis import directions, naming
 from ..base import paths
 from ..base.errors import LabError
 from ..base.machine import pick_device
 from ..gans import reported
 from ..texts import say
 from ..training import runs
-from . import keeping, naming
+from . import keeping
 from .history import State
 from .recipe import Recipe, base_vectors, read_recipe
 from .vectors import Vectors, plain, reports

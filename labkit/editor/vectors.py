@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from .. import latent
+from ..analysis import naming
 from ..base import doors
 from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..texts import say
-from . import naming, own
+from . import own
 from .history import History, State, Walk
 from .recipe import GARMENTS, base_vectors
 

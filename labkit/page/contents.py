@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import data, latent, pictures
-from ..analysis import directions, effects
+from ..analysis import directions, effects, naming
 from ..editor import recipe
 from ..editor.recipe import GARMENTS
 from ..editor.vectors import RANGE
@@ -107,7 +107,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     found, measured = directions.directions_of(run)
     centre, spread = effects.spread_of(table.null)
     scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
-    pure = directions.purity(measured.score).tolist()
+    deeds = naming.largest(found, measured.mean, measured.score)
     return {
         "model": model,
         "title": title_of(model),
@@ -130,10 +130,12 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "directions": [
             {
                 "name": name,
-                "title": terms.direction(name),
+                "title": naming.title_of(name, deeds[name]),
+                "method": naming.title_of(name),  # of what has this name, but is another direction
                 "unit": _short(unit, 6),
-                "words": words(name, measured.mean[k], measured.score[k]),
-                "purity": round(pure[k], 2),
+                "words": deeds[name].words(),
+                "does": deeds[name].attribute.replace("_", " "),
+                "purity": round(deeds[name].purity, 2),
                 "mean": _short(measured.mean[k] * scale),
                 "score": _short(measured.score[k], 3),
                 "special": measured.special[k].int().tolist(),
@@ -143,25 +145,6 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "test_rms": rms and rms[0],
         "noise_rms": rms and rms[1],
     }
-
-
-def words(name: str, mean: Tensor, score: Tensor) -> str:
-    """What a direction does from -3 to 3: first to the attribute that it is named after, then most of all, if not that.
-
-    ``mean`` and ``score`` are its rows of an `EffectTable`, (a,).
-    """
-    attributes = list(pictures.ATTRIBUTES)
-    most = attributes[int(score[: len(attributes)].abs().argmax())]
-    own = name.removeprefix("more ").replace(" ", "_")
-
-    def said(attribute):
-        unit, scale = effects.UNITS[attribute]
-        value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
-        return f"{terms.measure(attribute)} {value} {terms.unit(unit)}".strip()
-
-    if own not in attributes:
-        return said(most)
-    return said(own) if own == most else say("lab.does_more", own=said(own), most=said(most))
 
 
 def tests(dataset: str = data.DEFAULT) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ export function readRecipe(data, text) {
             throw Error(say('recipe.direction'));
         const known = next.direction(name);
         if (!known?.unit.every((u, k) => Math.abs(u - unit[k]) < 1e-5))
-            next.extra.set(name, {name, unit, title: known?.title});
+            next.extra.set(name, {name, unit, title: known?.method});
     }
     const dims = Array.isArray(recipe.dims) && recipe.dims.length <= data.recipe.sliders && [...new Set(recipe.dims)];
     if (!base || !z || !dims || !dims.every(dim => next.knows(dim)))

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from labkit import latent, pictures
-from labkit.analysis import directions, effects
+from labkit.analysis import directions, effects, naming
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
 from labkit.base.errors import LabError
-from labkit.editor import history, naming, own, session, worlds
+from labkit.editor import history, own, session, worlds
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS

@@ -4,9 +4,6 @@ A direction has the name of the attribute that it changes most, beside what rand
 stands behind, in brackets. "more width" is what widens most of all, whatever the method was after.
 """
 
-from ..base import whole  # noqa: F401, before torch
-
-# isort: split
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..analysis import directions, effects
 from ..base.errors import LabError
 from ..texts import say, terms
 from ..training.runs import Run
+from . import directions, effects
 
 BASES, RANDOM = 48, 24  # base vectors and random directions, of a quick measurement
 OWN = "more "  # before the attribute, in the name of a direction that a regression on it found
@@ -35,7 +32,7 @@ class Deed(NamedTuple):
         unit, scale = effects.UNITS[self.attribute]
         value = f"{self.mean * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
         change = say(f"measures.changes.{unit or 'none'}", value=value)
-        return say("editor.direction.deed", change=change, purity=self.purity)
+        return say("measures.deeds.deed", change=change, purity=self.purity)
 
 
 def measured_directions(run: Run) -> tuple[dict[str, Tensor], dict[str, Deed]]:
@@ -44,7 +41,7 @@ def measured_directions(run: Run) -> tuple[dict[str, Tensor], dict[str, Deed]]:
         found, measured = directions.cached_directions(run)
     except (LookupError, TypeError, LabError):
         return {}, {}
-    return found, _largest(found, measured.mean, measured.score)
+    return found, largest(found, measured.mean, measured.score)
 
 
 def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
@@ -65,11 +62,11 @@ def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
         return (last - first).view(len(all_of), BASES, -1).mean(1)  # (k, attributes)
 
     mean, null = changes(units), changes(random)
-    return _largest(found, mean, mean / null.square().mean(0).sqrt().clamp(min=1e-9))
+    return largest(found, mean, mean / null.square().mean(0).sqrt().clamp(min=1e-9))
 
 
-def _largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
-    """The largest of the effects of each of ``found``, rows of ``mean`` and ``score`` (k, at least attributes)."""
+def largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
+    """What each of ``found`` does most; ``mean`` and ``score`` are (k, at least attributes), of an `EffectTable`."""
     attributes = list(pictures.ATTRIBUTES)
     strongest, pure = score[:, : len(attributes)].abs().argmax(1).tolist(), directions.purity(score).tolist()
     return {
@@ -83,8 +80,8 @@ def title_of(dim: int | str, deed: Deed | None = None) -> str:
     if not isinstance(dim, str):
         return f"z[{dim}]"
     own = dim.removeprefix(OWN).replace(" ", "_") if dim.startswith(OWN) else ""
-    method = say("editor.direction.regression", measure=terms.measure(own)) if own else terms.direction(dim)
+    method = say("measures.deeds.regression", measure=terms.measure(own)) if own else terms.direction(dim)
     if deed is None:
         return method
-    effect = say(f"editor.direction.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
-    return effect if own == deed.attribute and deed.mean > 0 else say("editor.direction.by", effect=effect, how=method)
+    effect = say(f"measures.deeds.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
+    return effect if own == deed.attribute and deed.mean > 0 else say("measures.deeds.by", effect=effect, how=method)
