@@ -4,8 +4,8 @@ import {signed} from './vectors.js';
 
 const MOST = 12; // sliders that a search offers
 
-/** Effects of `dim`, the largest beside random directions first, but for what it is called by: {name, title, mean, unit,
- *  score, low, high, special, signless}; none of a direction that came with a recipe. */
+/** Effects of `dim`, the largest beside random directions first, but for what it is called by: {name, title, mean,
+ *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */
 export function effects(lab, dim, count = 3) {
     const {names, titles, units, signless, mean, score, special, null_low: low, null_high: high} = lab.network.effects;
     const dimension = {mean: mean[dim], score: score[dim], special: special[dim]};
@@ -14,7 +14,8 @@ export function effects(lab, dim, count = 3) {
     return names
         .map((name, k) => ({name, title: titles[k], unit: units[k], low: low[k], high: high[k], mean: row.mean[k],
             score: row.score[k], special: !!row.special[k], signless: signless[k]}))
-        .sort((a, b) => (b.name === row.does) - (a.name === row.does) || Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
+        .sort((a, b) => (b.name === row.does) - (a.name === row.does) || Math.abs(b.score) - Math.abs(a.score))
+        .slice(0, count);
 }
 
 const said = ({title, mean, unit}) => `${title} ${signed(mean)} ${unit}`.trim();

@@ -30,7 +30,7 @@ from .bundle import Embedded, embed
 from .export import export_classifier, export_generator
 
 FORMAT = 1
-STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
+STYLES = [Path(__file__).with_name(name) for name in ("lab.css", "play.css")]  # the lab's look, for the page's head
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
 # The constants of `latent.invert`, which the page's search for a garment follows.
 FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")

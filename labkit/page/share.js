@@ -1,5 +1,6 @@
 // Links, pictures and recipes: what the reader keeps, sends, and brings back.
 
+import {vectorPanel} from './ownvector.js';
 import {download, element} from './parts.js';
 import {SIDE, levels, paint} from './pictures.js';
 import {readRecipe, recipeOf} from './recipe.js';
@@ -8,7 +9,7 @@ import {say} from './words.js';
 
 const SCALE = 6, STEP = SIDE * SCALE + 4; // of the picture that is saved: pixels of one, and from garment to garment
 
-/** The panel in `place`; a function that takes a recipe file. */
+/** The panel in `place`; a function that takes a file: a recipe, or vectors. */
 export function sharePanel(view, place) {
     const {lab} = view;
     place.innerHTML = `<h4>${say('share.title')}</h4>
@@ -20,7 +21,8 @@ export function sharePanel(view, place) {
             type="button" class="lab-save">${say('share.save')}</button><label
             class="lab-file">${say('share.load')}<input type="file" class="lab-load"
             accept=".json,application/json"></label></div>
-        <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>`;
+        <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>
+        <section class="lab-own-vector"></section>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {
         view.address();
@@ -47,6 +49,7 @@ export function sharePanel(view, place) {
             view.say(say('share.saved_picture'));
         });
     });
+    const takeVectors = vectorPanel(view, part('own-vector'));
     const take = async file => {
         const text = file.size > 5e6 ? ' '.repeat(5e6) : await file.text();
         view.act(() => {
@@ -58,7 +61,10 @@ export function sharePanel(view, place) {
         if (event.target.files[0]) take(event.target.files[0]);
         event.target.value = '';
     });
-    return take;
+    return async file => {
+        const recipe = /json/.test(file.type + file.name) && !/^\s*\[/.test(await file.slice(0, 99).text());
+        return recipe ? take(file) : takeVectors(file);
+    };
 }
 
 /** The garments as a picture: as they were drawn, if edits changed any, and below as they are now. */

@@ -1,7 +1,9 @@
 // The lab on the page. What the reader does changes the state (lab.js); the state is shown in every part, and drawn.
 
-import {linkOf, readLink} from './link.js';
+import {makeFilm} from './film.js';
 import {Lab} from './lab.js';
+import {makeLike} from './like.js';
+import {linkOf, readLink} from './link.js';
 import {classifierOf, generatorOf} from './networks.js';
 import {ownPanel} from './own.js';
 import {padPanel} from './pad.js';
@@ -34,15 +36,17 @@ export class View {
         const {open, panels} = makeTabs(right, say('tabs.name'), TABS.map(name => [name, say(`tabs.${name}`)]));
         this.stage = makeStage(this, left);
         this.status = left.querySelector('.lab-status');
-        const own = ownPanel(this, panels.find), takeRecipe = sharePanel(this, panels.share);
+        const own = ownPanel(this, panels.find), takeKept = sharePanel(this, panels.share);
+        const walk = walkPanel(this, panels.walk), like = makeLike(this, panels.walk), film = makeFilm(this, left);
         this.parts = [this.stage.refresh, slidersPanel(this, panels.sliders), padPanel(this, panels.pad),
-            walkPanel(this, panels.walk), own.refresh, () => {
+            walk, like.refresh, film.refresh, own.refresh, () => {
                 const {title, note: length} = this.lab.network;
                 note.textContent = say('note', {title, length});
             }];
+        this.rests = [film.keep, like.rest];
         right.querySelector('#lab-tab-share').addEventListener('focus', () => this.address());
         this.listen(file => {
-            if (/json$/.test(file.type) || /\.json$/i.test(file.name)) return takeRecipe(file);
+            if (/json$/.test(file.type) || /\.(json|npy|csv|txt)$/i.test(file.name)) return takeKept(file);
             open('find');
             own.take(file);
         });
@@ -64,7 +68,9 @@ export class View {
         root.addEventListener('pointerdown', () => lab.hold());
         for (const kind of ['pointerup', 'pointercancel'])
             window.addEventListener(kind, () => {
-                if (lab.held) lab.release();
+                if (!lab.held) return;
+                lab.release();
+                this.rest();
             });
         root.addEventListener('keydown', event => {
             const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z';
@@ -169,13 +175,14 @@ export class View {
         }).map(one => ({...one, z: one.z.slice()}));
     }
 
-    /** When nothing has moved for a while: name the garments, and put the state into the address. */
+    /** When nothing has moved for a while: put the state into the address and the film, and name the garments. */
     rest() {
         clearTimeout(this.resting);
         this.root.dataset.state = 'moving';
         this.resting = setTimeout(async () => {
             if (this.drawing) return this.rest();
             if (this.acted && !this.lab.held) this.address();
+            this.rests.forEach(follow => follow());
             const {resting} = this;
             await this.name().catch(() => {}); // without a classifier the garments have no names
             if (resting === this.resting) this.root.dataset.state = 'resting';
