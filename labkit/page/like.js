@@ -8,11 +8,10 @@ import {say} from './words.js';
 
 const COUNT = 12;
 
-/** The part of a panel in `place`, which is `panel` or in it: {refresh, rest}, functions that show the state, and that
- *  follow the garment when nothing moves. It draws when asked, and while the panel is open. */
+/** The part of `panel` in its place: {refresh, rest}, functions that show the state, and that follow the garment when
+ *  nothing moves. It draws when asked, and while the panel is open. */
 export function makeLike(view, panel) {
-    const {lab} = view, place = panel.appendChild(document.createElement('section'));
-    place.className = 'lab-like';
+    const {lab} = view, place = panel.querySelector('.lab-like');
     place.innerHTML = `<h4></h4>
         <div class="lab-line"><button type="button" class="lab-vary"></button><label>${say('like.near')} <input
             type="range" class="lab-far" min="0.1" max="1" step="0.05" value="0.4"

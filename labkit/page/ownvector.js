@@ -3,6 +3,9 @@
 import {LARGEST, fitting, readVectors, written} from './numbers.js';
 import {listed, say} from './words.js';
 
+const named = rows => say(rows.length > 1 ? 'stage.some' : 'stage.one',
+    {which: listed(rows.map(row => row + 1), 'stage.and')});
+
 /** The part of a panel in `place`; a function that takes a file. */
 export function vectorPanel(view, place) {
     const {lab} = view;
@@ -21,7 +24,7 @@ export function vectorPanel(view, place) {
         const [base, z] = [lab.base.slice(), lab.z.slice()];
         rows.forEach((row, k) => [base, z].forEach(of => of.set(row, places[k] * lab.size)));
         lab.take({base, z});
-        return say('vector.placed', {which: listed(places.map(row => row + 1), 'stage.and')});
+        return say('vector.placed', {which: named(places)});
     });
     const take = async file => put(new Uint8Array(await file.slice(0, LARGEST + 1).arrayBuffer()));
     part('take').addEventListener('click', () => put(new TextEncoder().encode(field.value)));
@@ -31,7 +34,7 @@ export function vectorPanel(view, place) {
     });
     part('copy-numbers').addEventListener('click', async () => {
         field.value = written(lab.chosen.map(row => lab.vector(row)));
-        const copied = say('vector.copied', {which: listed(lab.chosen.map(row => row + 1), 'stage.and')});
+        const copied = say('vector.copied', {which: named(lab.chosen)});
         try {
             await navigator.clipboard.writeText(field.value);
             view.say(copied);

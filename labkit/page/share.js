@@ -22,7 +22,7 @@ export function sharePanel(view, place) {
             class="lab-file">${say('share.load')}<input type="file" class="lab-load"
             accept=".json,application/json"></label></div>
         <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>
-        <section class="lab-own-vector"></section>`;
+        <div class="lab-own-vector"></div>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {
         view.address();

@@ -766,6 +766,7 @@ NAMES = {
     "px",
     "JSON",
 }
+NAMES |= {"npy", "csv", "txt"}
 NAMES |= {"make", "explore", "none", "normal"}  # a command, and what a style has where there is nothing
 
 
@@ -797,10 +798,17 @@ def test_in_chinese_no_english_word_is_left(browser, chinese):
             look()
         lab.find("save").click()
         look()
+        lab.find("take").click()
+        look()
+        lab.find("copy-numbers").click()
+        look()
         lab.find("load").set_input_files({"name": "r.json", "mimeType": "application/json", "buffer": b"{"})
         lab.page.wait_for_selector(".lab-status.failed")
         look()
         lab.page.locator("#lab-tab-walk").click()
+        lab.find("vary").click()
+        lab.find("variants").wait_for()
+        look()
         lab.find("renew").click()
         look()
         lab.page.locator(".lab-panel-walk .way").fill("0.5")
@@ -949,6 +957,9 @@ def test_accessibility(browser, path, width, scheme):
         edited(lab)
         for tab in ("Sliders", "Pad", "Walk", "Draw", "Share"):
             lab.tab(tab)
+            if tab == "Walk":
+                lab.find("vary").click()
+                lab.find("variants").wait_for()
             lab.rest()
             found = axe.run(lab.page).response["violations"]
             faults = [
