@@ -555,3 +555,25 @@ def test_a_direction_of_a_recipe_that_is_another_one_claims_nothing(lab):
     recipe |= {"dims": ["more texture"], "directions": {"more texture": unit.tolist()}}
     drop(lab, "recipe.json", "application/json", json.dumps(recipe).encode())
     assert lab.titles() == ["regression on texture"]
+
+
+# ----- how it looks
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1440, 1920])
+def test_at_every_width_nothing_hangs_over(browser, path, width):
+    with opened(browser, path, viewport={"width": width, "height": 844}, has_touch=width < 700) as lab:
+        for _ in range(9):
+            edit(lab, "z[5]", "ArrowRight")
+        assert len(states(lab)) == 10
+        strip, stage = lab.find("film").bounding_box(), lab.find("stage").bounding_box()
+        assert strip["y"] >= stage["y"] + stage["height"] and strip["height"] < 75
+        lab.tab("Walk")
+        lab.find("vary").click()
+        lab.find("variants").wait_for()
+        for tab in ("Walk", "Share"):
+            lab.tab(tab)
+            assert lab.page.evaluate("document.documentElement.scrollWidth") <= width
+            for one in lab.page.locator(".lab-right :is(button, textarea, canvas):visible").all():
+                box = one.bounding_box()
+                assert box["x"] >= 0 and box["x"] + box["width"] <= width + 1 and box["width"] >= 24
