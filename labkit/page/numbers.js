@@ -46,10 +46,10 @@ function arrayOf(bytes) {
     if (!(start + length <= bytes.length)) throw Error(say('vector.cut'));
     const header = new TextDecoder().decode(bytes.subarray(start, start + length));
     const field = pattern => pattern.exec(header)?.[1];
-    const kind = field(/'descr':\s*'([^']*)'/), order = field(/'fortran_order':\s*(True|False)/);
+    const kind = field(/'descr':\s*'([^']*)'/), inOrder = /'fortran_order':\s*False/.test(header);
     const shape = field(/'shape':\s*\(([^)]*)\)/)?.split(',').filter(part => part.trim()).map(Number);
     const size = {'<f4': 4, '<f8': 8}[kind];
-    if (!size || order !== 'False' || !shape || ![1, 2].includes(shape.length) || !shape.every(Number.isInteger))
+    if (!size || !inOrder || !shape || ![1, 2].includes(shape.length) || !shape.every(Number.isInteger))
         throw Error(say('vector.kind'));
     const [count, across] = shape.length === 1 ? [1, ...shape] : shape, first = start + length;
     if (first + count * across * size > bytes.length) throw Error(say('vector.cut'));

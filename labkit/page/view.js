@@ -74,7 +74,7 @@ export class View {
             });
         root.addEventListener('keydown', event => {
             const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z';
-            if (!undo || event.target.matches('textarea, input:not([type=range])')) return;
+            if (!undo || event.target.matches('.lab-numbers, input:not([type=range])')) return;
             event.preventDefault();
             this.history(event.shiftKey ? 'redo' : 'undo');
         });

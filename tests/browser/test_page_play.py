@@ -430,6 +430,15 @@ def test_pasted_numbers_are_the_chosen_garment(lab, z):
     assert lab.moved(before) == []
 
 
+def test_undo_within_the_field_is_of_what_is_typed(lab):
+    edit(lab, "z[5]", "PageUp")
+    before = lab.pixels()
+    lab.tab("Share")
+    lab.find("numbers").focus()
+    press(lab, "1", "2", "Control+z")
+    assert lab.find("numbers").input_value() != "12" and lab.moved(before) == []
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
