@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..analysis import directions
+from ..analysis import directions, naming
 from ..base import paths
 from ..base.errors import LabError
 from ..base.machine import pick_device
@@ -23,7 +23,7 @@ from ..page.recipe import Recipe, base_vectors, open_recipe, read_recipe
 from ..page.worlds import listed, open_world, worlds
 from ..texts import say
 from ..training import runs
-from . import keeping, naming
+from . import keeping
 from .history import State
 from .vectors import Vectors, plain, reports
 

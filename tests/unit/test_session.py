@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 
 from labkit import latent, pictures
-from labkit.analysis import directions, effects
+from labkit.analysis import directions, effects, naming
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
 from labkit.base.errors import LabError
-from labkit.editor import history, naming, own, session
-from labkit.page import worlds
+from labkit.editor import history, own, session
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS
+from labkit.page import worlds
 from labkit.study import records
 from labkit.training import runs
 from labkit.training import state as training_state

@@ -4,22 +4,19 @@ A direction has the name of the attribute that it changes most, beside what rand
 stands behind, in brackets. "more width" is what widens most of all, whatever the method was after.
 """
 
-from ..base import whole  # noqa: F401, before torch
-
-# isort: split
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..analysis import alone, directions, effects
-from ..analysis.alone import MORE, ONLY
 from ..base.errors import LabError
 from ..texts import say, terms
 from ..training.runs import Run
+from . import alone, directions, effects
+from .alone import MORE, ONLY
 
 BASES, RANDOM = 48, 24  # base vectors and random directions, of a quick measurement
 HOW = {MORE: "regression", ONLY: "held"}  # how a direction was found, by the beginning of its name
@@ -37,7 +34,7 @@ class Deed(NamedTuple):
         unit, scale = effects.UNITS[self.attribute]
         value = f"{self.mean * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
         change = say(f"measures.changes.{unit or 'none'}", value=value)
-        return say("editor.direction.deed", change=change, purity=self.purity)
+        return say("measures.deeds.deed", change=change, purity=self.purity)
 
 
 def measured_directions(run: Run) -> tuple[dict[str, Tensor], dict[str, Deed]]:
@@ -49,10 +46,10 @@ def measured_directions(run: Run) -> tuple[dict[str, Tensor], dict[str, Deed]]:
         found, measured = directions.cached_directions(run)
     except (LookupError, TypeError, LabError):
         return {}, {}
-    deeds = _largest(found, measured.mean, measured.score)
+    deeds = largest(found, measured.mean, measured.score)
     with contextlib.suppress(LookupError, TypeError, LabError):
         only, of_only = alone.cached_alone(run)
-        found, deeds = found | only, deeds | _largest(only, of_only.mean, of_only.score)
+        found, deeds = found | only, deeds | largest(only, of_only.mean, of_only.score)
     return found, deeds
 
 
@@ -101,8 +98,8 @@ def _effects(g: nn.Module, units: Tensor, seed: int = 900) -> tuple[Tensor, Tens
     return mean, mean / null.square().mean(0).sqrt().clamp(min=1e-9)
 
 
-def _largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
-    """The largest of the effects of each of ``found``, rows of ``mean`` and ``score`` (k, at least attributes)."""
+def largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
+    """What each of ``found`` does most; ``mean`` and ``score`` are (k, at least attributes), of an `EffectTable`."""
     attributes = list(pictures.ATTRIBUTES)
     strongest, pure = score[:, : len(attributes)].abs().argmax(1).tolist(), directions.purity(score).tolist()
     return {
@@ -117,10 +114,10 @@ def title_of(dim: int | str, deed: Deed | None = None) -> str:
         return f"z[{dim}]"
     kind = next((kind for kind in HOW if dim.startswith(kind)), "")
     own = dim.removeprefix(kind).replace(" ", "_") if kind else ""
-    method = say(f"editor.direction.{HOW[kind]}", measure=terms.measure(own)) if kind else terms.direction(dim)
+    method = say(f"measures.deeds.{HOW[kind]}", measure=terms.measure(own)) if kind else terms.direction(dim)
     if deed is None:
         return method
     if kind == ONLY and own == deed.attribute and deed.mean > 0:
         return terms.direction(dim, deed.purity)
-    effect = say(f"editor.direction.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
-    return effect if own == deed.attribute and deed.mean > 0 else say("editor.direction.by", effect=effect, how=method)
+    effect = say(f"measures.deeds.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
+    return effect if own == deed.attribute and deed.mean > 0 else say("measures.deeds.by", effect=effect, how=method)
