@@ -5,7 +5,7 @@ stands behind, in brackets. "more width" is what widens most of all, whatever th
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -60,7 +60,7 @@ def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
     """
     if not found:
         return {}
-    return _largest(found, *_effects(g, torch.stack([*found.values()])))
+    return largest(found, *_effects(g, torch.stack([*found.values()])))
 
 
 def alone_of(g: nn.Module, latent_dim: int, deeds: Mapping[str, Deed]) -> tuple[dict[str, Tensor], dict[str, Deed]]:
@@ -77,7 +77,7 @@ def alone_of(g: nn.Module, latent_dim: int, deeds: Mapping[str, Deed]) -> tuple[
     mean, score = _effects(g, torch.stack([*found.values()]), seed=902)
     names, which = list(found), alone.purer(list(found), score, plain)
     kept = {names[k]: found[names[k]] for k in which}
-    return kept, _largest(kept, mean[which], score[which])
+    return kept, largest(kept, mean[which], score[which])
 
 
 def _effects(g: nn.Module, units: Tensor, seed: int = 900) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,9 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from labkit import latent, pictures
-from labkit.analysis import alone, directions, effects
+from labkit.analysis import alone, directions, effects, naming
 from labkit.base import paths
 from labkit.base.rng import seeded
-from labkit.editor import naming
 from labkit.training import runs
 
 NAMES = list(pictures.ATTRIBUTES)
