@@ -111,6 +111,11 @@ class Editor(Vectors):
         """Draw with ``run`` from now on, whose vectors are as long as those at hand or are about to be given."""
         self._open(run, *naming.measured_directions(run))
 
+    def learn(self) -> None:
+        """Take up directions of the open run that were measured since it was opened; those at hand stay."""
+        found, deeds = naming.measured_directions(self.opened())
+        self.directions, self.deeds = found | self.directions, deeds | self.deeds
+
     def _open(self, run: runs.Run, found: dict[str, Tensor], deeds: dict[str, naming.Deed]) -> None:
         """Draw with the generator of ``run`` from now on; what was known of the one before is forgotten."""
         self.run, self.g, self.effects = run, run.generator(self.device), {}
