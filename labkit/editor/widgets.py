@@ -38,7 +38,7 @@ ROOM = {
 
 
 def _style() -> str:
-    text = contents.STYLE.read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in contents.STYLES)
     for of_window, of_room in ROOM.items():
         text = text.replace(of_window, of_room)
     return text + Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")

@@ -164,10 +164,21 @@ export class Lab {
         this.z = this.base.slice();
     }
 
-    /** Take up `state`, from a link or a recipe. */
+    /** Take up `state`, from a link, a recipe or the film; undo brings the network back, too, if that is another. */
     take(state) {
+        const {index} = this;
         this.remember();
+        this.become(state);
+        if (this.index !== index) this.done.at(-1).index = index;
+    }
+
+    /** Be as `state` is; with another network, sliders stay that it knows. */
+    become(state) {
+        const {index} = this;
         Object.assign(this, state);
+        if (this.index === index) return;
+        if (!state.extra) this.extra = new Map();
+        this.rows = this.rows.filter(dim => this.knows(dim));
     }
 
     undo() {
@@ -179,8 +190,9 @@ export class Lab {
 
     swap(source, target) {
         if (!source.length) return false;
-        target.push({base: this.base, z: this.z});
-        Object.assign(this, source.pop(), {path: null});
+        const {base, z, index} = this, next = source.pop();
+        target.push({base, z, ...'index' in next && {index}});
+        this.become({...next, path: null});
         this.release();
         return true;
     }
@@ -215,12 +227,9 @@ export class Lab {
     /** Draw with network `index` from now on; the vectors stay if they fit, else they are `fresh` ones of its own. */
     use(index) {
         const {latent_dim: size, fresh} = this.data.networks[index];
-        if (size !== this.size) {
-            if (!fresh) throw Error(say('stage.no_fit'));
-            Object.assign(this, {base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null});
-        }
-        [this.index, this.extra] = [index, new Map()];
-        this.rows = this.rows.filter(dim => this.knows(dim));
+        if (size === this.size) this.become({index});
+        else if (!fresh) throw Error(say('stage.no_fit'));
+        else this.become({index, base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null});
         this.release();
     }
 }
