@@ -461,7 +461,8 @@ for message, buffers in [
     ({"id": "a.1", "deed": "draw", "run": run}, [np.full(100, np.nan, "<f4").tobytes()]),
     ({"id": "a.1", "deed": "state", "state": {**good, "mode": "x"}}, [whole, whole]),
     ({"id": "a.1", "deed": "state", "state": {**good, "chosen": [9]}}, [whole, whole]),
-    ({"id": "a.1", "deed": "state", "state": good}, [whole[:400], whole]), ({"id": "a.1", "deed": "state", "state": 3}, []),
+    ({"id": "a.1", "deed": "state", "state": good}, [whole[:400], whole]),
+    ({"id": "a.1", "deed": "state", "state": 3}, []),
     ({"id": "a.1", "deed": "load", "name": "../x"}, []), ({"id": "a.1", "deed": "seed", "seed": "x"}, []),
     ({"id": "a.1", "deed": "sweep", "dim": [1]}, []), ({"id": "a.1", "deed": "recipe", "text": 5}, []),
 ]:
