@@ -17,6 +17,7 @@ import traitlets
 from torch import Tensor
 
 from .. import latent
+from ..analysis import naming
 from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.machine import own_torch
@@ -26,7 +27,7 @@ from ..page.bundle import module
 from ..page.recipe import GARMENTS
 from ..page.worlds import name_of_world
 from ..texts import say
-from . import deeds, naming
+from . import deeds
 from .session import Editor
 from .vectors import MODES, check_rows
 

@@ -1,6 +1,5 @@
 // More like this: variants around the first chosen garment, and the choice of one of them.
 
-import {generatorOf} from './networks.js';
 import {canvas, roving} from './parts.js';
 import {PIXELS, levels, paint} from './pictures.js';
 import {near, normals, same} from './vectors.js';
@@ -37,7 +36,7 @@ export function makeLike(view, panel) {
         try {
             while (stale()) {
                 if (noise.length !== COUNT * lab.size) noise = normals(COUNT * lab.size);
-                const next = wanted(), generator = await generatorOf(next.by);
+                const next = wanted(), generator = await view.host.generatorOf(next.by);
                 const images = await generator.sample(Float32Array.from(next.each.flatMap(z => [...z])));
                 buttons.forEach((button, k) =>
                     paint(button.firstChild, levels(images.subarray(PIXELS * k, PIXELS * (k + 1)))));
