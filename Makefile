@@ -153,7 +153,7 @@ distclean: clean ## remove the .venv too
 
 packages: ## check that PYTHON has the packages: a second
 	@"$$PYTHON" -c 'import os, sys; from importlib.util import find_spec; \
-	need = "torch torchvision torchmetrics matplotlib PIL safetensors tqdm papermill nbconvert ipykernel ipywidgets latex2mathml".split(); \
+	need = "torch torchvision torchmetrics matplotlib PIL safetensors tqdm papermill nbconvert ipykernel anywidget latex2mathml".split(); \
 	missing = [name for name in need if not find_spec(name)]; \
 	":" in os.getcwd() and sys.exit("labkit: with PYTHON=, the name of this folder must have no colon, where Python splits paths: rename it"); \
 	sys.exit("labkit: " + sys.executable + " lacks " + ", ".join(missing) + ": install requirements.lock there, or leave PYTHON out" if missing else 0)'

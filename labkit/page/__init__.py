@@ -1,5 +1,5 @@
-"""The generator in the page: what lets report.html compute the pictures itself, from a file, without a network.
+"""The lab in a browser: in report.html it computes the pictures itself, from a file, without a network.
 
-Here: the export of trained networks, our JavaScript, and what is vendored for it. Not here: the report's own page
-(`report`) and the editor in a notebook (`editor`).
+Here: our JavaScript and what is vendored for it, what it is told, recipes, the export of trained networks. Not here:
+the report's own page (`report`) and the kernel that answers the lab in a notebook (`editor`).
 """

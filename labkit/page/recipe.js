@@ -1,4 +1,4 @@
-// Recipes, those of the live editor: labkit/editor/recipe.py, whose format and limits come with the page.
+// Recipes, those of the live editor: labkit/page/recipe.py, whose format and limits come with the page.
 
 import {Lab} from './lab.js';
 import {EVERY, FAR, GARMENTS, norm} from './vectors.js';

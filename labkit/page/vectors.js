@@ -1,6 +1,6 @@
 // Latent vectors as plain arrays, and how their numbers are said.
 
-export const GARMENTS = 8; // of the page, as of a recipe: labkit/editor/recipe.py
+export const GARMENTS = 8; // of the page, as of a recipe: labkit/page/recipe.py
 export const EVERY = [...Array(GARMENTS).keys()];
 export const GRID = 2048; // numbers that are whole in 1/2048, as sliders give them, take sixteen bits of a link
 export const FAR = 32767 / GRID; // and none may lie further out

@@ -360,7 +360,7 @@ def test_a_room_says_what_belongs_in_it_and_what_does_not():
         ("matplotlib", "figures"),
         ("papermill", "report"),
         ("nbconvert", "report"),
-        ("ipywidgets", "editor"),
+        ("anywidget", "editor"),
         ("distributed", "study"),
         ("onnxruntime", "examine"),
     ],
