@@ -38,7 +38,7 @@ PAGES = 16  # places in which an editor is shown, that are remembered
 
 
 def _style() -> str:
-    text = contents.STYLE.read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in contents.STYLES)
     for of_window, of_room in ROOM.items():
         text = text.replace(of_window, of_room)
     return text + Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from ..analysis import directions, effects
 from ..base.errors import LabError
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
+from ..figures import sheets
 from ..gans import GANS
 from ..study import records
 from ..study.records import Record
@@ -30,7 +31,7 @@ from .recipe import GARMENTS
 from .worlds import length_of, name_of_world, title_of
 
 FORMAT = 1
-STYLE = Path(__file__).with_name("lab.css")  # the look of the lab, for the page's head
+STYLES = [Path(__file__).with_name(name) for name in ("lab.css", "stage.css")]  # the lab's look, for the page's head
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
 # The constants of `latent.invert`, which the page's search for a garment follows.
 FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
@@ -92,6 +93,7 @@ def common(dataset: data.Dataset, base: Tensor, seed: int, dims: Sequence[int | 
         "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
         "base": {"seed": seed, "z": base.tolist()},
         "lab_dims": list(dims),
+        "signed": base64.b64encode(sheets.signed_colours()).decode(),
         "range": latent.RANGE,
         "search": SEARCH,
         "recipe": {"format": recipe.FORMAT, "sliders": recipe.MOST, "letters": recipe.LONGEST},

@@ -119,7 +119,7 @@ def _style(lab: Embedded | None) -> str:
     parts = [
         HtmlFormatter().get_style_defs(".highlight"),
         f"@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}",
-        contents.STYLE.read_text(encoding="utf-8") if lab else "",
+        *(path.read_text(encoding="utf-8") for path in contents.STYLES if lab),
         (TEMPLATES / "page.css").read_text(encoding="utf-8"),
         answers.STYLE.read_text(encoding="utf-8"),
         f"@media print {{\n{print_style}}}",
