@@ -163,27 +163,42 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Eff
     with contextlib.suppress(LookupError, TypeError, LabError):  # no classifier yet, of another data set
         return cached_directions(run)
     axes = effects.effects_of(run, device)
-    null = Effects(axes.null.unsqueeze(1), axes.null_entering.unsqueeze(1), axes.null_sweeps)
     g, latent_dim = run.generator(device), run.config.latent_dim
     found = all_directions(g, latent_dim)
     units, bases = torch.stack(list(found.values())), effects.BASES[run.config.profile]
     reference = load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
-    measured = effects.compare(effects.edit_effects(g, units, reference, latent_dim, bases), null, axes.pairs)
-    vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
-    tensors = {key: value.float() for key, value in (vars(measured) | vectors).items()}
-    cache.save(run.folder, "directions", _identity(run), tensors)
+    measured = beside_random(effects.edit_effects(g, units, reference, latent_dim, bases), axes)
+    keep(run, "directions", identity_of(run), found, measured)
     return found, measured
+
+
+def beside_random(edits: Effects, axes: EffectTable) -> EffectTable:
+    """The effects of ``edits`` beside those of the random directions that the ``axes`` of the run were held against."""
+    null = Effects(axes.null.unsqueeze(1), axes.null_entering.unsqueeze(1), axes.null_sweeps)
+    return effects.compare(edits, null, axes.pairs)
+
+
+def keep(run: Run, kind: str, identity: tuple, found: dict[str, Tensor], measured: EffectTable) -> None:
+    """Keep directions, by name, and what they do, in the run's folder, for `kept`."""
+    vectors = {f"u:{key}": u for key, u in found.items()} | {f"i:{key}": torch.tensor(i) for i, key in enumerate(found)}
+    cache.save(run.folder, kind, identity, {key: value.float() for key, value in (vars(measured) | vectors).items()})
 
 
 def cached_directions(run: Run) -> tuple[dict[str, Tensor], EffectTable]:
     """What `directions_of` found, if it is kept; else a LookupError or TypeError."""
-    kept = cache.load(run.folder, "directions", _identity(run))
-    names = sorted((key[2:] for key in kept if key.startswith("u:")), key=lambda key: int(kept[f"i:{key}"]))
-    measured = EffectTable(**{key: value for key, value in kept.items() if ":" not in key})
-    return {key: kept[f"u:{key}"] for key in names}, measured
+    return kept(run, "directions", identity_of(run))
 
 
-def _identity(run: Run) -> tuple:
+def kept(run: Run, kind: str, identity: tuple) -> tuple[dict[str, Tensor], EffectTable]:
+    """What was kept with `keep`; else a LookupError or TypeError."""
+    held = cache.load(run.folder, kind, identity)
+    names = sorted((key[2:] for key in held if key.startswith("u:")), key=lambda key: int(held[f"i:{key}"]))
+    measured = EffectTable(**{key: value for key, value in held.items() if ":" not in key})
+    return {key: held[f"u:{key}"] for key in names}, measured
+
+
+def identity_of(run: Run) -> tuple:
+    """All that the directions of ``run`` and their effects depend on; a LabError if there is no classifier yet."""
     return (
         VERSION,
         effects.VERSION,

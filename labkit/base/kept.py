@@ -17,7 +17,7 @@ LIST = "kept.sha256"
 MANIFESTS = ("run.json", "record.json")
 SHOWN = ("scores.json", "alarm.json", "album.safetensors")  # of a training; other names vouch for their content
 REMEDY = "get it back from git, or delete it to have it measured anew"
-NAMED = ("atlas-*", "directions-*", "inversion-*", "scores-*")  # kept measurements, see `cache`
+NAMED = ("atlas-*", "directions-*", "inversion-*", "only-*", "scores-*")  # kept measurements, see `cache`
 
 
 def write(path: Path, content: bytes) -> Path:

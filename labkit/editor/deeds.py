@@ -4,17 +4,18 @@ from ..base import whole  # noqa: F401, before torch
 
 # isort: split
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
 
 from .. import data, latent
 from ..analysis import directions
+from ..base import doors
 from ..base.errors import LabError
 from ..evaluation.classifier import load_classifier
 from ..page import contents as lab
-from ..page.recipe import base_vectors
+from ..page.recipe import FARTHEST, MOST, base_vectors
 from ..page.worlds import entitled, name_of_world, open_world, worlds
 from ..texts import say
 from ..training.runs import Run
@@ -23,6 +24,9 @@ from . import keeping
 Answer = tuple[dict, list[Tensor]]
 SHOWN = 12  # small pictures of what is kept: the newest
 OPENED = 4  # networks at hand beside the present one
+PAGES = 16  # places in which an editor is shown, that are remembered
+DRAWN = 256  # vectors or pictures in a message; a search for a picture begins with 64
+PIXELS = 28 * 28
 BRINGING = ("load", "recipe", "seed", "back")  # deeds after which the state may be another than the page's
 DEEDS: dict[str, Callable[..., Answer]] = {}
 
@@ -36,7 +40,7 @@ def deed(act: Callable[..., Answer]) -> Callable[..., Answer]:
 def do(editor, asked: dict, parts: list[Tensor]) -> Answer:
     """What the page gets for ``asked``; a LabError if it is nothing that can be done."""
     if asked.get("deed") not in DEEDS:
-        raise LabError(say("editor.status.no_request", why=str(asked.get("deed"))[:40]))
+        raise refusal(doors.said(asked.get("deed")))
     return DEEDS[asked["deed"]](editor, asked, parts)
 
 
@@ -64,6 +68,29 @@ def network(editor, name: str) -> tuple[Run, nn.Module]:
     return editor.others[name]
 
 
+def refusal(why: str) -> LabError:
+    """The error of a message that is none, ``why`` in a few words."""
+    return LabError(say("editor.status.no_request", why=why))
+
+
+def rows_of(part: Tensor, size: int, what: str = "z") -> Tensor:
+    """The numbers that came with a message as (n, size), at most `DRAWN` of them, or a LabError."""
+    count, rest = divmod(len(part), size)
+    if rest or not 0 < count <= DRAWN or not (part.abs() <= FARTHEST).all():  # nan is refused, too
+        raise refusal(f"{what}: {len(part)} numbers, {size} each, up to {FARTHEST:g}")
+    return part.view(count, size)
+
+
+def sliders(rows: object, latent_dim: int, known: Collection[str]) -> list[int | str]:
+    """``rows``, dimensions and directions that a page has sliders for, if they are that: ``known`` are directions."""
+    if type(rows) is not list or len(rows) > MOST or any(type(dim) not in (int, str) for dim in rows):
+        raise refusal(f"rows = {doors.said(rows)}")
+    latent.check_edits([0, *(dim for dim in rows if type(dim) is int)], [0.0], latent_dim)
+    if unknown := [dim for dim in rows if type(dim) is str and dim not in known]:
+        raise refusal(f"direction {doors.said(unknown[0])}")
+    return list(dict.fromkeys(rows))
+
+
 def _entry(run: Run) -> dict:
     """What the page is told of ``run``, and the classes that its pictures may have, if a classifier knows them."""
     dataset = data.find(run.config.dataset)
@@ -81,7 +108,7 @@ def _entry(run: Run) -> dict:
 @deed
 def hello(editor, asked: dict, _) -> Answer:
     """The present state, for a page that shows the editor from now on."""
-    editor.pages = [*editor.pages, asked["id"].rpartition(".")[0]][-16:]
+    editor.pages = [*editor.pages, asked["id"].rpartition(".")[0]][-PAGES:]
     fields, parts = editor.state()
     return {**fields, **_kept(editor), "open": editor.is_open, "fresh": editor.untouched}, list(parts)
 
@@ -96,16 +123,19 @@ def state(*_) -> Answer:
 def draw(editor, asked: dict, parts: list[Tensor]) -> Answer:
     """Pictures of z: (n * latent_dim,) to (n * 784,)."""
     (z,), (run, g) = parts, network(editor, asked["run"])
-    return {}, [latent.sample(g, z.view(-1, run.config.latent_dim))]
+    return {}, [latent.sample(g, rows_of(z, run.config.latent_dim))]
 
 
 @deed
 def slope(editor, asked: dict, parts: list[Tensor]) -> Answer:
     """From the slopes of an error with the pictures of z back to those with z, as of z."""
     (z, slopes), (run, g) = parts, network(editor, asked["run"])
+    z, slopes = rows_of(z, run.config.latent_dim), rows_of(slopes, PIXELS, "slopes")
+    if len(z) != len(slopes):
+        raise refusal(f"slopes of {len(slopes)} pictures for {len(z)}")
     device = next(g.parameters()).device
     with torch.enable_grad():
-        z = z.view(-1, run.config.latent_dim).to(device).requires_grad_()
+        z = z.to(device).requires_grad_()
         pictures = g(z)
         (found,) = torch.autograd.grad(pictures, z, slopes.to(device).view_as(pictures))
     return {}, [found]
@@ -114,9 +144,9 @@ def slope(editor, asked: dict, parts: list[Tensor]) -> Answer:
 @deed
 def name(editor, asked: dict, parts: list[Tensor]) -> Answer:
     """The chance of each class for pictures: (n * 784,) to (n * classes,)."""
-    run, _ = network(editor, asked["run"])
+    (pictures,), (run, _) = parts, network(editor, asked["run"])
     classifier = load_classifier(dataset=run.config.dataset, train=False)[0]
-    return {}, [classifier.measure(parts[0].view(-1, 1, 28, 28), signed=True)[1]]
+    return {}, [classifier.measure(rows_of(pictures, PIXELS, "pictures").view(-1, 1, 28, 28), signed=True)[1]]
 
 
 @deed
@@ -132,7 +162,7 @@ def measure(editor, asked: dict, _) -> Answer:
     run, _ = network(editor, asked["run"])
     directions.directions_of(run, editor.device)
     if run is editor.run:
-        editor.open(run)
+        editor.learn()
     return {"network": _entry(run)}, []
 
 

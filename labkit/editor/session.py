@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..analysis import directions
+from ..analysis import directions, naming
 from ..base import paths
 from ..base.errors import LabError
 from ..base.machine import pick_device
@@ -23,7 +23,7 @@ from ..page.recipe import Recipe, base_vectors, open_recipe, read_recipe
 from ..page.worlds import listed, open_world, worlds
 from ..texts import say
 from ..training import runs
-from . import keeping, naming
+from . import keeping
 from .history import State
 from .vectors import Vectors, plain, reports
 
@@ -111,6 +111,11 @@ class Editor(Vectors):
         """Draw with ``run`` from now on, whose vectors are as long as those at hand or are about to be given."""
         self._open(run, *naming.measured_directions(run))
 
+    def learn(self) -> None:
+        """Take up directions of the open run that were measured since it was opened; those at hand stay."""
+        found, deeds = naming.measured_directions(self.opened())
+        self.directions, self.deeds = found | self.directions, deeds | self.deeds
+
     def _open(self, run: runs.Run, found: dict[str, Tensor], deeds: dict[str, naming.Deed]) -> None:
         """Draw with the generator of ``run`` from now on; what was known of the one before is forgotten."""
         self.run, self.g, self.effects = run, run.generator(self.device), {}
@@ -141,10 +146,12 @@ class Editor(Vectors):
 
     @reports
     def find(self):
-        """Look for directions that may do more than the axes; see `directions`."""
+        """Look for directions that may do more than the axes, or one thing alone; see `directions` and `alone`."""
         found = directions.all_directions(self.g, self.base.shape[1])
         new = {name: unit for name, unit in found.items() if name not in self.directions}
-        self.directions, self.deeds = found | self.directions, naming.deeds_of(self.g, new) | self.deeds
+        deeds = naming.deeds_of(self.g, new) | self.deeds
+        only, of_only = naming.alone_of(self.g, self.base.shape[1], deeds)
+        self.directions, self.deeds = found | only | self.directions, deeds | of_only
         self.progress(1)
         return say("editor.status.found", count=len(self.directions))
 

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from .. import latent
+from ..analysis import naming
 from ..base import doors
 from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..page.recipe import GARMENTS, base_vectors
 from ..texts import say
-from . import naming, own
+from . import own
 from .history import History, State, Walk
 
 NEARLY = 1e-5  # so near is the same place on a slider

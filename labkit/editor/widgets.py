@@ -17,12 +17,14 @@ import traitlets
 from torch import Tensor
 
 from .. import latent
+from ..analysis import naming
 from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..figures import catalogue
 from ..page import contents
 from ..page.bundle import module
+from ..page.recipe import GARMENTS
 from ..page.worlds import name_of_world
 from ..texts import say
 from . import deeds
@@ -34,11 +36,10 @@ ROOM = {
     "@media (max-width: 1439px)": "@container lab (max-width: 859px)",
     "@media (max-width: 719px)": "@container lab (max-width: 559px)",
 }
-PAGES = 16  # places in which an editor is shown, that are remembered
 
 
 def _style() -> str:
-    text = "".join(path.read_text(encoding="utf-8") for path in contents.STYLES)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in contents.STYLES)
     for of_window, of_room in ROOM.items():
         text = text.replace(of_window, of_room)
     return text + Path(__file__).with_name("notebook.css").read_text(encoding="utf-8")
@@ -74,11 +75,15 @@ class LatentExplorer(Editor):
         self._seen: tuple = ()  # the state that they know
         self._asking = ""  # the place whose message is being answered
         super().__init__(run, dims, seed, device)
+        self._begin()
+        self.take_over()
+
+    def _begin(self) -> None:
+        """Have something to show in a notebook, if a network is open."""
         if self.run and not paths.HEADLESS:
             self.front = Front(contents=deeds.contents(self))
             self.front.on_msg(self._hear)
             _keep_order(self.front)
-        self.take_over()
 
     def take_over(self) -> None:
         """Be the one that is open; the one before says so on the page, and an older one is closed."""
@@ -142,7 +147,7 @@ class LatentExplorer(Editor):
     def _hear(self, _, message: object, buffers: list) -> None:
         """Answer a message of the page; the state that it brings goes ahead."""
         asked = message if type(message) is dict else {}
-        name = str(asked.get("id"))
+        name = _line(str(asked.get("id")))
         with self._lock:
             self._asking = self._by = name.rpartition(".")[0]
             self._brought = False
@@ -155,9 +160,10 @@ class LatentExplorer(Editor):
                     self._by, self._brought = "", asked.get("deed") in deeds.BRINGING
                     fields, out = deeds.do(self, asked, parts)
             except LabError as error:
-                fields, out = {"fault": str(error)}, []
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                fields, out = {"fault": say("editor.status.no_request", why=f"{type(error).__name__}: {error}")}, []
+                fields, out = {"fault": _line(str(error))}, []
+            except (Exception, KeyboardInterrupt) as error:  # the page waits for an answer, whatever it is
+                why = _line(f"{type(error).__name__}: {error}")[:200]
+                fields, out = {"fault": say("editor.status.no_request", why=why)}, []
             finally:
                 self._asking = self._by = ""
         if self.front:
@@ -170,24 +176,34 @@ class LatentExplorer(Editor):
             LabError: it is no state; then nothing has changed.
         """
         run, _ = deeds.network(self, state["run"])
-        size = run.config.latent_dim
-        z, base = (doors.latents(part.view(-1, size), size, "z") for part in (z, base))
+        size, here = run.config.latent_dim, run.folder == self.opened().folder
+        z, base = (deeds.rows_of(part, size) for part in (z, base))
         chosen, mode = check_rows(state["chosen"]), state["mode"]
-        if len(z) != len(base) or len(z) != len(self.z) or mode not in MODES:
-            raise LabError(say("editor.status.no_request", why="no state"))
-        if run.folder != self.run.folder:
+        if not len(z) == len(base) == GARMENTS or mode not in MODES:
+            raise deeds.refusal(f"{len(z)} and {len(base)} vectors, mode {doors.said(mode)}")
+        known = self.directions if here else naming.measured_directions(run)[0]
+        if here and any(type(dim) is str and dim not in known for dim in state["rows"]):
+            self.learn()  # they may have been measured by another kernel
+            known = self.directions
+        dims = deeds.sliders(state["rows"], size, known)
+        if not here:
             self.open(run)
+        if z.shape != self.z.shape:
+            self._history.clear()
         if not (torch.equal(z, self.z) and torch.equal(base, self.base)):
-            self._remember("page")
+            if z.shape == self.z.shape:
+                self._remember("page")
             self.touched = [row for row in range(len(z)) if not torch.equal(z[row], self.z[row])]
             self.z, self.base, self._base_images = z.clone(), base.clone(), None
-        dims = [dim for dim in state["rows"] if dim in self.directions or type(dim) is int and 0 <= dim < size]
         self.rows, self.mode, self.dims = chosen, mode, dims
         self.dim = dims[0] if dims else 0
         self.status, self.failed = "", False
         self.refresh()
 
     def _repr_mimebundle_(self, **_):
+        if self.run and not self.front and not paths.HEADLESS:  # it had no network at first, or was closed
+            self._begin()
+            self.take_over()
         if self.front:
             return self.front._repr_mimebundle_()
         if not self.run or not paths.HEADLESS:
@@ -206,6 +222,11 @@ def encoded(part: Tensor) -> memoryview:
 def decoded(part: object) -> Tensor:
     """What the page sent, (n,) float32; ValueError if it is no whole number of them."""
     return torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
+
+
+def _line(text: str) -> str:
+    """``text`` in one line that JSON can carry."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def _keep_order(widget) -> None:

@@ -1,11 +1,11 @@
 // What dimensions and directions were measured to do: effects beside random directions, and the search for a slider.
 
 import {signed} from './vectors.js';
-import {say} from './words.js';
 
-const MOST = 12; // sliders that a search offers
+const MOST = 24; // sliders that a search offers
+const KINDS = ['only', 'more']; // of directions, by the beginning of the name: the last ones are offered first
 
-/** Effects of `dim`, the largest beside random directions first, but for what it is named after: {name, title, mean,
+/** Effects of `dim`, the largest beside random directions first, but for what it is called by: {name, title, mean,
  *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */
 export function effects(lab, dim, count = 3) {
     if (!lab.network.effects) return [];
@@ -13,11 +13,11 @@ export function effects(lab, dim, count = 3) {
     const dimension = {mean: mean[dim], score: score[dim], special: special[dim]};
     const row = Number.isInteger(dim) ? dimension : lab.direction(dim);
     if (!row?.mean) return [];
-    const own = String(dim).replace(/^more /, ''); // what a direction is named after comes first
     return names
         .map((name, k) => ({name, title: titles[k], unit: units[k], low: low[k], high: high[k], mean: row.mean[k],
             score: row.score[k], special: !!row.special[k], signless: signless[k]}))
-        .sort((a, b) => (b.name === own) - (a.name === own) || Math.abs(b.score) - Math.abs(a.score)).slice(0, count);
+        .sort((a, b) => (b.name === row.does) - (a.name === row.does) || Math.abs(b.score) - Math.abs(a.score))
+        .slice(0, count);
 }
 
 const said = ({title, mean, unit}) => `${title} ${signed(mean)} ${unit}`.trim();
@@ -32,9 +32,8 @@ export function search(lab, text) {
     }
     const directions = lab.network.directions
         .filter(({name, title, words}) => `${name} ${title} ${words}`.toLowerCase().includes(asked))
-        .sort((a, b) => called(b, asked) - called(a, asked) || b.name.startsWith('more') - a.name.startsWith('more'))
-        .map(({name, title, words, purity}) => ({dim: name, title,
-            words: `${words} · ${say('sliders.purity', {x: percent(purity)})}`}));
+        .sort((a, b) => called(b, asked) - called(a, asked) || kind(b) - kind(a) || a.title.length - b.title.length)
+        .map(({name, title, words}) => ({dim: name, title, words}));
     const {names, titles, units, mean, score} = lab.network.effects ?? {names: [], titles: []};
     const k = asked ? names.findIndex((name, i) => [name, titles[i]].some(one => one.startsWith(asked))) : -1;
     if (k < 0) return directions.slice(0, MOST);
@@ -44,6 +43,8 @@ export function search(lab, text) {
 }
 
 const called = ({name, title}, asked) => `${name} ${title}`.toLowerCase().includes(asked);
+
+const kind = ({name}) => KINDS.indexOf(name.split(' ')[0]);
 
 /** A share of 1 as text. */
 export const percent = x => `${Math.round(100 * x)} %`;

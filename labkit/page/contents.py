@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from .. import data, latent, pictures
-from ..analysis import directions, effects
+from ..analysis import alone, directions, effects, naming
+from ..analysis.effects import EffectTable
 from ..base.errors import LabError
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
@@ -31,7 +32,7 @@ from .recipe import GARMENTS
 from .worlds import length_of, name_of_world, title_of
 
 FORMAT = 1
-STYLES = [Path(__file__).with_name(name) for name in ("lab.css", "stage.css")]  # the lab's look, for the page's head
+STYLES = [Path(__file__).with_name(f"{name}.css") for name in ("lab", "stage", "play")]  # the look of the lab
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
 # The constants of `latent.invert`, which the page's search for a garment follows.
 FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
@@ -135,11 +136,8 @@ def name_of(run: Run) -> dict:
 
 def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
     """A run's entry: its name, what its dimensions do beside random directions, and its directions."""
-    table = effects.effects_of(run)
-    found, measured = directions.directions_of(run)
+    table, scale = effects.effects_of(run), _scale()
     centre, spread = effects.spread_of(table.null)
-    scale = torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
-    pure = directions.purity(measured.score).tolist()
     return name_of(run) | {
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
@@ -153,41 +151,35 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
             "null_low": _short((centre - WITHIN * spread) * scale),
             "null_high": _short((centre + WITHIN * spread) * scale),
         },
-        "directions": [
-            {
-                "name": name,
-                "title": terms.direction(name),
-                "unit": _short(unit, 6),
-                "words": words(name, measured.mean[k], measured.score[k]),
-                "purity": round(pure[k], 2),
-                "mean": _short(measured.mean[k] * scale),
-                "score": _short(measured.score[k], 3),
-                "special": measured.special[k].int().tolist(),
-            }
-            for k, (name, unit) in enumerate(found.items())
-        ],
+        "directions": [*_entries(*directions.directions_of(run)), *_entries(*alone.alone_of(run))],
         "test_rms": rms and rms[0],
         "noise_rms": rms and rms[1],
     }
 
 
-def words(name: str, mean: Tensor, score: Tensor) -> str:
-    """What a direction does from -3 to 3: first to the attribute that it is named after, then most of all, if not that.
+def _entries(found: Mapping[str, Tensor], measured: EffectTable) -> list[dict]:
+    """Directions as the page knows them: ``found``, by name, and what they were ``measured`` to do."""
+    deeds, scale = naming.largest(found, measured.mean, measured.score), _scale()
+    return [
+        {
+            "name": name,
+            "title": naming.title_of(name, deeds[name]),
+            "method": naming.title_of(name),  # of what has this name, but is another direction
+            "unit": _short(unit, 6),
+            "words": deeds[name].words(),
+            "does": deeds[name].attribute.replace("_", " "),
+            "purity": round(deeds[name].purity, 2),
+            "mean": _short(measured.mean[k] * scale),
+            "score": _short(measured.score[k], 3),
+            "special": measured.special[k].int().tolist(),
+        }
+        for k, (name, unit) in enumerate(found.items())
+    ]
 
-    ``mean`` and ``score`` are its rows of an `EffectTable`, (a,).
-    """
-    attributes = list(pictures.ATTRIBUTES)
-    most = attributes[int(score[: len(attributes)].abs().argmax())]
-    own = name.removeprefix("more ").replace(" ", "_")
 
-    def said(attribute):
-        unit, scale = effects.UNITS[attribute]
-        value = f"{mean[attributes.index(attribute)] * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
-        return f"{terms.measure(attribute)} {value} {terms.unit(unit)}".strip()
-
-    if own not in attributes:
-        return said(most)
-    return said(own) if own == most else say("lab.does_more", own=said(own), most=said(most))
+def _scale() -> Tensor:
+    """How many of its unit make 1 of what is measured, (a,)."""
+    return torch.tensor([effects.UNITS[name][1] for name in effects.NAMES])
 
 
 def tests(dataset: str = data.DEFAULT) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 // What the kernel keeps: recipes with their pictures, animations; and files to send.
 
+import {vectorPanel} from './ownvector.js';
 import {download, element, escaped} from './parts.js';
-import {recipeOf} from './recipe.js';
+import {isRecipe, recipeOf} from './recipe.js';
 import {sheet} from './sheet.js';
 import {say} from './words.js';
 
@@ -17,7 +18,8 @@ export const keepPanel = kernel => (view, place) => {
             type="button" class="lab-save">${say('share.save')}</button><label
             class="lab-file">${say('share.load')}<input type="file" class="lab-load"
             accept=".json,application/json"></label></div>
-        <p class="lab-about">${say('kernel.send')}</p>`;
+        <p class="lab-about">${say('kernel.send')}</p>
+        <div class="lab-own-vector"></div>`;
     const part = name => place.querySelector(`.lab-${name}`), gallery = part('gallery'), movie = part('movie');
     const show = ({kept, movie: moving}) => {
         gallery.replaceChildren(...kept.map(({name, picture}) => {
@@ -45,7 +47,9 @@ export const keepPanel = kernel => (view, place) => {
         sheet(view).toBlob(blob => download(blob, `${lab.network.model}-garments.png`));
         view.say(say('share.saved_picture'));
     });
-    const take = file => view.wait(async () => (await kernel.ask('recipe', {text: await file.text()})).said);
+    const takeVectors = vectorPanel(view, part('own-vector'));
+    const take = async file => await isRecipe(file) ?
+        view.wait(async () => (await kernel.ask('recipe', {text: await file.text()})).said) : takeVectors(file);
     part('load').addEventListener('change', event => {
         if (event.target.files[0]) take(event.target.files[0]);
         event.target.value = '';

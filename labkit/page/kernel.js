@@ -67,7 +67,7 @@ export class Kernel {
     /** What names pictures: {classify, count, classes}. */
     async classifierOf({network}) {
         const {classes} = network, classify = async images => (await this.ask('name', {run: network.run}, [images])).parts[0];
-        if (!classes) throw Error('no classifier');
+        if (!classes.length) throw RangeError('no classifier');
         return {classify, count: classes.length, classes};
     }
 }

@@ -36,6 +36,11 @@ export class Lab {
         return this.chosen.filter(row => !this.pinned.includes(row));
     }
 
+    /** The garment that takes what comes for one. */
+    get first() {
+        return this.free[0] ?? this.chosen[0];
+    }
+
     /** The dimension or direction that was moved last, of those that have a slider. */
     get focus() {
         return this.rows.includes(this.moved) ? this.moved : this.rows[0];
@@ -202,12 +207,25 @@ export class Lab {
         if (this.pinned.includes(row)) throw Error(say('stage.is_pinned', {k: row + 1}));
     }
 
-    /** Take up `state`, from a link or a recipe; pinned garments that it changes are free. */
+    /** Take up `state`, from a link, a recipe or the film; undo brings the network back, too, if that is another.
+     *  Pinned garments that it changes are free. */
     take(state) {
+        const {index} = this;
         this.remember();
         const {z: before} = this.done.at(-1);
-        Object.assign(this, state);
+        this.become(state);
+        if (this.index !== index) this.done.at(-1).index = index;
         this.pinned = this.pinned.filter(row => same(this.vector(row), this.vector(row, before)));
+    }
+
+    /** Be as `state` is; with another network, sliders stay that it knows. */
+    become(state) {
+        const {index} = this;
+        Object.assign(this, state);
+        if (this.index === index) return;
+        if (this.index === this.beside) this.beside = index; // they change places
+        if (!state.extra) this.extra = new Map();
+        this.rows = this.rows.filter(dim => this.knows(dim));
     }
 
     undo() {
@@ -225,8 +243,9 @@ export class Lab {
 
     swap(source, target) {
         if (!source.length) return false;
-        target.push({base: this.base, z: this.z, pinned: this.pinned});
-        Object.assign(this, source.pop(), {path: null});
+        const {base, z, pinned, index} = this, next = source.pop();
+        target.push({base, z, pinned, ...'index' in next && {index}});
+        this.become({...next, path: null});
         this.release();
         return true;
     }
@@ -261,13 +280,9 @@ export class Lab {
     /** Draw with network `index` from now on; the vectors stay if they fit, else they are `fresh` ones of its own. */
     use(index) {
         const {latent_dim: size, fresh} = this.data.networks[index];
-        if (size !== this.size) {
-            if (!fresh) throw Error(say('stage.no_fit'));
-            Object.assign(this, {base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null, pinned: []});
-        }
-        if (index === this.beside) this.beside = this.index;
-        [this.index, this.extra] = [index, new Map()];
-        this.rows = this.rows.filter(dim => this.knows(dim));
+        if (size === this.size) this.become({index});
+        else if (!fresh) throw Error(say('stage.no_fit'));
+        else this.become({index, base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null, pinned: []});
         this.release();
     }
 }

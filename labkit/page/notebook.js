@@ -28,7 +28,6 @@ export async function render({model, el}) {
     const host = {
         generatorOf: entry => kernel.generatorOf(entry), classifierOf: lab => kernel.classifierOf(lab),
         why: fault => fault.message, changed() {}, rested: () => kernel.ask('state'),
-        takeRecipe: (_, file) => kept.take(file),
         measure: entry => kernel.ask('measure', {run: entry.run}).then(({network}) => Object.assign(entry, network)),
         seed: seed => kernel.ask('seed', {seed}),
         panels: [['keep', (...place) => { kept = keep(...place); return kept; }]],

@@ -34,7 +34,7 @@ export function ownPanel(view, place) {
     const refresh = () => {
         go.textContent = say(search ? 'find.stop' : 'find.go');
         go.disabled = drawing.blank && !search;
-        if (!search) part('goes').textContent = say('find.place', {k: (lab.free[0] ?? lab.chosen[0]) + 1});
+        if (!search) part('goes').textContent = say('find.place', {k: lab.first + 1});
     };
     const take = async file => {
         try {

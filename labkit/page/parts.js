@@ -15,6 +15,22 @@ export const choice = (group, legend, texts) =>
         `<label><input type="radio" name="lab-${group}" value="${k}" ${k ? '' : 'checked'}><span>${escaped(text)}</span>
         </label>`).join('')}</fieldset>`;
 
+/** One stop of the Tab key for all buttons in `box`: arrow keys, Home and End lead on within. */
+export function roving(box) {
+    const buttons = () => [...box.querySelectorAll('button')];
+    box.addEventListener('focusin', ({target}) =>
+        buttons().forEach(button => { button.tabIndex = button === target ? 0 : -1; }));
+    box.addEventListener('keydown', event => {
+        const all = buttons(), at = all.indexOf(event.target);
+        const across = getComputedStyle(box).gridTemplateColumns.split(' ').length; // 1, where it is no grid
+        const to = {ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - across, ArrowDown: at + across,
+            Home: 0, End: all.length - 1}[event.key];
+        if (!all[to]) return;
+        event.preventDefault();
+        all[to].focus();
+    });
+}
+
 /** Hold `target` for the pointer of `event`, if it is still there. */
 export function capture(target, event) {
     try {

@@ -22,6 +22,10 @@ export function recipeOf(lab) {
     });
 }
 
+/** Whether `file` may be a recipe: JSON, and no list, which is of vectors. */
+export const isRecipe = async file =>
+    /json/.test(file.type + file.name) && !/^\s*\[/.test(await file.slice(0, 99).text());
+
 /** The state that the recipe in `text` keeps, for `Lab.take`. Throws a line that can be shown. */
 export function readRecipe(data, text) {
     const recipe = parsed(text, data.recipe.format), next = new Lab(data), digest = recipe.generator_sha256;
@@ -35,7 +39,7 @@ export function readRecipe(data, text) {
             throw Error(say('recipe.direction'));
         const known = next.direction(name);
         if (!known?.unit.every((u, k) => Math.abs(u - unit[k]) < 1e-5))
-            next.extra.set(name, {name, unit, title: known?.title});
+            next.extra.set(name, {name, unit, title: known?.method});
     }
     const dims = Array.isArray(recipe.dims) && recipe.dims.length <= data.recipe.sliders && [...new Set(recipe.dims)];
     if (!base || !z || !dims || !dims.every(dim => next.knows(dim)))

@@ -1,12 +1,13 @@
 // Links, pictures and recipes: what the reader keeps, sends, and brings back.
 
-import {download} from './parts.js';
 import {linkOf} from './link.js';
-import {readRecipe, recipeOf} from './recipe.js';
+import {vectorPanel} from './ownvector.js';
+import {download} from './parts.js';
+import {isRecipe, readRecipe, recipeOf} from './recipe.js';
 import {sheet} from './sheet.js';
 import {say} from './words.js';
 
-/** The panel in `place`: {refresh}, as of every panel. */
+/** The panel in `place`: {refresh, take}, as of every panel, and a function that takes a file: a recipe, or vectors. */
 export function sharePanel(view, place) {
     const {lab} = view;
     place.innerHTML = `<h4>${say('share.title')}</h4>
@@ -18,7 +19,8 @@ export function sharePanel(view, place) {
             type="button" class="lab-save">${say('share.save')}</button><label
             class="lab-file">${say('share.load')}<input type="file" class="lab-load"
             accept=".json,application/json"></label></div>
-        <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>`;
+        <p class="lab-about">${say('share.recipes', {command: '<code>make explore</code>'})}</p>
+        <div class="lab-own-vector"></div>`;
     const part = name => place.querySelector(`.lab-${name}`), link = part('link');
     link.addEventListener('focus', () => {
         address(view);
@@ -45,16 +47,17 @@ export function sharePanel(view, place) {
             view.say(say('share.saved_picture'));
         });
     });
+    const takeVectors = vectorPanel(view, part('own-vector'));
     part('load').addEventListener('change', event => {
         if (event.target.files[0]) takeRecipe(view, event.target.files[0]);
         event.target.value = '';
     });
     view.root.querySelector('#lab-tab-share').addEventListener('focus', () => address(view));
-    return {refresh() {}};
+    return {refresh() {}, take: async file => await isRecipe(file) ? takeRecipe(view, file) : takeVectors(file)};
 }
 
 /** Open the recipe in `file`. */
-export async function takeRecipe(view, file) {
+async function takeRecipe(view, file) {
     const {lab} = view, text = file.size > 5e6 ? ' '.repeat(5e6) : await file.text();
     view.act(() => {
         lab.take(readRecipe(lab.data, text));

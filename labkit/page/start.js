@@ -3,13 +3,13 @@
 import {showGrowth} from './growth.js';
 import {classifierOf, generatorOf} from './networks.js';
 import {element} from './parts.js';
-import {address, sharePanel, takeRecipe} from './share.js';
+import {address, sharePanel} from './share.js';
 import {View} from './view.js';
 import {Damaged, supported} from './weights.js';
 import {say, speak} from './words.js';
 
 const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
-const PAGE = {generatorOf, classifierOf, takeRecipe, panels: [['share', sharePanel]], changed() {}, rested: address,
+const PAGE = {generatorOf, classifierOf, panels: [['share', sharePanel]], changed() {}, rested: address,
     why: fault => fault instanceof Damaged ? say('start.damaged') : fault?.message ?? fault};
 
 const linked = () => location.hash.startsWith('#lab=');

@@ -1,4 +1,4 @@
-// Tabs, of which one is open: by a click, or by arrow keys, Home and End.
+// Tabs, of which one is open: by a click, or by arrow keys, Home and End. A panel that opens has an event `open`.
 
 /** Tabs for `names`, [[name, text], ...], in `place`, together called `title`: {open, panels}, a function and the
  *  panels by name. */
@@ -13,6 +13,7 @@ export function makeTabs(place, title, names) {
         tab.setAttribute('aria-selected', String(i === k));
         tab.tabIndex = i === k ? 0 : -1;
         panels[i].hidden = i !== k;
+        if (i === k) panels[i].dispatchEvent(new Event('open'));
     });
     tabs.forEach((tab, k) => {
         tab.addEventListener('click', () => open(k));

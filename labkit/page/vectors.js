@@ -25,6 +25,12 @@ export function between(a, b, t) {
     return a.map((x, k) => p * x / na + q * b[k] / nb);
 }
 
+/** `z` with a share `s` of `noise` in it, of the same length as before. */
+export function near(z, noise, s) {
+    const mixed = z.map((x, k) => x + s * noise[k]), scale = norm(z) / norm(mixed);
+    return scale > 0 && Number.isFinite(scale) ? mixed.map(x => x * scale) : mixed;
+}
+
 /** `x` with its sign and three digits; or with two decimals, as beside a slider. */
 export const signed = x => `${x < 0 ? '−' : '+'}${Number(Math.abs(x).toPrecision(3))}`;
 export const fixed = x => x.toFixed(2).replace(/^-(?=0\.00$)/, '');

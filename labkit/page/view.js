@@ -1,7 +1,9 @@
 // The lab on the page. What the reader does changes the state (lab.js); the state is shown in every part, and drawn.
 
-import {readLink} from './link.js';
+import {makeFilm} from './film.js';
 import {Lab} from './lab.js';
+import {makeLike} from './like.js';
+import {readLink} from './link.js';
 import {ownPanel} from './own.js';
 import {padPanel} from './pad.js';
 import {element} from './parts.js';
@@ -38,12 +40,15 @@ export class View {
         this.stage = makeStage(this, left);
         this.status = left.querySelector('.lab-status');
         const made = Object.fromEntries(all.map(([name, make]) => [name, make(this, panels[name])]));
-        this.parts = [this.stage.refresh, ...Object.values(made).map(part => part.refresh), () => {
-            const {title, note: length} = this.lab.network;
-            note.textContent = say('note', {title, length});
-        }];
+        const like = makeLike(this, panels.walk), film = makeFilm(this, left), last = made[host.panels.at(-1)[0]];
+        this.parts = [this.stage.refresh, ...Object.values(made).map(part => part.refresh), like.refresh, film.refresh,
+            () => {
+                const {title, note: length} = this.lab.network;
+                note.textContent = say('note', {title, length});
+            }];
+        this.rests = [film.keep, like.rest];
         this.listen(file => {
-            if (/json$/.test(file.type) || /\.json$/i.test(file.name)) return host.takeRecipe(this, file);
+            if (/json$/.test(file.type) || /\.(json|npy|csv|txt)$/i.test(file.name)) return last.take(file);
             open('find');
             made.find.take(file);
         });
@@ -71,7 +76,7 @@ export class View {
             });
         root.addEventListener('keydown', event => {
             const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z';
-            if (!undo || event.target.matches('input:not([type=range])')) return;
+            if (!undo || event.target.matches('.lab-numbers, input:not([type=range])')) return;
             event.preventDefault();
             this.history(event.shiftKey ? 'redo' : 'undo');
         });
@@ -202,13 +207,14 @@ export class View {
         }).map(one => ({...one, z: one.z.slice()}));
     }
 
-    /** When nothing has moved for a while: name the garments, and tell the host. */
+    /** When nothing has moved for a while: tell the host, keep the state in the film, and name the garments. */
     rest() {
         clearTimeout(this.resting);
         this.root.dataset.state = 'moving';
         this.resting = setTimeout(async () => {
             if (this.drawing) return this.rest();
             if (this.acted && !this.lab.held) this.host.rested(this);
+            this.rests.forEach(follow => follow());
             const {resting} = this;
             await this.name().catch(() => {}); // without a classifier the garments have no names
             if (resting === this.resting) this.root.dataset.state = 'resting';

@@ -13,6 +13,7 @@ export function walkPanel(view, place) {
             <select>${garments}</select></label><input type="range" class="way" min="0" max="1" step="0.01" value="0"
             aria-label="${say('walk.way')}"><output class="percent"></output></div>
         <p class="lab-about">${say('walk.about')}</p>
+        <div class="lab-like"></div>
         <h4>${say('walk.aimless')}</h4>
         <div class="lab-line"><button type="button" class="lab-play">${say('walk.play')}</button></div>
         <p class="lab-about lab-calm">${

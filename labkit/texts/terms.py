@@ -5,6 +5,8 @@ Their English is the name itself; other languages have them in measures.toml and
 
 from .lookup import say
 
+LITTLE = 0.5  # a purity: so much is one effect's, and the rest is little
+
 
 def measure(name: str) -> str:
     """What is measured on a picture, as outline_sharpness or "image change", in words."""
@@ -16,9 +18,12 @@ def unit(name: str) -> str:
     return say(f"measures.units.{name}", name) if name else ""
 
 
-def direction(name: str) -> str:
-    """A direction by its name, as "more width" or "sefa 1", in words."""
+def direction(name: str, purity: float = 1.0) -> str:
+    """A direction by its name, as "more width" or "sefa 1", in words: "only width" as far as its ``purity`` goes."""
     method, _, which = name.partition(" ")
+    if method == "only":
+        grown = say(f"measures.grown.{which.replace(' ', '_')}", name)
+        return say(f"measures.directions.{'only' if purity >= LITTLE else 'mostly'}", which=grown)
     return say(f"measures.directions.{method}", name, which=which if which.isdecimal() else measure(which))
 
 

@@ -1,46 +1,45 @@
 """The live editor as its user has it: a real JupyterLab, a real Chromium, and every pixel compared with the library's.
 
 One server, one page and one run of notebook 03 (profile smoke) serve all tests; each test begins with a fresh editor.
+The controls themselves, which the report's page has too, are tested there: test_page_lab.py, test_page_stage.py and
+test_page_play.py. Here: that a kernel draws and keeps what they do, and what becomes of it when the kernel does not.
 """
 
 import ast
-import io
 import json
-import math
 import os
 import queue
 import re
-import shutil
 import signal
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from xml.etree import ElementTree
 
-import lab_page
-import matplotlib
 import numpy as np
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
-from PIL import Image
+from page_lab import Lab
 from project_copy import clean_environment, copy_project
 
-from labkit import latent
-from labkit.analysis import directions
+from labkit import latent, pictures
 from labkit.base.rng import seeded
-from labkit.editor.session import MEASURES
-from labkit.figures import sheets
 from labkit.training import runs
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed")
 
-DIMS = [5, 20, 40, 60, 80]  # those of the notebook
 NOTEBOOK = "notebooks/03_latent_perturbation.ipynb"
 EDITOR = "LatentExplorer(runs.run_folder"  # how its cell is known
+SHOWN = ".labkit-editor .lab[data-state=resting] .lab-garment .class:not(:empty)"
+EVERY = list(range(8))
 # Tests that close a page or a connection in the middle of what is said: then the kernel may be told of what is gone.
-CUTTING = ("test_a_slow_link_is_told", "test_a_second_tab_takes_over_and_the_first_says_so")
+CUTTING = (
+    "test_a_slow_link_is_told",
+    "test_a_second_tab_follows_the_first",
+    "test_after_a_restart_the_vectors_are_back",
+)
 CUT_OFF = re.compile(r"Task exception was never retrieved\n(?:(?!Task exception).)*?\S*WebSocketClosedError\n", re.S)
 complaints = []  # (test, what the browser's console or the kernel said)
 
@@ -102,26 +101,19 @@ def server(project, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab(server):
+def opened(server):
     """The page with chapter 03, all cells run."""
     with chromium() as browser:
         page = open_notebook(browser, server, NOTEBOOK)
         page.set_default_timeout(15_000)
-        run_all(page, ".labkit-stage img", 240)
+        run_all(page, SHOWN, 240)
         page.evaluate(LISTEN)
-        quiet(page)
         yield page
 
 
 @pytest.fixture
-def untouched(lab):
-    """The page as *Run all* left it, for the first test alone."""
-    return lab
-
-
-@pytest.fixture
-def page(lab, request):
-    """The page with a fresh editor, scrolled to, whose sliders set values; complaints meanwhile are noted."""
+def lab(opened, request):
+    """The page with a fresh editor, scrolled to; complaints meanwhile are noted."""
 
     def note(text):
         if request.node.name not in CUTTING:
@@ -134,29 +126,19 @@ def page(lab, request):
     def on_error(error):
         note(f"page: {error}")
 
-    lab.on("console", on_console)
-    lab.on("pageerror", on_error)
-    run_editor_cell(lab)
-    press(lab, "set to")
-    quiet(lab)
-    yield lab
-    quiet(lab)
-    for fault in lab.evaluate("() => window.talk.faults.splice(0)"):
+    opened.on("console", on_console)
+    opened.on("pageerror", on_error)
+    run_editor_cell(opened)
+    yield Lab(opened)
+    quiet(opened)
+    for fault in opened.evaluate("() => window.talk.faults.splice(0)"):
         note(f"kernel: {fault}")
-    lab.remove_listener("console", on_console)
-    lab.remove_listener("pageerror", on_error)
-
-
-@pytest.fixture
-def fresh(page):
-    """The page with an editor as it is at first: its sliders shift."""
-    press(page, "shift by")
-    quiet(page)
-    return page
+    opened.remove_listener("console", on_console)
+    opened.remove_listener("pageerror", on_error)
 
 
 @pytest.fixture(scope="module")
-def networks(lab, project):
+def networks(opened, project):
     """The generators that the notebook has trained, by model."""
     (vanilla,), (dcgan,) = (list((project / "data/runs/smoke" / model).iterdir()) for model in ("vanilla", "dcgan"))
     return {"vanilla": runs.load_run(vanilla).generator(), "dcgan": runs.load_run(dcgan).generator()}
@@ -179,8 +161,7 @@ def run_editor_cell(page):
     }""",
         EDITOR,
     )
-    page.wait_for_selector(".labkit-editor:not([data-old]) .labkit-stage img", timeout=20_000)
-    quiet(page)
+    page.wait_for_selector(SHOWN.replace(".labkit-editor", ".labkit-editor:not([data-old])"), timeout=20_000)
     page.locator(".labkit-editor").scroll_into_view_if_needed()
 
 
@@ -218,706 +199,282 @@ def run_in_the_kernel(page, code):
     )
 
 
-def cells(page):
-    """The picture, (rows, 8, 28, 28, 3), uint8, when all is quiet; between the garments it is transparent."""
-    quiet(page)
-    sheet = np.asarray(lab_page.picture(page))
-    assert sheet.shape[0] % 29 == 0 and sheet.shape[1:] == (8 * 29, 4), sheet.shape
-    sheet = sheet.reshape(-1, 29, 8, 29, 4).transpose(0, 2, 1, 3, 4)
-    assert (
-        (sheet[:, :, :28, :28, 3] == 255).all()
-        and (sheet[:, :, 28, :, 3] == 0).all()
-        and (sheet[:, :, :, 28, 3] == 0).all()
-    )
-    return sheet[:, :, :28, :28, :3]
+def truth(lab, what="z"):
+    """The vectors of the kernel's editor, (8, 100)."""
+    lab.rest()
+    return torch.tensor(ask(lab.page, f"LatentExplorer._live.{what}.tolist()"))
 
 
-def library(network, *rows):
-    """What the library makes of each row's vectors (8, 100), as `cells` gives it."""
-    return np.stack(
-        [np.repeat(sheets.grey_levels(latent.sample(network, row))[:, 0, :, :, None], 3, 3) for row in rows]
-    )
+def check(lab, network, wanted):
+    """The kernel has the vectors ``wanted``, and the page shows what ``network`` draws of them, to the grey level."""
+    torch.testing.assert_close(truth(lab), wanted, atol=2e-6, rtol=0)
+    shown, drawn = lab.pixels(), pictures.levels(latent.sample(network, wanted)).numpy().squeeze()
+    apart = np.abs(shown.astype(int) - drawn)
+    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, f"{(apart > 0).mean():.1%} differ, by up to {apart.max()}"
 
 
-def assert_same(shown, expected):
-    """Equal to the grey level; hardly anywhere, where a sum was rounded the other way, half a level becomes one."""
-    assert shown.shape == expected.shape
-    apart = np.abs(shown.astype(int) - expected)
-    assert apart.max() <= 1 and (apart > 0).mean() < 1e-3, (
-        f"{(apart > 0).mean():.1%} of the values differ, by up to {apart.max()}"
-    )
+def keys(lab, title, *pressed):
+    lab.slider(title).focus()
+    for key in pressed:
+        lab.page.keyboard.press(key)
+    lab.rest()
 
 
-def handle(page, name):
-    return page.locator(f'.labkit-editor .noUi-handle[aria-label="{name}"]')
+def along(z, dim, value, rows=None):
+    """``z`` with ``dim`` moved by ``value`` in ``rows``, left out all."""
+    moved = z.clone()
+    moved[EVERY if rows is None else rows, dim] += value
+    return moved
 
 
-def readout(page, name):
-    return page.locator(f'.labkit-editor .widget-slider:has(.noUi-handle[aria-label="{name}"]) .widget-readout')
+def pulse(lab):
+    """What is said of a kernel that does not answer."""
+    return lab.page.locator(".lab-pulse").first.inner_text()
 
 
-def value(page, name):
-    """Where a slider stands; the number beside it says the same, to two digits."""
-    exact = float(handle(page, name).get_attribute("aria-valuetext"))
-    assert float(readout(page, name).inner_text().replace("\u2212", "-")) == pytest.approx(exact, abs=0.0051)
-    return exact
+# What is drawn is the kernel's.
 
 
-def button(page, text):
-    """The one button with this text, or with this tooltip."""
-    named = page.locator(".labkit-editor button").filter(has_text=re.compile(f"^{re.escape(text)}$"))
-    return named if named.count() == 1 else page.locator(f'.labkit-editor button[title="{text}"]')
+def test_after_run_all_the_garments_are_those_of_the_vectors(opened, networks, z):
+    check(Lab(opened), networks["dcgan"], z)
+    assert Lab(opened).titles() == ["z[5]", "z[20]", "z[40]", "z[60]", "z[80]"]
 
 
-def press(page, text):
-    """Click a button, when what was done before is answered."""
-    quiet(page)
-    button(page, text).click()
+def test_keys_move_the_kernels_vectors_and_undo_takes_them_back(lab, networks, z):
+    keys(lab, "z[5]", "PageUp", "PageUp", "ArrowLeft", "Shift+ArrowRight")
+    edited = along(z, 5, 1.91)
+    check(lab, networks["dcgan"], edited)
+    assert ask(lab.page, "LatentExplorer._live.dims, LatentExplorer._live.mode") == ([5, 20, 40, 60, 80], "shift")
+    lab.find("undo").click()
+    check(lab, networks["dcgan"], z)
+    lab.find("redo").click()
+    check(lab, networks["dcgan"], edited)
+    assert np.array_equal(lab.pixels("before"), pictures.levels(latent.sample(networks["dcgan"], z)).numpy().squeeze())
 
 
-def control(page, label, kind):
-    """The input or select behind a visible label."""
-    return (
-        page.locator(".labkit-editor .widget-inline-hbox")
-        .filter(has=page.locator(f'.widget-label:text-is("{label}")'))
-        .locator(kind)
-    )
+def test_a_chosen_garment_alone_is_edited(lab, networks, z):
+    lab.find("garment").nth(2).click()
+    lab.page.get_by_text("set to", exact=True).click()
+    keys(lab, "z[20]", "PageUp")
+    wanted = z.clone()
+    wanted[2, 20] = round(z[2, 20].item() + 1, 2)
+    check(lab, networks["dcgan"], wanted)
+    assert ask(lab.page, "LatentExplorer._live.rows, LatentExplorer._live.mode") == ([2], "set")
 
 
-CHOSEN = "select => select.selectedOptions[0]?.label.replaceAll('\\xa0', ' ')"
+def test_dragging_with_the_mouse(lab, networks):
+    box = lab.slider("z[40]").bounding_box()
+    y, left, width = box["y"] + box["height"] / 2, box["x"], box["width"]
+    lab.page.mouse.move(left + width / 2, y)
+    lab.page.mouse.down()
+    for k in range(20):
+        lab.page.mouse.move(left + width * (0.5 + 0.02 * k), y)
+    lab.page.mouse.up()
+    moved = truth(lab)
+    assert lab.value("z[40]") == pytest.approx(3.2, abs=0.4)
+    check(lab, networks["dcgan"], moved)
+    lab.find("undo").click()  # the whole of it is one step
+    assert lab.value("z[40]") == 0
 
 
-def options(select):
-    """What a list offers."""
-    return [text.replace("\xa0", " ") for text in select.locator("option").all_inner_texts()]
+def test_a_flood_of_moves_ends_at_the_last_within_half_a_second(lab, networks, z):
+    lab.slider("z[5]").focus()
+    for _ in range(60):
+        lab.page.keyboard.press("ArrowRight", delay=0)
+    begin = time.monotonic()
+    lab.page.wait_for_function("document.querySelector('.lab').dataset.state === 'resting'")
+    assert time.monotonic() - begin < 1.5  # of which 0.18 s are the rest itself, and the naming of the garments
+    check(lab, networks["dcgan"], along(z, 5, 4))
 
 
-def status(page):
-    quiet(page)
-    return page.locator('.labkit-editor [role="status"]').inner_text().strip()
+def test_a_slider_moved_while_a_cell_runs(lab, networks, z):
+    run_in_the_kernel(lab.page, "import time; time.sleep(1.5)")
+    keys(lab, "z[5]", *["PageUp"] * 3)
+    check(lab, networks["dcgan"], along(z, 5, 3))
 
 
-def sliders(page):
-    """The names of the sliders, from top to bottom."""
-    quiet(page)
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.labkit-editor .noUi-handle')].every(handle => handle.ariaLabel)"
-    )  # named when the page is idle
-    return page.eval_on_selector_all(
-        ".labkit-rows .noUi-handle", "all => all.map(handle => handle.getAttribute('aria-label'))"
-    )
-
-
-def centre(locator):
-    box = locator.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def no_output_but_the_editor(page):
-    """No traceback, no warning: the editor's cell shows the editor and nothing else."""
-    return page.evaluate("""() => {
-        const cell = document.querySelector('.labkit-editor').closest('.jp-Cell');
-        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1
-            && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]');
-    }""")
-
-
-# At rest.
-
-
-def test_after_run_all_the_garments_are_those_of_the_vectors(untouched, networks, z):
-    assert_same(cells(untouched), library(networks["dcgan"], z, z))
-    assert ask(untouched, "LatentExplorer._live.z.tolist()") == z.tolist()  # and nobody has edited anything
-    assert untouched.locator(".labkit-measures .touched").count() == 0
-    assert no_output_but_the_editor(untouched)
-
-
-def test_a_fresh_editor_shifts_by_nothing(fresh, networks, z):
-    """The first touch of a slider moves each garment a little from where it is, and none jumps."""
-    assert [value(fresh, f"z[{dim}]") for dim in DIMS] == [0] * len(DIMS)
-    assert fresh.locator(".labkit-rows", has_text="mixed").count() == 0
-    handle(fresh, "z[5]").focus()
-    fresh.keyboard.press("ArrowRight")
-    shifted = z.clone()
-    shifted[:, 5] += ask(fresh, "(LatentExplorer._live.z - LatentExplorer._live.base)[0, 5].item()")
-    assert_same(cells(fresh), library(networks["dcgan"], z, shifted))
-    assert value(fresh, "z[5]") == pytest.approx(0.1, abs=0.005)
-    press(fresh, "undo")
-    assert_same(cells(fresh), library(networks["dcgan"], z, z))
-
-
-def test_an_editor_that_sets_stands_at_the_means_and_has_nothing_to_undo(page, networks, z):
-    assert sliders(page) == [f"z[{dim}]" for dim in DIMS]
-    for dim in DIMS:
-        assert value(page, f"z[{dim}]") == pytest.approx(z[:, dim].mean().item(), abs=0.0051)
-    assert page.locator(".labkit-rows", has_text="mixed").count() == 1
-    press(page, "undo")
-    assert status(page) == "there is nothing to undo"
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-
-
-# Sliders.
-
-
-def test_keys_move_a_slider_and_the_garments_follow(page, networks, z):
-    """As in the page of the report: arrows by 0.1, with Shift by 0.01, Page Up and Down by 1, Backspace resets."""
-    handle(page, "z[5]").focus()
-    start = value(page, "z[5]")
-    keys = {"ArrowRight": 0.1, "ArrowDown": -0.1, "Shift+ArrowUp": 0.01, "PageUp": 1, "PageDown": -1}
-    for key, step in keys.items():
-        page.keyboard.press(key)
-        quiet(page)
-        assert value(page, "z[5]") - start == pytest.approx(step, abs=0.011), key
-        start = value(page, "z[5]")
-    for key in ["ArrowRight"] * 12 + ["ArrowLeft"] * 2:
-        page.keyboard.press(key)
-    shown = cells(page)
-    assert value(page, "z[5]") == pytest.approx(start + 1, abs=0.02)
-    at = ask(page, "LatentExplorer._live.z[0, 5].item()")
-    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, at)))
-    page.keyboard.press("End")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))
-    assert handle(page, "z[5]").evaluate("handle => handle === document.activeElement")
-    page.keyboard.press("Backspace")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-    page.keyboard.press("Delete")
-    assert sliders(page) == [f"z[{dim}]" for dim in DIMS[1:]]
-
-
-def test_a_double_click_gives_a_slider_its_base_value_back(page, networks, z):
-    press(page, "z[20] = 3")
-    press(page, "z[5] = 3")
-    quiet(page)
-    handle(page, "z[5]").dblclick()
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
-
-
-def test_a_click_on_a_garment_chooses_it(page, networks, z):
-    stage = page.locator(".labkit-stage img")
-    width = stage.bounding_box()["width"]
-    stage.click(position={"x": width * 2.5 / 8, "y": 150})
-    press(page, "z[5] = 3")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
-    assert page.locator(".labkit-measures .chosen").all_inner_texts() == ["3"]
-    assert page.locator(".labkit-measures .edited").all_inner_texts() == ["3"]
-    stage.click(position={"x": width * 2.5 / 8, "y": 150})  # again: all
-    quiet(page)
-    assert ask(page, "LatentExplorer._live.rows") == list(range(8))
-
-
-def test_dragging_with_the_mouse(page, networks, z):
-    x, y = centre(handle(page, "z[40]"))
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x - 60, y, steps=5)
-    halfway = cells(page)  # the button is still down
-    assert -4 < value(page, "z[40]") < -1
-    assert_same(halfway, library(networks["dcgan"], z, latent.perturb(z, 40, value(page, "z[40]"))))
-    page.mouse.move(x + 40, y + 40, steps=5)
-    page.mouse.up()
-    shown = cells(page)
-    assert 0.5 < value(page, "z[40]") < 4
-    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 40, value(page, "z[40]"))))
-
-
-def test_a_drag_is_one_edit(page, networks, z):
-    x, y = centre(handle(page, "z[80]"))
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 25, y, steps=25)
-    page.mouse.up()
-    dragged = library(networks["dcgan"], z, latent.perturb(z, 80, value(page, "z[80]")))
-    assert_same(cells(page), dragged)
-    press(page, "undo")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-    press(page, "redo")
-    assert_same(cells(page), dragged)
-
-
-def test_a_typed_value(page, networks, z):
-    readout(page, "z[20]").fill("1.25")
-    readout(page, "z[20]").press("Enter")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 1.25)))
-
-
-def test_a_flood_of_moves_ends_at_the_last_within_half_a_second(page, networks, z):
-    """The pictures keep pace: none is left to be drawn half a second after the slider is let go."""
-    page.evaluate("""() => {
-        const image = document.querySelector('.labkit-stage img');
-        image.addEventListener('load', () => requestAnimationFrame(
-            () => { window.painted = performance.now(); window.paints = (window.paints || 0) + 1 }))
-    }""")
-    left, y = centre(page.locator(".labkit-rows .noUi-target").nth(3))
-    tries = []
-    for attempt in range(3):  # the machine may have other things to do
-        page.mouse.move(*centre(handle(page, "z[60]")))
-        page.mouse.down()
-        begin = time.monotonic()
-        page.evaluate("window.paints = 0")
-        for i in range(120):
-            page.mouse.move(left + 45 * math.sin(i / 9 + attempt), y)
-            time.sleep(max(0.0, begin + (i + 1) / 60 - time.monotonic()))
-        during, release = page.evaluate("[window.paints, performance.now()]")
-        page.mouse.up()
-        shown = cells(page)
-        assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 60, value(page, "z[60]"))))
-        assert during >= 10  # it moved on the way, too
-        tries.append(page.evaluate("window.painted") - release)
-        if tries[-1] < 500:
-            break
-    assert min(tries) < 500, tries
-
-
-def test_a_slider_moved_while_a_cell_runs(page, networks, z):
-    """Whether the picture follows at once or when the cell is done: in the end it is the slider's."""
-    handle(page, "z[5]").focus()
-    page.keyboard.press("ArrowRight")
-    quiet(page)
-    run_in_the_kernel(page, "import time; time.sleep(1.5)")
-    for _ in range(30):
-        page.keyboard.press("ArrowRight")
-    button(page, "z[20] = 3").click()  # which is then still running
-    shown = cells(page)
-    assert_same(shown, library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, value(page, "z[5]")), 20, 3)))
-
-
-def test_a_training_that_runs_keeps_its_random_numbers(page):
+def test_a_training_that_runs_keeps_its_random_numbers(lab):
     """New base vectors are drawn beside it, not from its stream."""
-    seed = control(page, "base seed", "input")
-    for typed in ("1", "2"):
-        seed.fill(typed)
-        seed.press("Enter")
-        quiet(page)
-    draw = "with seeded('test'):\n    drawn = [(torch.randn(1).item(), time.sleep(0.002))[0] for _ in range(800)]"
-    run_in_the_kernel(page, f"import time\nfrom labkit.base.rng import seeded\n{draw}")
-    for typed in range(3, 40):
-        seed.fill(str(typed))
-        seed.press("Enter")
+    lab.tab("Walk")
+    draw = "with seeded('test'):\n    drawn = [(torch.randn(1).item(), time.sleep(0.002))[0] for _ in range(400)]"
+    run_in_the_kernel(lab.page, f"import time\nfrom labkit.base.rng import seeded\n{draw}")
+    for typed in range(3, 20):
+        lab.find("seed").fill(str(typed))
+        lab.find("seed").press("Enter")
     with seeded("test"):
-        wanted = [torch.randn(1).item() for _ in range(800)]
-    assert ask(page, "drawn") == wanted
+        wanted = [torch.randn(1).item() for _ in range(400)]
+    assert ask(lab.page, "drawn") == wanted
+    torch.testing.assert_close(truth(lab, "base"), latent.latents(8, 100, 19))
 
 
-def test_snap_reset_undo_and_redo(page, networks, z):
-    network, snapped = networks["dcgan"], latent.perturb(z, 5, 3)
-    both = latent.perturb(snapped, 20, -3)
-    press(page, "z[5] = 3")
-    assert_same(cells(page), library(network, z, snapped))
-    assert value(page, "z[5]") == 3
-    press(page, "z[20] = -3")
-    assert_same(cells(page), library(network, z, both))
-    press(page, "z[5] as it was drawn")
-    alone = latent.perturb(z, 20, -3)
-    assert_same(cells(page), library(network, z, alone))
-    press(page, "reset")
-    assert_same(cells(page), library(network, z, z))
-    for state in (alone, both, snapped, z):
-        press(page, "undo")
-        assert_same(cells(page), library(network, z, state))
-    for state in (snapped, both, alone, z):
-        press(page, "redo")
-        assert_same(cells(page), library(network, z, state))
-    press(page, "redo")
-    assert status(page) == "there is nothing to redo"
+def test_a_call_in_a_cell_moves_the_page(lab, networks, z):
+    """Who types edits and who drags edit the same vectors."""
+    ask(lab.page, "LatentExplorer._live.status", "LatentExplorer._live.set(5, 2.0)")
+    wanted = latent.perturb(z, 5, 2.0)
+    lab.page.wait_for_function("document.querySelector('.lab-row input[type=number]').value !== '0.00'")
+    check(lab, networks["dcgan"], wanted)
+    keys(lab, "z[20]", "PageUp")
+    check(lab, networks["dcgan"], along(wanted, 20, 1))
+    assert ask(lab.page, "LatentExplorer._live.failed", "LatentExplorer._live.undo()") is False
+    lab.page.wait_for_timeout(300)
+    check(lab, networks["dcgan"], wanted)
+    ask(lab.page, "0", "LatentExplorer._live.set(5, 99)")
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent.includes('out of range')")
 
 
-def test_a_target_alone_is_edited_and_marked(page, networks, z):
-    press(page, "3")
-    assert_same(cells(page), library(networks["dcgan"], z, z))  # aiming changes nothing
-    press(page, "z[5] = 3")
-    shown = cells(page)
-    assert_same(shown, library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
-    differ = [column for column in range(8) if (shown[0, column] != shown[1, column]).any()]
-    assert differ == [2]
-    marks = page.eval_on_selector_all(
-        ".labkit-measures span:not(.name)", "all => all.map(span => span.classList.contains('touched'))"
+def test_another_network_from_the_list_draws_the_same_vectors(lab, networks, z):
+    keys(lab, "z[5]", "PageUp")
+    names = lab.page.get_by_role("radio").all()
+    titles = [name.evaluate("radio => radio.parentElement.innerText") for name in names]
+    assert [title.split(":")[0] for title in titles[:2]] == ["DCGAN", "vanilla GAN"]
+    names[1].check(force=True)
+    lab.page.wait_for_function("document.querySelector('.lab-note').textContent.startsWith('vanilla GAN')")
+    check(lab, networks["vanilla"], along(z, 5, 1))
+    assert "vanilla" in ask(lab.page, "str(LatentExplorer._live.run.folder)")
+
+
+def test_a_dimension_by_number_and_what_was_not_measured(lab):
+    field = lab.find("search")
+    field.fill("33")
+    field.press("Enter")
+    assert lab.titles()[0] == "z[33]" and truth(lab).shape == (8, 100)
+    assert ask(lab.page, "LatentExplorer._live.dims") == [33, 5, 20, 40, 60, 80]
+    assert lab.page.get_by_role("button", name="Measure them").is_visible()  # a run of this minute
+    field.fill("nonsense")
+    field.press("Enter")
+    assert lab.said() and lab.titles()[0] == "z[33]"
+
+
+@pytest.mark.slow
+def test_find_a_garment_and_the_kernel_has_its_vector(lab, networks):
+    lab.tab("Draw")
+    lab.page.locator(".lab-tests button").nth(3).click()
+    lab.find("go").click()
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent.startsWith('Found')", timeout=60_000)
+    found = truth(lab)
+    assert not torch.equal(found[0], latent.latents(8)[0]) and torch.equal(found[1:], latent.latents(8)[1:])
+    check(lab, networks["dcgan"], found)
+
+
+# What is kept.
+
+
+def test_what_is_kept_opens_by_a_click_and_is_the_same(lab, project, networks, z):
+    keys(lab, "z[5]", "PageUp", "PageUp")
+    lab.tab("Keep")
+    lab.find("keep").click()
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent.startsWith('kept in')")
+    name = lab.said().split(":")[0].rpartition("/")[2]
+    saved = json.loads((project / f"figures/explorer/{name}/recipe.json").read_text())
+    torch.testing.assert_close(torch.tensor(saved["z"]), along(z, 5, 2))
+    lab.find("reset").click()
+    check(lab, networks["dcgan"], z)
+    lab.page.get_by_title(f"open {name}").click()
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent.endsWith('is back')")
+    check(lab, networks["dcgan"], along(z, 5, 2))
+    assert lab.page.locator(".lab-gallery img").first.evaluate("image => image.naturalWidth") > 50
+
+
+def test_a_sweep_is_shown(lab, project):
+    lab.tab("Keep")
+    lab.find("sweep").click()
+    lab.page.wait_for_selector(".lab-movie:visible", timeout=30_000)
+    name = lab.said().split(":")[0].rpartition("/")[2]
+    assert (project / f"figures/explorer/{name}/sweep.gif").exists()
+    assert lab.find("movie").evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+
+
+def test_a_recipe_that_somebody_sent_is_opened(lab, project, networks, z):
+    keys(lab, "z[60]", "PageDown")
+    lab.tab("Keep")
+    with lab.page.expect_download() as download:
+        lab.find("save").click()
+    lab.find("reset").click()
+    lab.page.locator("input.lab-load").set_input_files(
+        {"name": "r.json", "mimeType": "application/json", "buffer": download.value.path().read_bytes()}
     )
-    assert [i for i, marked in enumerate(marks) if marked] == [2]  # the first line, third garment
-    press(page, "all")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
-    press(page, "z[80] = 0")
-    marks = page.eval_on_selector_all(".labkit-measures .touched", "all => all.length")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, 3, [2]), 80, 0)))
-    assert page.locator(".labkit-measures .touched").count() == 8
-
-
-def test_what_the_page_is_told_it_does_not_send_back(page, networks, z):
-    """A slider that rounds its new value would report a move of its own, and edit garments that were not aimed at."""
-    press(page, "3")
-    press(page, "z[5] = 3")
-    for text in ("1", "all", "5"):
-        press(page, text)
-    press(page, "undo"), press(page, "redo")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, [2])))
-    press(page, "undo")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-    press(page, "undo")
-    assert status(page) == "there is nothing to undo"
-
-
-def test_clicks_take_effect_in_their_order(page, networks, z):
-    """Also those that wait for a cell: of all that is clicked meanwhile, nothing overtakes."""
-    press(page, "3"), press(page, "all")
-    quiet(page)
-    run_in_the_kernel(page, "import time; time.sleep(0.7)")
-    button(page, "z[5] = 3").click()
-    button(page, "3").click()
-    edited = latent.perturb(z, 5, 3)
-    assert_same(cells(page), library(networks["dcgan"], z, edited))
-    press(page, "z[20] = -3")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(edited, 20, -3, [2])))
-
-
-def test_the_measures_are_the_librarys(page, networks, z):
-    press(page, "z[5] = 3")
-    quiet(page)
-    spans = iter(page.locator(".labkit-measures span").all_inner_texts())
-    lines = {name: [next(spans) for _ in range(8)] for name in spans}
-    edited = latent.perturb(z, 5, 3)
-    images = latent.sample(networks["dcgan"], edited)
-    (length,) = (name for name in lines if "\u2016z\u2016" in name)
-    assert lines["garment"] == list("12345678")
-    assert np.allclose([float(text.split()[0]) for text in lines[length]], edited.norm(dim=1).tolist(), atol=0.0051)
-    for name, measure in MEASURES.items():
-        assert np.allclose([float(text) for text in lines[name]], measure(images).tolist(), atol=0.51), name
-
-
-def test_a_new_base_seed_and_a_walk(page, networks):
-    seed = control(page, "base seed", "input")
-    seed.fill("7")
-    seed.press("Enter")
-    other = latent.latents(8, 100, 7)
-    assert_same(cells(page), library(networks["dcgan"], other, other))
-    press(page, "1")
-    press(page, "z[5] = 3")
-    handle(page, "by").focus()
-    page.keyboard.press("ArrowRight")  # a first step from where garment 1 is, with its edit
-    edited = latent.perturb(other, 5, 3, [0])
-    started = edited.clone()
-    started[0] = latent.interpolate(edited[0], edited[1], 101)[1]
-    assert_same(cells(page), library(networks["dcgan"], other, started))
-    page.keyboard.press("End")  # all the way from garment 1 to garment 2
-    arrived = other.clone()
-    arrived[0] = other[1]
-    assert_same(cells(page), library(networks["dcgan"], other, arrived))
-
-
-def test_reset_gives_back_the_chosen_garment_alone(page, networks, z):
-    press(page, "z[5] = 3")
-    press(page, "4")
-    press(page, "reset")
-    rest = [row for row in range(8) if row != 3]
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3, rest)))
-
-
-def test_the_lists_are_never_blank(page):
-    for label in ("direction", "by effect"):
-        assert control(page, label, "select").evaluate(CHOSEN) in ("not looked for", "not ranked")
-
-
-# Keyboard, and those who do not see the page.
-
-
-def test_the_keyboard_alone_reaches_everything(page, networks, z):
-    def focused():
-        return page.evaluate("""() => {
-            const at = document.activeElement, editor = at.closest('.labkit-editor');
-            return editor && (at.getAttribute('aria-label') || at.textContent || at.tagName);
-        }""")
-
-    def tab_to(name):
-        reached = []
-        for _ in range(70):
-            page.keyboard.press("Tab")
-            reached.append(focused())
-            assert reached[-1] is not None, f"left the editor before {name}: {reached}"
-            if reached[-1] == name:
-                return reached
-        raise AssertionError(f"{name} is not reached: {reached}")
-
-    edited = latent.perturb(z, 5, 4)
-    page.locator(".labkit-editor button", has_text="vanilla").focus()
-    reached = []
-    for name in ("DCGAN", "difference", "undo", "redo", "reset", "z[5]"):
-        reached += tab_to(name)
-    page.keyboard.press("End")
-    assert_same(cells(page), library(networks["dcgan"], z, edited))
-    reached += tab_to("z[80]")
-    assert [name for name in reached if re.fullmatch(r"z\[\d+\]", name)] == [f"z[{dim}]" for dim in DIMS]
-    for _ in range(9):
-        page.keyboard.press("Shift+Tab")
-        if focused() == "undo":
-            break
-    page.keyboard.press("Enter")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-    tab_to("redo")
-    page.keyboard.press("Space")
-    assert_same(cells(page), library(networks["dcgan"], z, edited))
-    tab_to("rank")
-    tab_to("sweep")
-    page.keyboard.press("Shift+Tab")
-    assert focused() == "save"
-
-
-def test_everything_has_a_name_for_a_screen_reader(page):
-    control(page, "dimension", "input").fill("7")
-    press(page, "add")  # a slider that came later is named like the first ones
-    assert sliders(page)[-1] == "z[7]"
-    client = page.context.new_cdp_session(page)
-    root = client.send(
-        "DOM.querySelector", {"nodeId": client.send("DOM.getDocument")["root"]["nodeId"], "selector": ".labkit-editor"}
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent === 'the recipe is opened'")
+    check(lab, networks["dcgan"], along(z, 60, -1))
+    lab.page.locator("input.lab-load").set_input_files(
+        {"name": "r.json", "mimeType": "application/json", "buffer": b'{"format": 1}'}
     )
-    nodes = client.send("Accessibility.queryAXTree", {"nodeId": root["nodeId"]})["nodes"]
-    client.detach()
-    named = {}
-    for node in nodes:
-        if not node["ignored"]:
-            named.setdefault(node["role"]["value"], []).append(node.get("name", {}).get("value", "").strip())
-    assert sorted(named["slider"]) == sorted([f"z[{dim}]" for dim in [*DIMS, 7]] + ["by"])
-    assert named["image"] == ["Eight garments, from top to bottom: base, edited"]
-    assert set(named["combobox"]) == {"run", "walk to", "direction", "by effect", "kept"}
-    assert set(named["spinbutton"]) == {"base seed", "dimension"}
-    assert len(named["button"]) > 40 and all(named["button"]) and len(set(named["button"])) == len(named["button"])
-    pressed = {
-        node["name"]["value"]
-        for node in nodes
-        for entry in node.get("properties", ())
-        if entry["name"] == "pressed" and entry["value"]["value"] == "true"
-    }
-    assert pressed == {"DCGAN", "all", "set to"}
-    assert len(named["status"]) == 1
+    lab.page.wait_for_function("document.querySelector('.lab-status').textContent.includes('no recipe')")
+    check(lab, networks["dcgan"], along(z, 60, -1))
 
 
-# Networks, dimensions, what is kept.
-
-
-def test_the_difference_is_a_third_row_in_colour(page, networks, z):
-    press(page, "z[5] = 3")
-    press(page, "difference")
-    shown = cells(page)
-    base, edited = (latent.sample(networks["dcgan"], vectors) for vectors in (z, latent.perturb(z, 5, 3)))
-    colours = matplotlib.colormaps["PuOr_r"](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3]
-    assert len(shown) == 3
-    assert_same(shown[:2], library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
-    assert (
-        np.abs(shown[2].astype(int) - colours).max() <= 4
-    )  # a neighbouring colour, where a sum was rounded the other way
-    whole = np.asarray(Image.open(io.BytesIO(sheets.stage(base, edited, True))).convert("RGBA"))
-    assert whole.shape == np.asarray(lab_page.picture(page)).shape
-    assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited", "difference"]
-    press(page, "difference")
-    assert len(cells(page)) == 2
-    assert page.locator(".labkit-names span").all_inner_texts() == ["base", "edited"]
-
-
-def test_the_other_network_gets_the_same_vectors(page, networks, z):
-    press(page, "z[5] = 3")
-    edited = latent.perturb(z, 5, 3)
-    press(page, "vanilla GAN")
-    assert_same(cells(page), library(networks["vanilla"], z, edited))
-    press(page, "z[20] = -3")
-    edited = latent.perturb(edited, 20, -3)
-    assert_same(cells(page), library(networks["vanilla"], z, edited))
-    press(page, "DCGAN")
-    assert_same(cells(page), library(networks["dcgan"], z, edited))
-
-
-def test_another_run_of_the_same_network(page, project, networks, z):
-    """The list beside the network has every finished run of it, and the runs of the study whose weights were kept."""
-    (folder,) = (project / "data/runs/smoke/dcgan").iterdir()
-    other = folder.with_name(folder.name + "-again")
-    shutil.copytree(folder, other)
-    try:
-        press(page, "reset")  # any button looks what runs there are
-        quiet(page)
-        finished, worlds = [f"smoke, {folder.name}", f"smoke, {other.name}"], [1, 2]  # seeds of the study with weights
-        wanted = [*finished, *(f"seeds: dcgan-ours, seed{seed}" for seed in worlds)]
-        assert options(control(page, "run", "select")) == wanted
-        control(page, "run", "select").select_option(index=1)
-        assert_same(cells(page), library(networks["dcgan"], z, z))
-        assert ask(page, "LatentExplorer._live.run.folder.name") == other.name
-    finally:
-        shutil.rmtree(other)
-
-
-def test_rank_then_choose_from_the_list(page, networks, z):
-    chooser = control(page, "by effect", "select")
-    assert options(chooser) == ["not ranked"]
-    press(page, "rank")
-    assert "ranked" in status(page)
-    first, *offered = options(chooser)
-    found = [re.fullmatch(r"z\[(\d+)\]: ([\d.]+) grey levels/unit", option).groups() for option in offered]
-    dims, effects = [int(dim) for dim, _ in found], [float(effect) for _, effect in found]
-    assert first == "choose" and sorted(dims) == list(range(100)) and effects == sorted(effects, reverse=True)
-    wanted = latent.change_along(networks["dcgan"], latent.latents(16, 100, 1), torch.eye(100)[dims])
-    assert np.allclose(effects, wanted, atol=0.051)
-    new = next(dim for dim in dims if dim not in DIMS)
-    chooser.select_option(index=1 + dims.index(new))
-    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, new]]
-    press(page, f"z[{new}] = 3")
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, new, 3)))
-    assert chooser.evaluate(CHOSEN) == "choose"  # ready for the next
-
-
-def test_find_a_direction_and_move_along_it(page, networks, z):
-    chooser = control(page, "direction", "select")
-    assert options(chooser) == ["not looked for"]
-    press(page, "find")
-    assert "directions are found" in status(page)
-    first, *offered = options(chooser)
-    found = directions.all_directions(networks["dcgan"], 100)
-    assert first == "choose" and len(offered) == len(found)
-    for text in offered:  # what it mostly does, how much, and how pure that is
-        assert re.fullmatch(r"(more|less) [a-z ]+( \(.+\))?: [+\u2212].+ from -3 to 3, purity \d+%", text), text
-    chooser.select_option(index=1 + list(found).index("sefa 2"))
-    title = sliders(page)[-1]
-    assert title.endswith(" (SeFa 2)") and offered[list(found).index("sefa 2")].startswith(title)
-    assert chooser.evaluate(CHOSEN) == "choose"
-    press(page, "2")
-    press(page, f"{title} = -3")
-    edited = z.clone()
-    edited[1] = latent.perturb_along(z[1:2], found["sefa 2"], -3.0)
-    assert_same(cells(page), library(networks["dcgan"], z, edited))
-    press(page, f"{title} as it was drawn")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-
-
-def test_add_by_number_and_take_away(page, networks, z):
-    control(page, "dimension", "input").fill("99")
-    press(page, "add")
-    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, 99]]
-    press(page, "add")
-    assert sliders(page) == [f"z[{dim}]" for dim in [*DIMS, 99]]  # once is enough
-    press(page, "z[99] = -3")
-    press(page, "take the slider of z[99] away")
-    press(page, "take the slider of z[40] away")
-    assert sliders(page) == ["z[5]", "z[20]", "z[60]", "z[80]"]
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 99, -3)))  # its value stays
-
-
-def test_what_was_kept_can_be_loaded_at_once(page):
-    """The list never stands blank beside the button: a click on it brings back what the list shows."""
-    press(page, "save")
-    name = re.search(r"explorer/([\w-]+):", status(page))[1]
-    kept = control(page, "kept", "select")
-    shown = kept.evaluate(CHOSEN)
-    assert name in options(kept) and shown in options(kept)
-    press(page, "load")
-    assert status(page) == f"{shown} is back"
-
-
-def test_save_and_load_bring_back_the_same_pixels(page, project, networks, z):
-    press(page, "3")
-    press(page, "z[5] = 3")
-    press(page, "all")
-    press(page, "z[20] = -3")
-    before = cells(page)
-    press(page, "save")
-    name = re.fullmatch(r"kept in figures/explorer/([\w-]+): picture.svg, picture.png, recipe.json", status(page))[1]
-    folder = project / "figures/explorer" / name
-    assert sorted(path.name for path in folder.iterdir()) == ["picture.png", "picture.svg", "recipe.json"]
-    with Image.open(folder / "picture.png") as png:
-        assert png.width > 500 and np.asarray(png.convert("L")).std() > 5
-    assert ElementTree.parse(folder / "picture.svg").getroot().tag.endswith("svg")
-
-    press(page, "vanilla GAN")
-    press(page, "reset")
-    press(page, "z[80] = 3")
-    assert (cells(page) != before).any()
-    control(page, "kept", "select").select_option(label=name)
-    press(page, "load")
-    assert status(page) == f"{name} is back"
-    assert (cells(page) == before).all()
-    assert_same(before, library(networks["dcgan"], z, latent.perturb(latent.perturb(z, 5, 3, [2]), 20, -3)))
-
-
-def test_sweep_keeps_an_animation(page, project, networks, z):
-    press(page, "z[20] = 3")
-    press(page, "sweep")
-    name = re.fullmatch(r"kept in figures/explorer/([\w-]+): sweep.gif, recipe.json", status(page))[1]
-    with Image.open(project / "figures/explorer" / name / "sweep.gif") as gif:
-        assert gif.n_frames >= 40
-        gif.seek(0)
-        frame = np.asarray(gif.convert("L"))[-28 * 4 :: 4, ::4]  # under the label, every pixel four times
-    wanted = library(networks["dcgan"], latent.perturb(z, 20, -3))[0, :, :, :, 0]
-    shown = np.stack([frame[:28, 29 * i : 29 * i + 28] for i in range(8)])
-    assert np.abs(shown.astype(int) - wanted).max() <= 8  # a GIF has few colours
-    assert (
-        page.locator(".labkit-editor .progress").evaluate("bar => getComputedStyle(bar.parentElement).visibility")
-        == "hidden"
-    )
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
-    movie = page.locator(".labkit-movie")
-    assert movie.is_visible() and movie.evaluate("image => image.naturalWidth") == 8 * 29 * 4  # and it is seen
-
-
-def test_a_click_on_a_small_picture_opens_what_was_kept(page, networks, z):
-    press(page, "z[20] = 3")
-    press(page, "save")
-    name = re.search(r"explorer/([\w-]+):", status(page))[1]
-    press(page, "reset")
-    assert_same(cells(page), library(networks["dcgan"], z, z))
-    first = page.locator(".labkit-kept").first
-    assert first.inner_text().strip() == name and first.locator("img").evaluate("image => image.naturalWidth") > 100
-    first.locator("img").click()
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
-    assert status(page) == f"{name} is back"
-
-
-def test_an_own_vector_is_pasted_and_copied(page, networks, z):
-    mine = latent.latents(1, 100, 77)
-    numbers = page.locator(".labkit-numbers textarea")
-    numbers.fill(" ".join(f"{x:.9g}" for x in mine[0].tolist()))
-    press(page, "5")
-    press(page, "take")
-    placed = z.clone()
-    placed[4] = mine[0]
-    assert_same(cells(page), library(networks["dcgan"], placed, placed))
-    press(page, "1")
-    numbers.fill("")
-    press(page, "copy")
-    quiet(page)
-    assert json.loads(numbers.input_value()) == pytest.approx(z[0].tolist())
-    page.wait_for_function("document.activeElement.closest('.labkit-numbers')")
+def test_a_damaged_network_is_named_and_the_last_picture_stands(lab, project, networks, z):
+    (vanilla,) = (project / "data/runs/smoke/vanilla").iterdir()
+    ask(lab.page, "0", "LatentExplorer._live.others.clear()")
+    with damaged(vanilla / "generator.safetensors"):
+        lab.page.get_by_role("radio").nth(1).check(force=True)
+        lab.page.wait_for_selector(".lab-status.failed")
+        assert "damaged" in lab.said()
+        check(lab, networks["dcgan"], z)
 
 
 # What goes wrong.
 
 
-def pulse(page):
-    """What is said of a kernel that does not answer."""
-    return page.locator(".labkit-editor .labkit-pulse").inner_text()
-
-
-def test_a_kernel_that_does_not_answer_is_told_within_a_second(page, networks, z):
-    pid = ask(page, "__import__('os').getpid()")
-    handle(page, "z[5]").focus()
-    assert pulse(page) == ""
+def test_a_kernel_that_does_not_answer_is_told_within_a_second(lab, networks, z):
+    pid = ask(lab.page, "__import__('os').getpid()")
+    assert pulse(lab) == ""
     os.kill(pid, signal.SIGSTOP)
     try:
-        page.keyboard.press("End")
-        page.wait_for_function("document.querySelector('.labkit-pulse').textContent", timeout=1200)
-        assert pulse(page).startswith("no answer for ")
+        lab.slider("z[5]").focus()
+        lab.page.keyboard.press("PageUp")
+        lab.page.wait_for_function("document.querySelector('.lab-pulse').textContent", timeout=1200)
+        assert pulse(lab).startswith("No answer for ")
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 4.0)))  # it follows, and all is well
-    assert not pulse(page).startswith("no answer")
+    check(lab, networks["dcgan"], along(z, 5, 1))  # it follows, and all is well
+    assert not pulse(lab).startswith("No answer")
 
 
-def test_a_kernel_that_answers_is_not_complained_of(page):
-    """Whatever is clicked, also what changes nothing."""
-    said = "() => { const place = document.querySelector('.labkit-pulse'); window.said = [];"
-    page.evaluate(
-        said + " new MutationObserver(() => said.push(place.textContent)).observe(place, {childList: true}) }"
+def test_a_kernel_that_answers_is_not_complained_of(lab):
+    lab.page.evaluate(
+        """() => { const place = document.querySelector('.lab-pulse'); window.said = [];
+        new MutationObserver(() => said.push(place.textContent)).observe(place, {childList: true}) }"""
     )
-    for text in ("all", "3", "3", "set to", "difference", "undo", "DCGAN", "copy", "reset", "z[5] = 0", "z[5] = 0"):
-        press(page, text)
-        page.wait_for_timeout(150)
-    control(page, "walk to", "select").select_option(index=4)
-    control(page, "dimension", "input").fill("9")
-    control(page, "dimension", "input").press("Enter")
-    page.wait_for_timeout(1200)
-    assert [text for text in page.evaluate("said") if text.startswith("no answer")] == []
+    keys(lab, "z[5]", *["ArrowRight"] * 12)
+    for name in ("Pad", "Walk", "Draw", "Keep", "Sliders"):
+        lab.tab(name)
+    lab.find("reset").click()
+    lab.page.wait_for_timeout(1000)
+    assert [text for text in lab.page.evaluate("said") if text.startswith("No answer")] == []
+
+
+def test_hostile_messages_from_the_page_change_nothing(lab, networks, z):
+    """Answered in a line each, and the editor goes on."""
+    said = ask(
+        lab.page,
+        "said",
+        """
+import numpy as np
+ex, said = LatentExplorer._live, []
+sent, ex.front.send = ex.front.send, lambda content, buffers=None: said.append(content)
+run = ex.state()[0]["run"]
+good = {"run": run, "rows": [5], "mode": "set", "chosen": [0]}
+whole = np.zeros(800, "<f4").tobytes()
+for message, buffers in [
+    ("nothing", []), ({}, []), ({"id": "a.1", "deed": "exec"}, []), ({"id": "a.1", "deed": "draw"}, []),
+    ({"id": "a.1", "deed": "draw", "run": "../../etc"}, [whole]), ({"id": "a.1", "deed": "draw", "run": run}, [b"123"]),
+    ({"id": "a.1", "deed": "draw", "run": run}, [np.full(100, np.nan, "<f4").tobytes()]),
+    ({"id": "a.1", "deed": "state", "state": {**good, "mode": "x"}}, [whole, whole]),
+    ({"id": "a.1", "deed": "state", "state": {**good, "chosen": [9]}}, [whole, whole]),
+    ({"id": "a.1", "deed": "state", "state": good}, [whole[:400], whole]),
+    ({"id": "a.1", "deed": "state", "state": 3}, []),
+    ({"id": "a.1", "deed": "load", "name": "../x"}, []), ({"id": "a.1", "deed": "seed", "seed": "x"}, []),
+    ({"id": "a.1", "deed": "sweep", "dim": [1]}, []), ({"id": "a.1", "deed": "recipe", "text": 5}, []),
+]:
+    ex._hear(None, message, buffers)
+ex.front.send = sent
+""",
+    )
+    faults = [content for content in said if "fault" in content]
+    assert len(faults) == 15 and all(content["fault"].count("\n") == 0 for content in faults)
+    check(lab, networks["dcgan"], z)
+    keys(lab, "z[5]", "PageUp")
+    check(lab, networks["dcgan"], along(z, 5, 1))
 
 
 @contextmanager
@@ -951,53 +508,6 @@ def slow_link(address, seconds):
         yield f"http://127.0.0.1:{door.getsockname()[1]}"
 
 
-def second_tab(lab, server):
-    """Another tab of the same notebook, and so of the same kernel."""
-    page = open_notebook(lab.context.browser, server, NOTEBOOK)
-    page.set_default_timeout(15_000)
-    page.evaluate(LISTEN)
-    return page
-
-
-@pytest.mark.slow
-def test_a_slow_link_is_told(page, server):
-    address, token = server
-    with slow_link(address, 0.15) as slow:
-        tab = second_tab(page, (slow, token))
-        try:
-            run_editor_cell(tab)
-            tab.locator(".labkit-rows .noUi-handle").first.focus()
-            for _ in range(30):
-                tab.keyboard.press("ArrowRight")
-                tab.wait_for_timeout(50)
-            said = pulse(tab)
-            late = re.fullmatch(r"slow link: pictures come (\d\.\d) s late", said)
-            assert late and 0.3 <= float(late[1]) < 2, said
-        finally:
-            tab.close()
-
-
-def test_a_second_tab_takes_over_and_the_first_says_so(page, server, networks, z):
-    press(page, "z[5] = 3")
-    quiet(page)
-    tab = second_tab(page, server)
-    try:
-        run_editor_cell(tab)
-        page.wait_for_selector(".labkit-gone [role=status]", timeout=1000)
-        assert page.locator(".labkit-gone").first.inner_text().startswith("Another editor has been opened")
-        press(tab, "z[20] = 3")
-        assert_same(cells(tab), library(networks["dcgan"], z, latent.perturb(z, 20, 3)))
-        page.locator(".labkit-gone:visible button").click()
-        page.wait_for_selector(".labkit-editor .labkit-stage img")
-        assert_same(cells(page), library(networks["dcgan"], z, latent.perturb(z, 5, 3)))
-        press(page, "z[40] = 3")  # and it goes on
-        edited = latent.perturb(latent.perturb(z, 5, 3), 40, 3)
-        assert_same(cells(page), library(networks["dcgan"], z, edited))
-        tab.wait_for_selector(".labkit-gone [role=status]", timeout=1000)
-    finally:
-        tab.close()
-
-
 @contextmanager
 def damaged(file):
     """One byte in the middle of ``file`` is another."""
@@ -1011,266 +521,164 @@ def damaged(file):
         file.write_bytes(sound)
 
 
-def test_a_damaged_run_is_named_and_the_last_picture_stands(page, project, networks, z):
-    press(page, "z[5] = 3")
-    before = cells(page)
-    (folder,) = (project / "data/runs/smoke/vanilla").iterdir()
-    with damaged(folder / "generator.safetensors"):
-        press(page, "vanilla GAN")
-        said = status(page)
-        assert (
-            f"{folder.relative_to(project)}/generator.safetensors" in said
-            and "damaged" in said
-            and "train again" in said
-        )
-        assert page.locator('.labkit-editor .labkit-failed[role="status"]').count() == 1
-        assert (cells(page) == before).all()
-        pressed = page.locator(".labkit-editor button.mod-active").all_inner_texts()
-        assert pressed[0] == "DCGAN"  # the page says which network it shows
-        assert no_output_but_the_editor(page)
-        press(page, "z[20] = 3")  # and the editor goes on
-        edited = latent.perturb(latent.perturb(z, 5, 3), 20, 3)
-        assert_same(cells(page), library(networks["dcgan"], z, edited))
-        assert status(page) == ""
-    press(page, "vanilla GAN")  # mended
-    assert_same(cells(page), library(networks["vanilla"], z, edited))
+@pytest.mark.slow
+def test_a_slow_link_is_told(lab, server):
+    address, token = server
+    with slow_link(address, 0.15) as slow:
+        tab = open_notebook(lab.page.context.browser, (slow, token), NOTEBOOK)
+        tab.set_default_timeout(30_000)
+        tab.evaluate(LISTEN)
+        try:
+            run_editor_cell(tab)
+            there = Lab(tab)
+            there.slider("z[5]").focus()
+            for _ in range(30):
+                tab.keyboard.press("ArrowRight")
+                tab.wait_for_timeout(50)
+            late = re.fullmatch(r"Slow link: pictures come (\d\.\d) s late\.", pulse(there))
+            assert late and 0.3 <= float(late[1]) < 2, pulse(there)
+        finally:
+            tab.close()
 
 
-def test_a_damaged_recipe_is_named(page, project):
-    press(page, "save")
-    name = re.search(r"explorer/([\w-]+):", status(page))[1]
-    recipe = project / "figures/explorer" / name / "recipe.json"
-    recipe.write_text(recipe.read_text()[:-40])
-    before = cells(page)
+def test_a_second_tab_follows_the_first(lab, server, networks, z):
+    """Neither is blank: both show the same editor, whichever moves it."""
+    lab.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    lab.page.wait_for_timeout(1000)
+    tab = open_notebook(lab.page.context.browser, server, NOTEBOOK)
+    tab.set_default_timeout(20_000)
+    tab.evaluate(LISTEN)
     try:
-        control(page, "kept", "select").select_option(label=name)
-        press(page, "load")
-        assert status(page).startswith(f"{recipe.relative_to(project)} is") and "damaged" in status(page)
-        assert (cells(page) == before).all()
+        there = Lab(tab)
+        tab.locator(".labkit-editor").scroll_into_view_if_needed()
+        there.rest()
+        keys(lab, "z[5]", "PageUp")
+        check(lab, networks["dcgan"], along(z, 5, 1))
+        tab.wait_for_timeout(500)
+        check(there, networks["dcgan"], along(z, 5, 1))
+        keys(there, "z[20]", "PageDown")
+        tab.wait_for_timeout(500)
+        both = along(along(z, 5, 1), 20, -1)
+        check(there, networks["dcgan"], both)
+        check(lab, networks["dcgan"], both)
     finally:
-        shutil.rmtree(recipe.parent)
+        tab.close()
 
 
-HOSTILE = {
-    "set(5, float('nan'))": ["nan", "finite"],
-    "set(5, float('inf'))": ["inf", "finite"],
-    "set(200, 1.0)": ["200", "0 to 99"],
-    "set(5, 'x')": ["'x'", "finite"],
-    "set(5, 4.01)": ["4.01", "out of range"],
-    "set(5, 1.0, [8])": ["[8]", "0 to 7"],
-    "add(-1)": ["-1", "0 to 99"],
-    "reseed(-1)": ["-1", "seed"],
-    "load('../../etc')": ["../../etc", "is not in"],
-}
+def test_the_cell_run_again_leaves_one_editor(lab, networks, z):
+    keys(lab, "z[5]", "PageUp")
+    run_editor_cell(lab.page)
+    assert lab.page.locator(".labkit-editor").count() == 1
+    check(lab, networks["dcgan"], z)
 
 
-def test_hostile_calls_are_answered_on_the_page(page):
-    press(page, "z[5] = 3")
-    before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
-    for call, words in HOSTILE.items():
-        ask(page, "0", do=f"LatentExplorer._live.{call}")
-        said = status(page)
-        assert all(word in said for word in words), (call, said)
-        assert (cells(page) == before).all() and ask(page, "LatentExplorer._live.z.tolist()") == state, call
-        assert value(page, "z[5]") == 3
-    assert no_output_but_the_editor(page)
-
-
-def test_hostile_messages_from_the_page_change_nothing(page):
-    press(page, "z[5] = 3")
-    before, state = cells(page), ask(page, "LatentExplorer._live.z.tolist()")
-    model = ask(page, "LatentExplorer._live.slider_rows[5][1].model_id")
-    hostile = [({"value": bad}, repr(bad)) for bad in (None, "abc", "NaN", 10**9, -4.5, True, [1], "<b>1</b>")]
-    hostile += [({"min": -100}, "min"), ({"value": 1, "max": 9}, "max"), ({"description": "x"}, "description")]
-    for message, word in hostile:
-        page.evaluate(
-            """([id, state]) => {
-            const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
-            kernel._comms.get(id).send({method: 'update', state, buffer_paths: []});
-        }""",
-            [model, message],
-        )
-        said = status(page)
-        assert said.startswith("z[5]: ") and word in said and said.endswith("; nothing was changed"), (message, said)
-        assert (cells(page) == before).all(), message
-    assert ask(page, "LatentExplorer._live.z.tolist()") == state
-    press(page, "undo"), press(page, "redo")
-    assert (cells(page) == before).all()
-    assert status(page) == "" and value(page, "z[5]") == 3
-    assert no_output_but_the_editor(page)
-
-
-def test_a_number_that_does_not_fit_is_put_right(page, networks, z):
-    seed, dimension = control(page, "base seed", "input"), control(page, "dimension", "input")
-    for typed, shown in (("-5", 0), ("", 0), ("99999999999", 2**31 - 1)):
-        seed.fill(typed)
-        seed.press("Enter")
-        base = latent.latents(8, 100, shown)
-        assert_same(cells(page), library(networks["dcgan"], base, base))
-        assert seed.input_value() == str(shown)
-    dimension.fill("500")
-    press(page, "add")
-    assert sliders(page)[-1] == "z[99]"
-
-
-def test_the_cell_run_again_leaves_one_editor(page):
-    count = """async () => Object.keys((await jupyterapp.shell.currentWidget.context.sessionContext.session.kernel
-        .requestCommInfo({target_name: 'jupyter.widget'})).content.comms).length"""
-    before = page.evaluate(count)
-    press(page, "z[5] = 3")
-    run_editor_cell(page)
-    run_editor_cell(page)
-    assert page.locator(".labkit-editor").count() == 1
-    assert page.evaluate(count) == before  # nothing of the old ones is left in the kernel
-
-
-def test_an_editor_in_another_cell_takes_the_place_of_the_first(page, networks, z):
-    notebook = "jupyterapp.shell.currentWidget.content"
-    page.evaluate(f"""async () => {{
-        await jupyterapp.commands.execute('notebook:insert-cell-below');
-        {notebook}.activeCell.model.sharedModel.setSource('LatentExplorer(seed=3)');
-        await jupyterapp.commands.execute('notebook:run-cell');
-    }}""")
-    try:
-        other = latent.latents(8, 100, 3)
-        assert_same(cells(page), library(networks["dcgan"], other, other))
-        assert page.locator(".labkit-editor").count() == 1
-        assert page.locator(".labkit-editor").evaluate(f"editor => {notebook}.activeCell.node.contains(editor)")
-    finally:
-        page.evaluate("jupyterapp.commands.execute('notebook:delete-cell')")
-
-
-# How it looks.
-
-
-def test_garments_and_eight_sliders_fit_a_small_screen(page):
-    """1280 x 720: nothing to scroll sideways; garments, controls and eight sliders are in sight at once."""
-    page.set_viewport_size({"width": 1280, "height": 720})
-    try:
-        for dim in range(6, 18):  # seventeen in all: they scroll by themselves
-            ask(page, "0", do=f"LatentExplorer._live.add({dim})")
-        assert len(sliders(page)) == 17
-        room = page.evaluate("""() => {
-            const editor = document.querySelector('.labkit-editor');
-            const view = editor.closest('.jp-WindowedPanel-outer') || editor.closest('.jp-Notebook');
-            editor.scrollIntoView({block: 'start'});
-            const box = element => element.getBoundingClientRect();
-            const part = name => editor.querySelector(`.labkit-${name}`);
-            const low = box(view).top + view.clientHeight, right = box(view).left + view.clientWidth;
-            const list = box(part('rows'));
-            const rows = [...part('rows').children].map(box);
-            const over = [...editor.querySelectorAll('*')].filter(one => box(one).width && box(one).right > right
-                && !one.closest('.labkit-gallery'));
-            return {
-                sideways: view.scrollWidth - view.clientWidth, over: over.map(one => one.className),
-                above: box(part('stage')).top - box(view).top, below: low - box(part('desk')).bottom,
-                height: list.height, row: rows[1].top - rows[0].top, first: rows[0].top - list.top,
-                seen: rows.filter(row => row.top >= list.top - 1 && row.bottom <= list.bottom + 1).length,
-                track: box(part('row').querySelector('.noUi-target')).width,
-            };
-        }""")
-    finally:
-        page.set_viewport_size({"width": 1280, "height": 800})
-    assert room["sideways"] <= 0 and room["over"] == [], room
-    assert room["above"] >= 0 and room["below"] >= 0 and room["seen"] >= 8 and room["track"] >= 200, str(room)
-
-
-@pytest.mark.parametrize("width", [1280, 900])
-def test_no_text_on_a_button_is_cut_off(page, width):
-    """Nor on a narrow page, where the tools stand below the sliders."""
-    page.set_viewport_size({"width": width, "height": 800})
-    page.wait_for_timeout(300)
-    wide = "all => all.filter(button => button.scrollWidth > button.clientWidth).map(button => button.textContent)"
-    try:
-        assert page.eval_on_selector_all(".labkit-editor button", wide) == []
-    finally:
-        page.set_viewport_size({"width": 1280, "height": 800})
-
-
-def test_the_pixels_are_squares(page):
-    image = page.locator(".labkit-stage img")
-    assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
-    width, height, natural = image.evaluate(
-        "i => [i.getBoundingClientRect().width, i.getBoundingClientRect().height, i.naturalWidth]"
+def test_an_editor_in_another_cell_takes_the_place_of_the_first(lab, networks, z):
+    keys(lab, "z[5]", "PageUp")
+    lab.page.evaluate("jupyterapp.commands.execute('notebook:insert-cell-below')")
+    lab.page.evaluate(
+        "() => { jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource('LatentExplorer()') }"
     )
-    assert (width / natural, height) == (4, 4 * 58)
+    lab.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+    try:
+        lab.page.wait_for_selector(".lab-gone:visible")
+        assert lab.page.locator(".lab-gone:visible").inner_text().startswith("Another editor has been opened")
+        lab.page.locator(".lab-gone:visible button").click()
+        lab.page.wait_for_function("document.querySelectorAll('.lab:not([hidden])').length === 1")
+        torch.testing.assert_close(
+            torch.tensor(ask(lab.page, "LatentExplorer._live.z.tolist()")), along(z, 5, 1), atol=2e-6, rtol=0
+        )
+    finally:
+        lab.page.evaluate("jupyterapp.commands.execute('notebook:delete-cell')")
 
 
-CONTRAST = """() => {
-    const channels = text => {
-        const c = document.createElement('canvas').getContext('2d');
-        c.fillStyle = text;
-        c.fillRect(0, 0, 1, 1);
-        return [...c.getImageData(0, 0, 1, 1).data];
-    };
-    const light = ([r, g, b]) => [r, g, b]
-        .map(c => c / 255)
-        .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = element => {
-        for (let e = element; e; e = e.parentElement) {
-            const c = channels(getComputedStyle(e).backgroundColor);
-            if (c[3] === 255) return c;
-        }
-        return [255, 255, 255];
-    };
-    const found = {}, places = [
-        '.labkit-names span', '.labkit-measures span', '.widget-label', '.widget-readout',
-        '.labkit-rows .widget-html span', 'button', '[role=status]',
-    ];
-    for (const what of places)
-        for (const element of document.querySelectorAll('.labkit-editor ' + what)) {
-            const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))];
-            found[what] = Math.min(found[what] || 99, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
-        }
-    return {found, page: light(behind(document.querySelector('.labkit-editor')))};
-}"""
+# How it looks, and who can use it.
+
+
+def test_stage_and_eight_sliders_fit_a_small_screen(lab):
+    lab.page.set_viewport_size({"width": 1280, "height": 720})
+    try:
+        for number in ("7", "9", "33"):
+            lab.find("search").fill(number)
+            lab.find("search").press("Enter")
+        lab.page.locator(".labkit-editor").evaluate("editor => editor.scrollIntoView()")
+        lab.rest()
+        low = lab.page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+        boxes = [part.bounding_box() for part in (*lab.find("garment").all(), *lab.page.locator(".lab-row").all())]
+        assert len(boxes) == 16
+        for box in boxes:
+            assert low["y"] - 1 <= box["y"] and box["y"] + box["height"] <= low["y"] + low["height"] + 1
+            assert box["x"] + box["width"] <= low["x"] + low["width"]
+    finally:
+        lab.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_keys_of_the_lab_are_not_jupyterlabs(lab):
+    """A letter typed into a field, or pressed on a garment, makes no cell and deletes none."""
+    cells = "jupyterapp.shell.currentWidget.content.widgets.length"
+    before = lab.page.evaluate(cells)
+    for part in (lab.find("search"), lab.find("garment").first, lab.slider("z[5]")):
+        part.focus()
+        for key in ("a", "b", "d", "d", "x", "m"):
+            lab.page.keyboard.press(key)
+    assert lab.page.evaluate(cells) == before
+
+
+def test_the_keyboard_alone_reaches_everything_in_25_stops(lab):
+    lab.page.get_by_role("radio").first.focus()
+    reached = []
+    for _ in range(25):
+        name = lab.page.evaluate(
+            """() => { const at = document.activeElement;
+            return at.closest('.labkit-editor') && (at.getAttribute('aria-label') || at.textContent || at.name) }"""
+        )
+        if not name:
+            break
+        reached.append(" ".join(name.split()))
+        lab.page.keyboard.press("Tab")
+    joined = " | ".join(reached)
+    for wanted in ("Undo", "Redo", "Reset", "Sliders", "z[5]", "z[80]"):
+        assert wanted in joined, joined
+    assert len(reached) < 25, joined
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_text_can_be_read_in_both_themes(page, theme):
-    use = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
-    dark = theme.endswith("Dark")
-    page.evaluate(use, theme)
+def test_accessibility_in_both_themes(lab, theme):
+    """axe-core finds nothing that keeps anybody out, whichever panel is open."""
+    lab.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    lab.page.wait_for_timeout(700)
     try:
-        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
-        press(page, "DCGAN"), press(page, "undo")  # a failed status, in red
-        assert status(page) == "there is nothing to undo"
-        seen = page.evaluate(CONTRAST)
-        assert (seen["page"] < 0.2) == dark
-        assert len(seen["found"]) == 7
-        assert all(ratio >= 4.5 for ratio in seen["found"].values()), seen["found"]
+        for name in ("Sliders", "Pad", "Walk", "Draw", "Keep"):
+            lab.tab(name)
+            found = Axe().run(lab.page, context=".labkit-editor").response["violations"]
+            serious = [
+                (one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], (name, serious)
     finally:
-        page.evaluate(use, "JupyterLab Light")
-        page.wait_for_function("document.body.dataset.jpThemeLight === 'true'")
+        lab.page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+        lab.page.wait_for_timeout(500)
 
 
-def test_nobody_has_complained(page):
-    """In all the tests above: no error in the browser's console, none in the page, no output of the kernel."""
-    press(page, "z[5] = 3"), press(page, "difference"), press(page, "undo")
-    quiet(page)
-    assert page.evaluate("window.talk.faults") == []
+# Last.
+
+
+def test_nobody_has_complained(lab):
+    """Neither the browser's console nor the kernel had anything to say meanwhile."""
     assert complaints == []
 
 
-def test_after_a_restart_of_the_kernel_a_recipe_brings_the_garments_back(page):
-    """Until the cells are run again, the last picture stands.
-
-    Last of all: the page asks the new kernel for the widgets of the old one, and complains.
-    """
-    press(page, "z[5] = 3")
-    before = cells(page)
-    press(page, "save")
-    name = re.search(r"explorer/([\w-]+):", status(page))[1]
-    page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
-    page.wait_for_function("/restarted|gone/.test(document.querySelector('.labkit-pulse').textContent)", timeout=1000)
-    assert (cells(page) == before).all()
-    chain = "all => all.some(one => getComputedStyle(one, '::before').content !== 'none')"
-    assert not page.eval_on_selector_all(".labkit-editor .jupyter-widgets-disconnected", chain)  # no broken pictures
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-    quiet(page, 120)
-    assert page.locator(".labkit-editor").count() == 1
-    assert (cells(page) != before).any()
-    control(page, "kept", "select").select_option(label=name)
-    press(page, "load")
-    assert status(page) == f"{name} is back" and (cells(page) == before).all()
+def test_after_a_restart_the_vectors_are_back(lab, networks, z):
+    keys(lab, "z[5]", "PageUp")
+    lab.page.evaluate("jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")
+    lab.page.wait_for_function(
+        "document.querySelector('.lab-pulse').textContent.startsWith('The kernel')", timeout=5000
+    )
+    lab.page.wait_for_function(
+        "jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle'", timeout=30_000
+    )
+    run_all(lab.page, SHOWN.replace(".labkit-editor", ".labkit-editor:not([data-old])"), 120)
+    lab.page.wait_for_timeout(1500)
+    assert lab.said().startswith("The kernel is a new one")
+    check(lab, networks["dcgan"], along(z, 5, 1))
+    lab.find("undo").click()
+    check(lab, networks["dcgan"], z)

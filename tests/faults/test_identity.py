@@ -20,11 +20,10 @@ from labkit.base import cache, files, kept, paths
 from labkit.base.errors import LabError
 from labkit.base.files import exclusive, seal, sha256, write_atomic
 from labkit.base.paths import ROOT
-from labkit.page import worlds
 from labkit.evaluation import album, monitor
 from labkit.evaluation.classifier import load_classifier
 from labkit.evaluation.scoring import score_all
-from labkit.page import bundle
+from labkit.page import bundle, worlds
 from labkit.study import records
 from labkit.training import runs, state
 from labkit.training.checkpoints import checkpoints_in

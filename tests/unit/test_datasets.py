@@ -16,9 +16,8 @@ from labkit.analysis.evidence import Evidence
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.config import config_for
-from labkit.page import worlds
 from labkit.evaluation import classifier, scoring
-from labkit.page import contents
+from labkit.page import contents, worlds
 from labkit.report import chapters, make, pdf, render
 from labkit.training import runs
 from labkit.training.runs import fit_or_load, load_run, run_folder

@@ -250,7 +250,7 @@ def test_the_texts_of_the_page_are_those_that_its_scripts_ask_for():
         *re.findall(r"say\('([\w.]+)'", codes),
     }
     families = {name.partition("${")[0] for name in re.findall(r"say\(`([^`]+)`", codes)}  # as `tabs.${name}`
-    python = {"after", "after_some", "training", "does_more"}  # contents.py says these
+    python = {"after", "after_some", "training"}  # contents.py says these
     given = {"list.and", "list.between"}
     unused = {key for key in table("lab") if key not in asked | python and not any(map(key.startswith, families))}
     assert unused == set() and asked - set(table("lab")) - given == set()

@@ -14,15 +14,15 @@ import torch
 from PIL import Image
 
 from labkit import latent, pictures
-from labkit.analysis import directions, effects
+from labkit.analysis import directions, effects, naming
 from labkit.analysis.effects import EffectTable
 from labkit.base import cache, paths
 from labkit.base.errors import LabError
-from labkit.editor import history, naming, own, session
-from labkit.page import worlds
+from labkit.editor import history, own, session
 from labkit.editor.session import Editor
 from labkit.figures import catalogue, sheets
 from labkit.latent import LAB_DIMS
+from labkit.page import worlds
 from labkit.study import records
 from labkit.training import runs
 from labkit.training import state as training_state
@@ -649,7 +649,15 @@ def finder(home, clock, found, monkeypatch):
 def test_find_is_what_the_library_finds(home, found):
     e = Editor(home["dcgan"], device="cpu")
     e.find()
-    assert list(e.directions) == list(found) and all(torch.equal(e.directions[name], u) for name, u in found.items())
+    assert all(torch.equal(e.directions[name], u) for name, u in found.items())
+    first, only = list(e.directions)[: len(found)], list(e.directions)[len(found) :]
+    assert first == list(found) and all(name.startswith("only ") for name in only)
+    for name in only:  # each beats the plain one, as measured
+        assert e.deeds[name].attribute == name[5:].replace(" ", "_") and e.deeds[name].mean > 0
+        assert e.deeds[name].purity > e.deeds[f"more {name[5:]}"].purity
+    again = list(e.directions)
+    e.find()
+    assert list(e.directions) == again
 
 
 @pytest.mark.slow
@@ -748,7 +756,7 @@ def measure(run, **units):
     }
     for old in run.folder.glob("directions-*"):
         old.unlink()
-    cache.save(run.folder, "directions", directions._identity(run), sheet | vectors)
+    cache.save(run.folder, "directions", directions.identity_of(run), sheet | vectors)
 
 
 def test_directions_that_were_measured_are_there_from_the_start(own_runs):
@@ -792,6 +800,9 @@ NAMED = {  # of a direction that was measured to do most to an attribute, so muc
     ("more width", "aspect", -1.86): "less aspect ratio (regression on width)",
     ("more width", "width", -2.0): "less width (regression on width)",
     ("sefa 1", "height", 3.0): "more height (SeFa 1)",
+    ("only outline sharpness", "outline_sharpness", 1.0): "sharper outline, and little else",
+    ("only width", "aspect", -1.86): "less aspect ratio (width, the others held)",
+    ("only width", "width", -2.0): "less width (width, the others held)",
 }
 
 
@@ -802,8 +813,14 @@ def test_a_direction_is_called_by_what_it_mostly_does(editor, measured, title):
     assert editor.title(name) == title
 
 
+def test_little_else_is_said_where_half_of_all_is_one_effect(editor):
+    editor.deeds = {"only width": naming.Deed("width", 2.0, 0.49)}
+    assert editor.title("only width") == "mostly wider"
+
+
 def test_what_was_not_measured_claims_nothing(editor):
     assert editor.title("more width") == "regression on width" and editor.title("sefa 2") == "SeFa 2"
+    assert editor.title("only width") == "width, the others held"
     assert editor.title(5) == "z[5]"
 
 

@@ -25,11 +25,11 @@ from PIL import Image
 from test_session import clock, flip, home, own_runs, trained  # noqa: F401  (fixtures, too)
 
 from labkit import latent
-from labkit.analysis import directions
+from labkit.analysis import directions, naming
 from labkit.base import paths
 from labkit.base.errors import LabError
 from labkit.data import CLASSES
-from labkit.editor import naming, own, server, session
+from labkit.editor import own, server, session
 from labkit.editor import widgets as editor_widgets
 from labkit.editor.widgets import LatentExplorer
 from labkit.evaluation.classifier import load_classifier

@@ -4,23 +4,22 @@ A direction has the name of the attribute that it changes most, beside what rand
 stands behind, in brackets. "more width" is what widens most of all, whatever the method was after.
 """
 
-from ..base import whole  # noqa: F401, before torch
-
-# isort: split
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..analysis import directions, effects
 from ..base.errors import LabError
 from ..texts import say, terms
 from ..training.runs import Run
+from . import alone, directions, effects
+from .alone import MORE, ONLY
 
 BASES, RANDOM = 48, 24  # base vectors and random directions, of a quick measurement
-OWN = "more "  # before the attribute, in the name of a direction that a regression on it found
+HOW = {MORE: "regression", ONLY: "held"}  # how a direction was found, by the beginning of its name
 
 
 class Deed(NamedTuple):
@@ -35,16 +34,23 @@ class Deed(NamedTuple):
         unit, scale = effects.UNITS[self.attribute]
         value = f"{self.mean * scale:+.3g}".replace("-", "\N{MINUS SIGN}")
         change = say(f"measures.changes.{unit or 'none'}", value=value)
-        return say("editor.direction.deed", change=change, purity=self.purity)
+        return say("measures.deeds.deed", change=change, purity=self.purity)
 
 
 def measured_directions(run: Run) -> tuple[dict[str, Tensor], dict[str, Deed]]:
-    """Directions of ``run`` that were measured before, and what each does most; both by name, or empty."""
+    """Directions of ``run`` that were measured before, and what each does most; both by name, or empty.
+
+    Those in which one attribute grows alone come last.
+    """
     try:
         found, measured = directions.cached_directions(run)
     except (LookupError, TypeError, LabError):
         return {}, {}
-    return found, _largest(found, measured.mean, measured.score)
+    deeds = largest(found, measured.mean, measured.score)
+    with contextlib.suppress(LookupError, TypeError, LabError):
+        only, of_only = alone.cached_alone(run)
+        found, deeds = found | only, deeds | largest(only, of_only.mean, of_only.score)
+    return found, deeds
 
 
 def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
@@ -54,8 +60,32 @@ def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
     """
     if not found:
         return {}
-    units = torch.stack([*found.values()])
-    z = latent.latents(BASES, units.shape[1], 900)
+    return largest(found, *_effects(g, torch.stack([*found.values()])))
+
+
+def alone_of(g: nn.Module, latent_dim: int, deeds: Mapping[str, Deed]) -> tuple[dict[str, Tensor], dict[str, Deed]]:
+    """Directions in which one attribute grows alone, and what each does most; measured in seconds, see `alone`.
+
+    ``deeds`` are of the plain directions, which they are to beat; none if the first ones are there already.
+    """
+    plain = {name: deed.purity for name, deed in deeds.items() if name.startswith(MORE)}
+    if not plain or any(name.startswith(ONLY) for name in deeds):
+        return {}, {}
+    found = alone.alone(_effects(g, torch.eye(latent_dim))[1])
+    if not found:
+        return {}, {}
+    mean, score = _effects(g, torch.stack([*found.values()]), seed=902)
+    names, which = list(found), alone.purer(list(found), score, plain)
+    kept = {names[k]: found[names[k]] for k in which}
+    return kept, largest(kept, mean[which], score[which])
+
+
+def _effects(g: nn.Module, units: Tensor, seed: int = 900) -> tuple[Tensor, Tensor]:
+    """What ``units`` (k, latent_dim) change from -3 to 3: means, and in deviations of random directions, (k, a) each.
+
+    ``seed`` draws the base vectors.
+    """
+    z = latent.latents(BASES, units.shape[1], seed)
     random = latent.random_directions(RANDOM, units.shape[1], 901)
     low, high = latent.LAB_VALUES[0], latent.LAB_VALUES[-1]
 
@@ -65,11 +95,11 @@ def deeds_of(g: nn.Module, found: dict[str, Tensor]) -> dict[str, Deed]:
         return (last - first).view(len(all_of), BASES, -1).mean(1)  # (k, attributes)
 
     mean, null = changes(units), changes(random)
-    return _largest(found, mean, mean / null.square().mean(0).sqrt().clamp(min=1e-9))
+    return mean, mean / null.square().mean(0).sqrt().clamp(min=1e-9)
 
 
-def _largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
-    """The largest of the effects of each of ``found``, rows of ``mean`` and ``score`` (k, at least attributes)."""
+def largest(found: Iterable[str], mean: Tensor, score: Tensor) -> dict[str, Deed]:
+    """What each of ``found`` does most; ``mean`` and ``score`` are (k, at least attributes), of an `EffectTable`."""
     attributes = list(pictures.ATTRIBUTES)
     strongest, pure = score[:, : len(attributes)].abs().argmax(1).tolist(), directions.purity(score).tolist()
     return {
@@ -82,9 +112,12 @@ def title_of(dim: int | str, deed: Deed | None = None) -> str:
     """What a slider is called: of a direction, what it was measured to do, and how it was found."""
     if not isinstance(dim, str):
         return f"z[{dim}]"
-    own = dim.removeprefix(OWN).replace(" ", "_") if dim.startswith(OWN) else ""
-    method = say("editor.direction.regression", measure=terms.measure(own)) if own else terms.direction(dim)
+    kind = next((kind for kind in HOW if dim.startswith(kind)), "")
+    own = dim.removeprefix(kind).replace(" ", "_") if kind else ""
+    method = say(f"measures.deeds.{HOW[kind]}", measure=terms.measure(own)) if kind else terms.direction(dim)
     if deed is None:
         return method
-    effect = say(f"editor.direction.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
-    return effect if own == deed.attribute and deed.mean > 0 else say("editor.direction.by", effect=effect, how=method)
+    if kind == ONLY and own == deed.attribute and deed.mean > 0:
+        return terms.direction(dim, deed.purity)
+    effect = say(f"measures.deeds.{'more' if deed.mean > 0 else 'less'}", measure=terms.measure(deed.attribute))
+    return effect if own == deed.attribute and deed.mean > 0 else say("measures.deeds.by", effect=effect, how=method)
