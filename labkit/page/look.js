@@ -74,7 +74,7 @@ function told(canvas, text) {
 
 /** Offer in `select` the networks that can draw the vectors of `lab`, too. */
 function offer(select, lab) {
-    const fits = ({latent_dim: size}) => size === undefined || size === lab.size; // which is known of those that were drawn
+    const fits = ({latent_dim: size}) => size === undefined || size === lab.size; // known of those that were opened
     const others = lab.data.networks.map((network, k) => ({network, k}))
         .filter(({network}) => network !== lab.network && fits(network));
     const shown = others.map(({k}) => k).join();

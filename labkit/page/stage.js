@@ -103,11 +103,12 @@ function who(rows) {
 }
 
 const mark = (name, path) => `<span class="mark ${name}" role="img" aria-label="${say(`marks.${name}`)}"
-    title="${say(`marks.${name}`)}" hidden><svg viewBox="0 0 16 16" aria-hidden="true"><path d="${path}"/></svg></span>`;
+    title="${say(`marks.${name}`)}" hidden><svg viewBox="0 0 16 16" aria-hidden="true"><path
+    d="${path}"/></svg></span>`;
 
 const garment = k => `<button type="button" class="lab-garment" aria-pressed="true" tabindex="${k ? -1 : 0}"><span
     class="number">${k + 1}</span> <span class="marks">${mark('edited', PEN)}${mark('pinned', PIN)}</span>
     <span class="pictures">${canvas('picture')}${canvas('beside')}</span><span class="class"></span> <span
     class="chance"></span> ${canvas('before')}<span class="bright"><span></span><span class="unit">${
-        say('stage.grey')}</span></span> <span class="wide"></span> <span class="length"><span class="sign">|z| </span><span
-    ></span></span></button>`;
+        say('stage.grey')}</span></span> <span class="wide"></span> <span class="length"><span class="sign">|z|
+    </span><span></span></span></button>`;
