@@ -215,6 +215,11 @@ def grey_levels(images: Tensor) -> np.ndarray:
     return ((images + 1) * 127.5).round().clip(0, 255).to(torch.uint8).numpy()
 
 
+def signed_colours() -> bytes:
+    """The colours of changes, from -1 to 1: 256 of red, green and blue."""
+    return matplotlib.colormaps[SIGNED](np.arange(256), bytes=True)[:, :3].tobytes()
+
+
 def stage(base: Tensor, edited: Tensor, change: bool = False) -> bytes:
     """The live picture, a PNG: base (n, 1, 28, 28) above edited, and with ``change`` edited minus base below.
 

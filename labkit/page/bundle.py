@@ -7,8 +7,9 @@ to a statement, at the beginning of a line, by name.
 The scripts import only from those to their left. What the reader does changes the state, in lab.js; view.js shows the
 state in every part, and has it drawn.
 
-    words > vectors, pictures, weights > numbers, search > engine > networks > lab > atlas, link, recipe > parts
-    > draw, finder, ownvector > tabs, stage, sliders, pad, walk, like, film, own, share > view, growth > start
+    words > vectors > pictures, weights > numbers, search > engine > networks > lab > atlas, link, recipe > parts
+    > draw, finder, ownvector, grip, look > tabs, stage, sliders, pad, walk, like, film, own, share > view, growth
+    > start
 """
 
 import base64

@@ -19,6 +19,7 @@ from ..analysis.effects import EffectTable
 from ..base.errors import LabError
 from ..evaluation import album
 from ..evaluation.classifier import load_classifier
+from ..figures import sheets
 from ..gans import GANS
 from ..study import records
 from ..study.records import Record
@@ -31,7 +32,7 @@ from .recipe import GARMENTS
 from .worlds import length_of, name_of_world, title_of
 
 FORMAT = 1
-STYLES = [Path(__file__).with_name(name) for name in ("lab.css", "play.css")]  # the lab's look, for the page's head
+STYLES = [Path(__file__).with_name(f"{name}.css") for name in ("lab", "stage", "play")]  # the look of the lab
 TESTS = 16  # real test garments: the first of each class, then the next of the first classes
 # The constants of `latent.invert`, which the page's search for a garment follows.
 FOLLOWED = ("STARTS", "KEPT", "STEPS", "RATE", "BETA1", "BETA2", "EPS", "LONGEST")
@@ -93,6 +94,7 @@ def common(dataset: data.Dataset, base: Tensor, seed: int, dims: Sequence[int | 
         "tests": {"pixels": base64.b64encode(images.numpy().tobytes()).decode(), "labels": labels.tolist()},
         "base": {"seed": seed, "z": base.tolist()},
         "lab_dims": list(dims),
+        "signed": base64.b64encode(sheets.signed_colours()).decode(),
         "range": latent.RANGE,
         "search": SEARCH,
         "recipe": {"format": recipe.FORMAT, "sliders": recipe.MOST, "letters": recipe.LONGEST},

@@ -7,11 +7,12 @@ const STEPS_KEPT = 200, SAME_GESTURE = 1000; // of undo; milliseconds within whi
 
 /** The state of the page: `z` and `base`, the eight vectors as they are and as they were drawn; `index` of the network
  *  that draws them; `chosen` garments, which edits change; `rows`, what has a slider; `mode`, what a slider does, shift
- *  or set; `path` of a walk, {start, end, from, to, t}. `data` is the page's lab-data. */
+ *  or set; `path` of a walk, {start, end, from, to, t}; `pinned` garments, which edits leave alone; `beside`, the index
+ *  of a network that draws the same vectors once more, or null. `data` is the page's lab-data. */
 export class Lab {
     constructor(data) {
         Object.assign(this, {data, index: 0, mode: 'shift', rows: [...data.lab_dims], extra: new Map()});
-        Object.assign(this, {chosen: EVERY, path: null, aims: {}, done: [], undone: []});
+        Object.assign(this, {chosen: EVERY, pinned: [], beside: null, path: null, aims: {}, done: [], undone: []});
         this.base = Float32Array.from(data.base.z.flat());
         this.z = this.base.slice();
         this.release();
@@ -22,6 +23,22 @@ export class Lab {
     }
     get size() {
         return this.network.latent_dim;
+    }
+
+    /** The network of `beside`, if its vectors are as long. */
+    get companion() {
+        const one = this.data.networks[this.beside];
+        return one && one !== this.network && one.latent_dim === this.size ? one : null;
+    }
+
+    /** The chosen garments that are not pinned: what edits change. */
+    get free() {
+        return this.chosen.filter(row => !this.pinned.includes(row));
+    }
+
+    /** The garment that takes what comes for one. */
+    get first() {
+        return this.free[0] ?? this.chosen[0];
     }
 
     /** The dimension or direction that was moved last, of those that have a slider. */
@@ -59,9 +76,9 @@ export class Lab {
         return Number.isInteger(dim) ? vector[dim] : dot(this.direction(dim).unit, vector);
     }
 
-    /** Where the slider of `dim` stands: the mean over the chosen garments, and whether they differ. */
+    /** Where the slider of `dim` stands: the mean over the garments that it moves, and whether they differ. */
     shown(dim) {
-        const values = this.chosen.map(
+        const values = (this.free.length ? this.free : this.chosen).map(
             row => this.coordinate(dim, row) - (this.mode === 'shift' ? this.coordinate(dim, row, this.base) : 0));
         const mean = values.reduce((a, b) => a + b) / values.length;
         return {value: Math.abs(mean) < 5e-5 ? 0 : mean, mixed: Math.max(...values) - Math.min(...values) > 1e-3};
@@ -80,10 +97,16 @@ export class Lab {
         this.gesture = {last: gesture, when: now};
         this.path = null;
         if (gesture && gesture === last && (held || now - when < SAME_GESTURE)) return;
-        this.done.push({base: this.base, z: this.z});
+        this.done.push({base: this.base, z: this.z, pinned: this.pinned});
         if (this.done.length > STEPS_KEPT) this.done.shift();
         this.undone = [];
         [this.base, this.z] = [this.base.slice(), this.z.slice()];
+    }
+
+    /** What edits change. Throws a line that can be shown if all of it is pinned. */
+    changing() {
+        if (!this.free.length) throw Error(say('stage.all_pinned'));
+        return this.free;
     }
 
     /** A pointer holds a control, until `release`. */
@@ -100,11 +123,11 @@ export class Lab {
     /** Move the chosen garments so that the sliders of `pairs`, one or two [dim, value], stand at these values. */
     move(...pairs) {
         if (!pairs.every(([, value]) => Number.isFinite(value))) throw Error(say('sliders.not_a_number'));
-        const {range} = this.data, dims = pairs.map(([dim]) => dim);
+        const {range} = this.data, rows = this.changing(), dims = pairs.map(([dim]) => dim);
         const wanted = pairs.map(([, value]) => clipped(value, -range, range));
         this.remember(`move ${dims} ${this.mode} ${this.chosen}`);
         const shift = wanted.map((value, k) => value - this.shown(dims[k]).value);
-        for (const row of this.chosen) {
+        for (const row of rows) {
             const steps = wanted.map((value, k) => value - this.coordinate(dims[k], row));
             this.step(row, dims, this.mode === 'shift' ? shift : steps);
         }
@@ -121,26 +144,30 @@ export class Lab {
 
     /** Give the chosen garments back what they had, along `dim` or altogether. */
     reset(dim = null) {
+        const rows = this.changing();
         this.remember();
-        for (const row of this.chosen) {
+        for (const row of rows) {
             if (dim === null) this.vector(row).set(this.vector(row, this.base));
             else this.step(row, [dim], [this.coordinate(dim, row, this.base) - this.coordinate(dim, row)]);
         }
     }
 
-    /** Put garment `start` a share `t` of the way to garment `end`, on the great circle; both as they now are. */
-    walk(start, end, t) {
-        const on = this.path?.start === start && this.path.end === end && this.path;
-        const path = on || {start, end, from: this.vector(start).slice(), to: this.vector(end).slice()};
-        this.remember(`walk ${start} ${end}`);
+    /** Put garment `start` a share `t` of the way to garment `end`, on the great circle; both as they now are. Or from
+     *  vector `from`, as one gesture whatever the end. */
+    walk(start, end, t, from = null) {
+        this.unpinned(start);
+        const on = !from && this.path?.start === start && this.path.end === end && this.path;
+        const path = on || {start, end, from: from ?? this.vector(start).slice(), to: this.vector(end).slice()};
+        this.remember(from ? `walk ${start}` : `walk ${start} ${end}`);
         this.path = {...path, t: clipped(t, 0, 1)};
         this.vector(start).set(between(path.from, path.to, this.path.t));
     }
 
     /** A step of `seconds` of the random walk: each chosen garment goes to a point of its own, then to the next. */
     drift(seconds) {
+        const rows = this.changing();
         this.remember('drift', true);
-        for (const row of this.chosen) {
+        for (const row of rows) {
             const z = this.vector(row), before = this.aims[row];
             const on = before && before.t < 1 && same(before.at, z); // and nothing else has moved it
             const aim = this.aims[row] = on ? before : {t: 0, from: z.slice(), to: normals(this.size)};
@@ -153,23 +180,42 @@ export class Lab {
     /** Let garment `row` begin anew as `z`, to be edited from there. */
     place(row, z) {
         if (!z.every(Number.isFinite)) throw Error(say('stage.no_vector'));
+        this.unpinned(row);
         this.remember();
         for (const of of [this.z, this.base]) this.vector(row, of).set(z.map(onGrid));
     }
 
-    /** Eight new garments. */
+    /** New garments, in place of those that are not pinned. */
     renew() {
+        if (this.pinned.length === EVERY.length) throw Error(say('stage.all_pinned'));
         this.remember();
-        this.base = normals(this.base.length).map(onGrid);
-        this.z = this.base.slice();
+        for (const row of EVERY.filter(one => !this.pinned.includes(one))) {
+            const z = normals(this.size).map(onGrid);
+            for (const of of [this.z, this.base]) this.vector(row, of).set(z);
+        }
     }
 
-    /** Take up `state`, from a link, a recipe or the film; undo brings the network back, too, if that is another. */
+    /** Pin garment `row`, so that edits leave it alone, or free it; whether it is pinned now. */
+    pin(row) {
+        const pinned = this.pinned.includes(row);
+        this.remember();
+        this.pinned = pinned ? this.pinned.filter(other => other !== row) : [...this.pinned, row];
+        return !pinned;
+    }
+
+    unpinned(row) {
+        if (this.pinned.includes(row)) throw Error(say('stage.is_pinned', {k: row + 1}));
+    }
+
+    /** Take up `state`, from a link, a recipe or the film; undo brings the network back, too, if that is another.
+     *  Pinned garments that it changes are free. */
     take(state) {
         const {index} = this;
         this.remember();
+        const {z: before} = this.done.at(-1);
         this.become(state);
         if (this.index !== index) this.done.at(-1).index = index;
+        this.pinned = this.pinned.filter(row => same(this.vector(row), this.vector(row, before)));
     }
 
     /** Be as `state` is; with another network, sliders stay that it knows. */
@@ -177,6 +223,7 @@ export class Lab {
         const {index} = this;
         Object.assign(this, state);
         if (this.index === index) return;
+        if (this.index === this.beside) this.beside = index; // they change places
         if (!state.extra) this.extra = new Map();
         this.rows = this.rows.filter(dim => this.knows(dim));
     }
@@ -188,10 +235,16 @@ export class Lab {
         return this.swap(this.undone, this.done);
     }
 
+    /** Take the last step back as if it had not been, with `undone` to be redone. */
+    cancel(undone) {
+        this.swap(this.done, []);
+        this.undone = undone;
+    }
+
     swap(source, target) {
         if (!source.length) return false;
-        const {base, z, index} = this, next = source.pop();
-        target.push({base, z, ...'index' in next && {index}});
+        const {base, z, pinned, index} = this, next = source.pop();
+        target.push({base, z, pinned, ...'index' in next && {index}});
         this.become({...next, path: null});
         this.release();
         return true;
@@ -199,11 +252,11 @@ export class Lab {
 
     // ----- what edits change, and sliders
 
-    /** A click on garment `row`: it alone, if all were chosen; else it joins or leaves. */
-    click(row) {
-        if (this.chosen.length === EVERY.length) this.choose([row]);
-        else if (this.chosen.includes(row)) this.choose(this.chosen.filter(other => other !== row));
-        else this.choose([...this.chosen, row]);
+    /** A click on garment `row`: it alone, or all, if it was alone. One that `joins`: it joins or leaves. */
+    click(row, joins = false) {
+        const others = this.chosen.filter(other => other !== row), inside = others.length < this.chosen.length;
+        if (joins) this.choose(inside ? others : [...others, row]);
+        else this.choose(inside && !others.length ? EVERY : [row]);
     }
 
     /** Edits change `rows`; with none left, all. */
@@ -229,7 +282,7 @@ export class Lab {
         const {latent_dim: size, fresh} = this.data.networks[index];
         if (size === this.size) this.become({index});
         else if (!fresh) throw Error(say('stage.no_fit'));
-        else this.become({index, base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null});
+        else this.become({index, base: fresh.slice(), z: fresh.slice(), done: [], undone: [], path: null, pinned: []});
         this.release();
     }
 }

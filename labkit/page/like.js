@@ -24,12 +24,12 @@ export function makeLike(view, panel) {
     roving(box);
     let noise = null, shown = null, drawing = false; // what the variants are mixed with; {by, z, each} as drawn
     const wanted = () => {
-        const z = lab.vector(lab.chosen[0]).slice(), s = Number(far.value), d = lab.size;
+        const z = lab.vector(lab.first).slice(), s = Number(far.value), d = lab.size;
         return {by: lab.network, z, s, noise,
             each: buttons.map((_, k) => near(z, noise.subarray(k * d, (k + 1) * d), s))};
     };
     const stale = () => noise && !panel.hidden && !(shown?.by === lab.network && shown.noise === noise &&
-        shown.s === Number(far.value) && same(shown.z, lab.vector(lab.chosen[0])));
+        shown.s === Number(far.value) && same(shown.z, lab.vector(lab.first)));
     const draw = async () => {
         if (drawing) return; // it goes on until nothing is stale
         drawing = true;
@@ -57,14 +57,14 @@ export function makeLike(view, panel) {
     far.addEventListener('input', draw);
     panel.addEventListener('open', draw);
     buttons.forEach((button, k) => button.addEventListener('click', () => view.act(() => {
-        const [row] = lab.chosen, z = lab.z.slice();
+        const [row] = lab.changing(), z = lab.z.slice();
         if (shown.by !== lab.network) return say('like.drawing');
         z.set(shown.each[k], row * lab.size);
         lab.take({z});
         return say('like.taken', {k: row + 1});
     })));
     const refresh = () => {
-        title.textContent = say('like.title', {k: lab.chosen[0] + 1});
+        title.textContent = say('like.title', {k: lab.first + 1});
         vary.textContent = say(noise ? 'like.others' : 'like.draw', {count: COUNT});
     };
     return {refresh, rest: draw};

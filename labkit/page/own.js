@@ -34,7 +34,7 @@ export function ownPanel(view, place) {
     const refresh = () => {
         go.textContent = say(search ? 'find.stop' : 'find.go');
         go.disabled = drawing.blank && !search;
-        if (!search) part('goes').textContent = say('find.place', {k: lab.chosen[0] + 1});
+        if (!search) part('goes').textContent = say('find.place', {k: lab.first + 1});
     };
     const take = async file => {
         try {
@@ -45,7 +45,7 @@ export function ownPanel(view, place) {
         }
     };
     const find = async () => {
-        const {network} = lab, [row] = lab.chosen, {search: constants} = lab.data, {signal} = search;
+        const {network} = lab, [row] = lab.free, {search: constants} = lab.data, {signal} = search;
         let best = null;
         part('result').hidden = false;
         part('error-words').textContent = say('find.looking');
@@ -72,6 +72,7 @@ export function ownPanel(view, place) {
     };
     go.addEventListener('click', async () => {
         if (search) return search.abort();
+        if (!lab.free.length) return view.say(say('stage.all_pinned'), true);
         search = new AbortController();
         refresh();
         await find();

@@ -19,8 +19,8 @@ export function vectorPanel(view, place) {
         <p class="lab-about">${say('vector.about')}</p>`;
     const part = name => place.querySelector(`.lab-${name}`), field = part('numbers');
     const put = bytes => view.act(() => {
-        const rows = fitting(readVectors(bytes), lab.size, lab.chosen.length);
-        const places = lab.chosen.slice(0, rows.length);
+        const free = lab.changing(), rows = fitting(readVectors(bytes), lab.size, free.length);
+        const places = free.slice(0, rows.length);
         const [base, z] = [lab.base.slice(), lab.z.slice()];
         rows.forEach((row, k) => [base, z].forEach(of => of.set(row, places[k] * lab.size)));
         lab.take({base, z});

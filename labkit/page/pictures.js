@@ -1,6 +1,7 @@
 // Pictures of 28 x 28 pixels, 784 numbers: on a canvas, from a file, and what is measured on them.
 // Those of a network lie in [-1, 1]; grey levels are 0 to 255.
 
+import {clipped} from './vectors.js';
 import {say} from './words.js';
 
 export const SIDE = 28;
@@ -18,6 +19,17 @@ export const rms = (a, b) => Math.sqrt(a.reduce((sum, x, k) => sum + (x - b[k]) 
 export function paint(canvas, grey) {
     const context = canvas.getContext('2d'), picture = context.createImageData(SIDE, SIDE);
     grey.forEach((level, k) => picture.data.set([level, level, level, 255], 4 * k));
+    context.putImageData(picture, 0, 0);
+}
+
+/** Show how a network's picture `now` differs from `base` on a canvas of 28 x 28: `colours` are 256 of red, green and
+ *  blue, for changes from -1 to 1. */
+export function paintChange(canvas, base, now, colours) {
+    const context = canvas.getContext('2d'), picture = context.createImageData(SIDE, SIDE);
+    now.forEach((x, k) => {
+        const at = Math.floor(clipped(((x - base[k]) / 2 + 0.5) * 256, 0, 255));
+        picture.data.set([...colours.subarray(3 * at, 3 * at + 3), 255], 4 * k);
+    });
     context.putImageData(picture, 0, 0);
 }
 

@@ -16,7 +16,7 @@ import {walkPanel} from './walk.js';
 import {say} from './words.js';
 
 const REST = 180; // milliseconds without a move after which garments are named
-const MARKS = ['edited', 'far', 'real', 'noise']; // words of lab.css
+const MARKS = ['far', 'real', 'noise']; // words of lab.css
 const PANELS = [['sliders', slidersPanel], ['pad', padPanel], ['walk', walkPanel], ['find', ownPanel]];
 
 /** The lab of lab-data: `root` is its element. Every part is given the view, and what it does goes through `act`.
@@ -28,7 +28,7 @@ export class View {
     constructor(data, host) {
         this.host = host;
         this.lab = new Lab(data);
-        this.drawn = {z: [], base: []}; // of each garment: {by, z, image} as shown, as it is and as it was
+        this.drawn = {z: [], base: [], beside: []}; // of each garment, as shown: {by, z, image}
         this.root = element('div', {className: 'lab', innerHTML: `<div class="lab-left"></div>
             <div class="lab-right"></div><p class="lab-note"></p>`});
         this.root.setAttribute('role', 'group');
@@ -72,7 +72,7 @@ export class View {
             window.addEventListener(kind, () => {
                 if (!lab.held) return;
                 lab.release();
-                this.rest();
+                this.refresh(); // what was held may stand elsewhere than the state
             });
         root.addEventListener('keydown', event => {
             const undo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z';
@@ -142,6 +142,22 @@ export class View {
         }
     }
 
+    /** Draw the same vectors with network `index` beside, once it is unpacked; with none, if that is null. */
+    async accompany(index) {
+        const entry = this.lab.data.networks[index];
+        this.beside = index;
+        try {
+            if (entry) {
+                this.say(say('stage.unpacking', {title: entry.title}));
+                await this.host.generatorOf(entry);
+                if (entry.latent_dim !== this.lab.size) throw Error(say('stage.no_fit'));
+            }
+            if (this.beside === index) this.act(() => { this.lab.beside = index; });
+        } catch (fault) {
+            this.act(() => { throw Error(say('stage.unusable', {fault: this.host.why(fault)})); });
+        }
+    }
+
     /** Show the state in every part, and have the garments drawn in the next frame. */
     refresh() {
         this.parts.forEach(show => show());
@@ -160,22 +176,31 @@ export class View {
     }
 
     async catchUp() {
-        for (;;) {
-            const generator = await this.host.generatorOf(this.lab.network), stale = this.stale(generator);
-            if (!stale.length) return;
-            const images = await generator.sample(Float32Array.from(stale.flatMap(one => [...one.z])));
-            stale.forEach(({of, row, z}, k) => {
-                const image = images.slice(PIXELS * k, PIXELS * (k + 1));
-                this.drawn[of][row] = {by: generator, z, image};
-                this.stage.show(row, image, of === 'z');
-            });
-            this.rest();
+        for (let drew = true; drew;) {
+            drew = await this.drawWith(this.lab.network, ['base', 'z']);
+            const {companion} = this.lab;
+            if (companion) drew = await this.drawWith(companion, ['beside']) || drew;
         }
     }
 
-    /** What `generator` has yet to draw: {of, row, z}, of base or z. */
-    stale(generator) {
-        const all = ['base', 'z'].flatMap(of => EVERY.map(row => ({of, row, z: this.lab.vector(row, this.lab[of])})));
+    /** Have `network` draw what it has yet to draw of `kinds`; whether there was something. */
+    async drawWith(network, kinds) {
+        const generator = await this.host.generatorOf(network), stale = this.stale(generator, kinds);
+        if (!stale.length) return false;
+        const images = await generator.sample(Float32Array.from(stale.flatMap(one => [...one.z])));
+        stale.forEach(({of, row, z}, k) => {
+            const image = images.slice(PIXELS * k, PIXELS * (k + 1));
+            this.drawn[of][row] = {by: generator, z, image};
+            this.stage.show(row, of);
+        });
+        this.rest();
+        return true;
+    }
+
+    /** What `generator` has yet to draw: {of, row, z}, of `kinds`: base, z or beside. */
+    stale(generator, kinds) {
+        const {lab} = this, vectors = of => of === 'base' ? lab.base : lab.z;
+        const all = kinds.flatMap(of => EVERY.map(row => ({of, row, z: lab.vector(row, vectors(of))})));
         return all.filter(({of, row, z}) => {
             const shown = this.drawn[of][row];
             return shown?.by !== generator || !same(z, shown.z);

@@ -34,13 +34,14 @@ export function walkPanel(view, place) {
     }));
     place.querySelector('.lab-renew').addEventListener('click', () => view.act(() => {
         lab.renew();
-        return say('walk.renewed');
+        return say(lab.pinned.length ? 'walk.renewed_some' : 'walk.renewed');
     }));
 
     place.querySelector('.lab-seed')?.addEventListener('change', event =>
         view.wait(() => view.host.seed(Number(event.target.value))));
 
     let frame = 0, before = 0; // of the walk that plays
+    let known = null; // the walk that the lists show
     const stop = () => {
         if (!frame) return;
         cancelAnimationFrame(frame);
@@ -58,6 +59,7 @@ export function walkPanel(view, place) {
     };
     play.addEventListener('click', () => {
         if (frame) return stop();
+        if (!lab.free.length) return view.say(say('stage.all_pinned'), true);
         lab.release();
         play.textContent = say('walk.stop');
         view.say(say('walk.playing'));
@@ -71,7 +73,10 @@ export function walkPanel(view, place) {
     calm.addEventListener('change', stop);
     document.addEventListener('visibilitychange', stop);
     const refresh = () => {
-        const path = lab.path, on = path?.start === Number(from.value) && path.end === Number(to.value);
+        const path = lab.path, key = path && `${path.start} ${path.end}`;
+        if (key && key !== known) [from.value, to.value] = [path.start, path.end]; // one that was begun elsewhere
+        known = key;
+        const on = path?.start === Number(from.value) && path.end === Number(to.value);
         if (!on || !lab.held) way.value = on ? path.t : 0;
         place.querySelector('.percent').textContent = percent(on ? path.t : 0);
     };
