@@ -8,19 +8,16 @@ test_page_play.py. Here: that a kernel draws and keeps what they do, and what be
 import ast
 import json
 import os
-import queue
 import re
 import signal
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all
+from lab_page import CHROMIUM, chromium, jupyterlab, open_notebook, run_all, slow_link
 from page_lab import Lab
 from project_copy import clean_environment, copy_project
 
@@ -477,37 +474,6 @@ ex.front.send = sent
     check(lab, networks["dcgan"], z)
     keys(lab, "z[5]", "PageUp")
     check(lab, networks["dcgan"], along(z, 5, 1))
-
-
-@contextmanager
-def slow_link(address, seconds):
-    """Another address of the server, where every byte arrives ``seconds`` later, either way."""
-
-    def later(source, target):
-        due = queue.Queue()
-
-        def give():
-            while (item := due.get())[1]:
-                time.sleep(max(0.0, item[0] - time.monotonic()))
-                target.sendall(item[1])
-            target.close()
-
-        threading.Thread(target=give, daemon=True).start()
-        with suppress(OSError):
-            while chunk := source.recv(1 << 16):
-                due.put((time.monotonic() + seconds, chunk))
-        due.put((0, b""))
-
-    def accept():
-        with suppress(OSError):
-            while True:
-                near, far = door.accept()[0], socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1])))
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=later, args=(one, other), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
 
 
 @contextmanager
