@@ -8,7 +8,7 @@ import {same} from './vectors.js';
 import {View} from './view.js';
 import {say, speak} from './words.js';
 
-const lost = new Map(); // the state of labs whose kernel is no more, by notebook
+const lost = window.labkitLost ??= new Map(); // the state of labs whose kernel is no more, by notebook
 
 /** Show the lab of `model`, anywidget's, in `el`; gives what takes it away. */
 export async function render({model, el}) {
