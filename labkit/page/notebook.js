@@ -35,7 +35,8 @@ export async function render({model, el}) {
         const index = data.networks.findIndex(one => one.run === run);
         return index < 0 ? data.networks.push({run, title: run, note: '', directions: []}) - 1 : index; // a new one
     };
-    const brought = ({run, fields}, [z, base]) => ({...fields, z, base, extra: new Map(fields.extra), index: place(run)});
+    const brought = ({run, fields}, [z, base]) =>
+        ({...fields, z, base, extra: new Map(fields.extra), index: place(run)});
     const take = async (message, parts) => {
         if (message.by === kernel.name) return;
         const next = brought(message, parts);
