@@ -1,20 +1,20 @@
 """A real JupyterLab in a real Chromium: for the tests of the live editor, and for the benchmark of it."""
 
-import io
 import json
 import os
+import queue
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from labkit.base.machine import BROWSERS
 
@@ -122,18 +122,32 @@ def run_all(page, until: str, timeout: float = 120) -> float:
     return time.perf_counter() - begin
 
 
-def picture(page) -> Image.Image:
-    """The editor's picture as the page has it: the pixels of the decoded image, not the bytes of its file."""
-    data = page.evaluate("""async () => {
-        const image = document.querySelector('.labkit-stage img'), canvas = document.createElement('canvas');
-        do {  // an image that has just been given another file shows the old one until the new one is there
-            while (!image.complete) await new Promise(requestAnimationFrame);
-            await image.decode().catch(fault => { if (image.complete) throw fault });
-        } while (!image.complete);
-        [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-        canvas.getContext('2d').drawImage(image, 0, 0);
-        return canvas.toDataURL('image/png').split(',')[1];
-    }""")
-    import base64
+@contextmanager
+def slow_link(address, seconds):
+    """Another address of the server, where every byte arrives ``seconds`` later, either way."""
 
-    return Image.open(io.BytesIO(base64.b64decode(data)))
+    def later(source, target):
+        due = queue.Queue()
+
+        def give():
+            while (item := due.get())[1]:
+                time.sleep(max(0.0, item[0] - time.monotonic()))
+                target.sendall(item[1])
+            target.close()
+
+        threading.Thread(target=give, daemon=True).start()
+        with suppress(OSError):
+            while chunk := source.recv(1 << 16):
+                due.put((time.monotonic() + seconds, chunk))
+        due.put((0, b""))
+
+    def accept():
+        with suppress(OSError):
+            while True:
+                near, far = door.accept()[0], socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=later, args=(one, other), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"

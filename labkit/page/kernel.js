@@ -12,10 +12,17 @@ export class Kernel {
         this.name = Array.from(crypto.getRandomValues(new Uint32Array(2))).join('-'); // tabs hear each other's answers
         this.hear = (message, buffers) => this.answer(message, (buffers || []).map(floats));
         model.on('msg:custom', this.hear);
+        this.cut = false; // whether JupyterLab has let go of the kernel, and none has answered since
+        this.letGo = () => {
+            this.cut = true;
+            this.ask('state').catch(() => {}); // if it was the link alone, it answers
+        };
+        model.on('comm_live_update', this.letGo);
     }
 
     close() {
         this.model.off('msg:custom', this.hear);
+        this.model.off('comm_live_update', this.letGo);
     }
 
     /** A promise of what the kernel answers to `deed`: {...fields, parts}; rejects with a line that can be shown. */
@@ -29,6 +36,7 @@ export class Kernel {
     }
 
     answer({id, fault, ...fields}, parts) {
+        this.cut = false;
         if (!id) return this.told(fields, parts);
         const asked = this.waiting.get(id);
         if (!asked) return; // another tab's
@@ -58,19 +66,21 @@ export class Kernel {
     async open(entry) {
         const {run} = entry, {parts: [fresh], network} = await this.ask('open', {run});
         Object.assign(entry, network, {fresh});
-        const sample = async z => (await this.ask('draw', {run}, [z])).parts[0];
-        const trace = async z => [await sample(z), async slope => (await this.ask('slope', {run}, [z, slope])).parts[0]];
+        const found = async (deed, parts) => (await this.ask(deed, {run}, parts)).parts[0];
+        const sample = z => found('draw', [z]);
+        const trace = async z => [await sample(z), slope => found('slope', [z, slope])];
         const generator = {latentDim: entry.latent_dim, sample, trace};
         return {...generator, invert: (target, options) => invert(generator, target, options)};
     }
 
     /** What names pictures: {classify, count, classes}. */
     async classifierOf({network}) {
-        const {classes} = network, classify = async images => (await this.ask('name', {run: network.run}, [images])).parts[0];
+        const {classes, run} = network;
+        const classify = async images => (await this.ask('name', {run}, [images])).parts[0];
         if (!classes.length) throw RangeError('no classifier');
         return {classify, count: classes.length, classes};
     }
 }
 
 // What a message brought as numbers: a copy, since it need not begin where a float may.
-const floats = ({buffer, byteOffset, byteLength}) => new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+const floats = ({buffer, byteOffset: at, byteLength}) => new Float32Array(buffer.slice(at, at + byteLength));

@@ -12,7 +12,18 @@ import pytest
 import torch
 from PIL import Image
 from test_session import clock, flip, home, measure, own_runs, trained  # noqa: F401  (fixtures, too)
-from test_widgets import Page, bad_vectors, everything, lab, on_a_page, page, post, state_of, told, unchanged  # noqa: F401
+from test_widgets import (  # noqa: F401
+    Page,
+    bad_vectors,
+    everything,
+    lab,
+    on_a_page,
+    page,
+    post,
+    state_of,
+    told,
+    unchanged,
+)
 
 from labkit import data, latent
 from labkit.analysis import directions

@@ -212,11 +212,10 @@ def test_a_drag_is_one_step_of_undo(lab, page, clock):
 
 def test_a_flood_of_moves_ends_at_the_last_and_makes_no_widgets(lab, page, post):
     """The flood is one drag, and the page has a picture for each move that it asks for."""
-    z = lab.base.clone()
+    z, count = lab.base.clone(), len(open_widgets)
     for i in range(200):
         z[:, (5, 20)[i % 2]] = 4 * math.sin(i / 7)
         _, (pictures,) = page.ask("draw", z, state=state_of(lab, z), run=name_of_world(lab.run.folder))
-        count = len(open_widgets) if i == 0 else count
     assert torch.equal(pictures.view(8, 1, 28, 28), latent.sample(lab.g, z)) and torch.equal(lab.z, z)
     assert len(open_widgets) == count and len(post) == 201  # an answer to each, and the "here" of the beginning
     lab.undo()
