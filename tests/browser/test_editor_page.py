@@ -39,7 +39,6 @@ from PIL import Image
 
 from labkit import latent, pictures
 from labkit.base.rng import seeded
-from labkit.page.worlds import name_of_world
 
 pytestmark = needs_chromium
 DIMS = [5, 20, 40, 60, 80]  # those of the notebook
