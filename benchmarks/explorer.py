@@ -79,6 +79,8 @@ def slider(page):
 def single_moves(page, n: int) -> list[float]:
     """Milliseconds from key to pixels, ``n`` times."""
     slider(page).focus()
+    page.keyboard.press("Backspace")  # from the base, where there is room either way
+    page.wait_for_selector(SHOWN)
     page.evaluate("() => { window.moves = []; window.begin = 0 }")
     for i in range(n):
         page.keyboard.press("ArrowRight" if i % 40 < 20 else "ArrowLeft")
