@@ -72,7 +72,7 @@ class LatentExplorer(Editor):
     ):
         self.front: Front | None = None
         self.pages: list[str] = []  # names of the places in which it is shown
-        self._seen: tuple = ()  # the state that they know
+        self._seen: list = []  # the state that they know
         self._asking = ""  # the place whose message is being answered
         super().__init__(run, dims, seed, device)
         self._begin()
@@ -120,8 +120,8 @@ class LatentExplorer(Editor):
     def refresh(self) -> None:
         """Tell the page what it does not know yet: a state that it did not bring about, or how an edit ended."""
         fields, parts = self.state()
-        seen = (repr(fields), *(part.clone() for part in parts))
-        known = bool(self._seen) and seen[0] == self._seen[0] and all(map(torch.equal, seen[1:], self._seen[1:]))
+        seen = [encoded(part) for part in parts] + [repr(fields)]
+        known = seen == self._seen
         self._seen = seen
         if not known and (not self._asking or len(self.pages) > 1 or self._brought):
             self.tell("state", parts, **fields, said=self.status, failed=self.failed, by=self._by)
@@ -215,12 +215,12 @@ class LatentExplorer(Editor):
         return {"text/plain": text, "text/html": f'<div class="lab-here">{catalogue.on_page(picture, text, 810)}</div>'}
 
 
-def encoded(part: Tensor) -> memoryview:
+def encoded(part: Tensor) -> bytes:
     """A tensor as the page reads it: float32, little-endian."""
-    return memoryview(part.detach().cpu().contiguous().numpy().astype("<f4", copy=False)).cast("B")
+    return part.detach().cpu().numpy().astype("<f4", copy=False).tobytes()
 
 
-def decoded(part: object) -> Tensor:
+def decoded(part: bytes) -> Tensor:
     """What the page sent, (n,) float32; ValueError if it is no whole number of them."""
     return torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
 

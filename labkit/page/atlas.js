@@ -3,7 +3,7 @@
 import {signed} from './vectors.js';
 
 const MOST = 24; // sliders that a search offers
-const KINDS = ['only', 'more']; // of directions, by the beginning of the name: the last ones are offered first
+const KINDS = ['more', 'only']; // of directions, by the beginning of the name: the last ones are offered first
 
 /** Effects of `dim`, the largest beside random directions first, but for what it is called by: {name, title, mean,
  *  unit, score, low, high, special, signless}; none of a direction that came with a recipe. */

@@ -12,10 +12,17 @@ export class Kernel {
         this.name = Array.from(crypto.getRandomValues(new Uint32Array(2))).join('-'); // tabs hear each other's answers
         this.hear = (message, buffers) => this.answer(message, (buffers || []).map(floats));
         model.on('msg:custom', this.hear);
+        this.cut = false; // whether JupyterLab has let go of the kernel, and none has answered since
+        this.letGo = () => {
+            this.cut = true;
+            this.ask('state').catch(() => {}); // if it was the link alone, it answers
+        };
+        model.on('comm_live_update', this.letGo);
     }
 
     close() {
         this.model.off('msg:custom', this.hear);
+        this.model.off('comm_live_update', this.letGo);
     }
 
     /** A promise of what the kernel answers to `deed`: {...fields, parts}; rejects with a line that can be shown. */
@@ -29,6 +36,7 @@ export class Kernel {
     }
 
     answer({id, fault, ...fields}, parts) {
+        this.cut = false;
         if (!id) return this.told(fields, parts);
         const asked = this.waiting.get(id);
         if (!asked) return; // another tab's

@@ -8,14 +8,13 @@ import {same} from './vectors.js';
 import {View} from './view.js';
 import {say, speak} from './words.js';
 
-const lost = new Map(); // the state of labs whose kernel is no more, by notebook
+const lost = window.labkitLost ??= new Map(); // the state of labs whose kernel is no more, by notebook
 
 /** Show the lab of `model`, anywidget's, in `el`; gives what takes it away. */
 export async function render({model, el}) {
     const data = structuredClone(model.get('contents'));
     speak(data.words);
     el.classList.add('labkit-editor', 'lab-here', 'live');
-    el.dataset.lmSuppressShortcuts = 'true'; // keys are the lab's, not JupyterLab's
     let view = null, known = null; // what the kernel knows of the lab's state
     const kernel = new Kernel(model, () => {
         const state = view && stateOf(view.lab);
@@ -27,9 +26,9 @@ export async function render({model, el}) {
     let kept = null;
     const host = {
         generatorOf: entry => kernel.generatorOf(entry), classifierOf: lab => kernel.classifierOf(lab),
-        why: fault => fault.message, changed() {}, rested: () => kernel.ask('state'),
+        why: fault => fault.message, changed() {}, rested: () => view.wait(() => kernel.ask('state').then(() => '')),
         measure: entry => kernel.ask('measure', {run: entry.run}).then(({network}) => Object.assign(entry, network)),
-        seed: seed => kernel.ask('seed', {seed}),
+        seed: seed => kernel.ask('seed', {seed}).then(({said}) => said),
         panels: [['keep', (...place) => { kept = keep(...place); return kept; }]],
     };
     const brought = ({run, fields}, [z, base]) => ({...fields, z, base, extra: new Map(fields.extra),
@@ -73,11 +72,25 @@ export async function render({model, el}) {
         const {z, base, mode, chosen} = lab, rows = lab.rows.filter(Number.isInteger);
         lost.set(page, {z, base, mode, chosen, rows});
     });
+    window.addEventListener('keydown', ownKeys, true);
+    el.addEventListener('keydown', event => {
+        if (own(event)) event.stopPropagation(); // nor is it the notebook's
+    });
     return () => {
         end();
+        window.removeEventListener('keydown', ownKeys, true);
         kernel.close();
     };
 }
+
+// A letter alone is the lab's; JupyterLab, which would delete a cell at d d, looks for this mark on what has the focus.
+// Together with Ctrl or Alt, or as Shift+Enter, it is JupyterLab's.
+function ownKeys(event) {
+    if (event.target.closest?.('.labkit-editor'))
+        event.target.toggleAttribute('data-lm-suppress-shortcuts', own(event));
+}
+const own = ({ctrlKey, metaKey, altKey, shiftKey, key}) =>
+    !(ctrlKey || metaKey || altKey || shiftKey && key === 'Enter');
 
 // What the kernel is to know of `lab`.
 const stateOf = ({z, base, network, rows, mode, chosen}) =>

@@ -296,8 +296,9 @@ def test_a_training_that_runs_keeps_its_random_numbers(lab):
     draw = "with seeded('test'):\n    drawn = [(torch.randn(1).item(), time.sleep(0.002))[0] for _ in range(400)]"
     run_in_the_kernel(lab.page, f"import time\nfrom labkit.base.rng import seeded\n{draw}")
     for typed in range(3, 20):
-        lab.find("seed").fill(str(typed))
-        lab.find("seed").press("Enter")
+        lab.find("seed").select_text()
+        lab.page.keyboard.type(str(typed))
+        lab.page.keyboard.press("Enter")
     with seeded("test"):
         wanted = [torch.randn(1).item() for _ in range(400)]
     assert ask(lab.page, "drawn") == wanted
@@ -321,10 +322,9 @@ def test_a_call_in_a_cell_moves_the_page(lab, networks, z):
 
 def test_another_network_from_the_list_draws_the_same_vectors(lab, networks, z):
     keys(lab, "z[5]", "PageUp")
-    names = lab.page.get_by_role("radio").all()
-    titles = [name.evaluate("radio => radio.parentElement.innerText") for name in names]
-    assert [title.split(":")[0] for title in titles[:2]] == ["DCGAN", "vanilla GAN"]
-    names[1].check(force=True)
+    titles = lab.find("networks").locator("option").all_inner_texts()
+    assert {title.split(":")[0] for title in titles} == {"DCGAN", "vanilla GAN"}
+    lab.find("networks").select_option(label=next(title for title in titles if title.startswith("vanilla GAN: smoke")))
     lab.page.wait_for_function("document.querySelector('.lab-note').textContent.startsWith('vanilla GAN')")
     check(lab, networks["vanilla"], along(z, 5, 1))
     assert "vanilla" in ask(lab.page, "str(LatentExplorer._live.run.folder)")
@@ -403,7 +403,9 @@ def test_a_damaged_network_is_named_and_the_last_picture_stands(lab, project, ne
     (vanilla,) = (project / "data/runs/smoke/vanilla").iterdir()
     ask(lab.page, "0", "LatentExplorer._live.others.clear()")
     with damaged(vanilla / "generator.safetensors"):
-        lab.page.get_by_role("radio").nth(1).check(force=True)
+        titles = lab.find("networks").locator("option").all_inner_texts()
+        broken = next(title for title in titles if title.startswith("vanilla GAN: smoke"))
+        lab.find("networks").select_option(label=broken)
         lab.page.wait_for_selector(".lab-status.failed")
         assert "damaged" in lab.said()
         check(lab, networks["dcgan"], z)
@@ -554,7 +556,13 @@ def test_an_editor_in_another_cell_takes_the_place_of_the_first(lab, networks, z
             torch.tensor(ask(lab.page, "LatentExplorer._live.z.tolist()")), along(z, 5, 1), atol=2e-6, rtol=0
         )
     finally:
-        lab.page.evaluate("jupyterapp.commands.execute('notebook:delete-cell')")
+        lab.page.evaluate(
+            """() => { const notebook = jupyterapp.shell.currentWidget.content;
+            notebook.deselectAll();
+            notebook.activeCellIndex = notebook.widgets.findIndex(
+                cell => cell.model.sharedModel.source === 'LatentExplorer()');
+            return jupyterapp.commands.execute('notebook:delete-cell') }"""
+        )
 
 
 # How it looks, and who can use it.
@@ -590,7 +598,7 @@ def test_keys_of_the_lab_are_not_jupyterlabs(lab):
 
 
 def test_the_keyboard_alone_reaches_everything_in_25_stops(lab):
-    lab.page.get_by_role("radio").first.focus()
+    lab.find("networks").focus()
     reached = []
     for _ in range(25):
         name = lab.page.evaluate(

@@ -259,6 +259,18 @@ def test_make_clean_keeps_what_a_killed_publication_is_finished_by(tmp_path):
     assert [path.name for path in (tmp_path / "build").rglob("*")] == [".full.publishing"]
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"figures/nowhere": ["a.html"]}', '{"figures/smoke": 3}'])
+def test_a_damaged_journal_is_named_and_nothing_is_moved(tmp_path, monkeypatch, refused, text):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    publish.publish("smoke", generation(tmp_path, "good"))
+    before, journal = shown(tmp_path), tmp_path / "build/.smoke.publishing"
+    journal.write_text(text)
+    with refused(journal, "is damaged", "delete it"):
+        publish.finish("smoke", targets_of(tmp_path))
+    assert shown(tmp_path) == before and journal.exists()
+
+
 def test_publishing_keeps_pictures_that_look_the_same(lab):
     """As another processor draws them; what is missing, damaged or other to the eye is replaced."""
 
