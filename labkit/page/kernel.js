@@ -66,19 +66,21 @@ export class Kernel {
     async open(entry) {
         const {run} = entry, {parts: [fresh], network} = await this.ask('open', {run});
         Object.assign(entry, network, {fresh});
-        const sample = async z => (await this.ask('draw', {run}, [z])).parts[0];
-        const trace = async z => [await sample(z), async slope => (await this.ask('slope', {run}, [z, slope])).parts[0]];
+        const found = async (deed, parts) => (await this.ask(deed, {run}, parts)).parts[0];
+        const sample = z => found('draw', [z]);
+        const trace = async z => [await sample(z), slope => found('slope', [z, slope])];
         const generator = {latentDim: entry.latent_dim, sample, trace};
         return {...generator, invert: (target, options) => invert(generator, target, options)};
     }
 
     /** What names pictures: {classify, count, classes}. */
     async classifierOf({network}) {
-        const {classes} = network, classify = async images => (await this.ask('name', {run: network.run}, [images])).parts[0];
+        const {classes, run} = network;
+        const classify = async images => (await this.ask('name', {run}, [images])).parts[0];
         if (!classes.length) throw RangeError('no classifier');
         return {classify, count: classes.length, classes};
     }
 }
 
 // What a message brought as numbers: a copy, since it need not begin where a float may.
-const floats = ({buffer, byteOffset, byteLength}) => new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+const floats = ({buffer, byteOffset: at, byteLength}) => new Float32Array(buffer.slice(at, at + byteLength));

@@ -20,4 +20,5 @@ async function read(name) {
 export const generatorOf = entry => open(entry, makeGenerator);
 
 /** What names the pictures of a lab: {classify, count, classes}. Rejects if there is none, or it is damaged. */
-export const classifierOf = async ({data: {classifier, classes}}) => ({...await open(classifier, makeClassifier), classes});
+export const classifierOf = async ({data: {classifier, classes}}) =>
+    ({...await open(classifier, makeClassifier), classes});

@@ -26,13 +26,17 @@ export async function render({model, el}) {
     let kept = null;
     const host = {
         generatorOf: entry => kernel.generatorOf(entry), classifierOf: lab => kernel.classifierOf(lab),
-        why: fault => fault.message, changed() {}, rested: () => view.wait(() => kernel.ask('state').then(() => '')),
+        why: fault => fault.message, rested: () => view.wait(() => kernel.ask('state').then(() => '')),
         measure: entry => kernel.ask('measure', {run: entry.run}).then(({network}) => Object.assign(entry, network)),
         seed: seed => kernel.ask('seed', {seed}).then(({said}) => said),
         panels: [['keep', (...place) => { kept = keep(...place); return kept; }]],
     };
-    const brought = ({run, fields}, [z, base]) => ({...fields, z, base, extra: new Map(fields.extra),
-        index: data.networks.findIndex(one => one.run === run)});
+    const place = run => {
+        const index = data.networks.findIndex(one => one.run === run);
+        return index < 0 ? data.networks.push({run, title: run, note: '', directions: []}) - 1 : index; // a new one
+    };
+    const brought = ({run, fields}, [z, base]) =>
+        ({...fields, z, base, extra: new Map(fields.extra), index: place(run)});
     const take = async (message, parts) => {
         if (message.by === kernel.name) return;
         const next = brought(message, parts);

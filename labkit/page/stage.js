@@ -70,7 +70,10 @@ export function makeStage(view, place) {
         for (const [name, nothing] of Object.entries(idle()))
             part(name).setAttribute('aria-disabled', String(nothing)); // keeps the focus
         networks.forEach((radio, k) => { radio.checked = k === lab.index; });
-        if (list) list.value = lab.index;
+        if (list) {
+            for (const {title} of lab.data.networks.slice(list.length)) list.add(new Option(title, list.length));
+            list.value = lab.index;
+        }
         look.refresh();
     };
     const show = (row, of) => {

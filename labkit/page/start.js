@@ -9,7 +9,7 @@ import {Damaged, supported} from './weights.js';
 import {say, speak} from './words.js';
 
 const AHEAD = '900px 0px'; // how far below the screen the lab is made ready
-const PAGE = {generatorOf, classifierOf, panels: [['share', sharePanel]], changed() {}, rested: address,
+const PAGE = {generatorOf, classifierOf, panels: [['share', sharePanel]], rested: address,
     why: fault => fault instanceof Damaged ? say('start.damaged') : fault?.message ?? fault};
 
 const linked = () => location.hash.startsWith('#lab=');

@@ -23,7 +23,7 @@ const PANELS = [['sliders', slidersPanel], ['pad', padPanel], ['walk', walkPanel
  *
  *  `host` is what it lives in, a page or a notebook: `generatorOf` and `classifierOf` an entry of lab-data's
  *  `networks`, promises of what draws and names; `panels`, [[name, function], ...], which come last; `why(fault)`, in
- *  words; and what is told of the view, `changed` at once and `rested` when nothing has moved for a while. */
+ *  words; `rested`, told of the view when nothing has moved for a while; a kernel also has `measure` and `seed`. */
 export class View {
     constructor(data, host) {
         this.host = host;
@@ -161,7 +161,6 @@ export class View {
     /** Show the state in every part, and have the garments drawn in the next frame. */
     refresh() {
         this.parts.forEach(show => show());
-        this.host.changed(this);
         this.due ??= requestAnimationFrame(() => this.draw());
         this.rest();
     }
