@@ -159,9 +159,10 @@ def measure(editor, asked: dict, _) -> Answer:
     """The same once more, after all dimensions and directions of the network are measured: that takes a minute."""
     run, _ = network(editor, asked["run"])
     directions.directions_of(run, editor.device)
+    entry = _entry(run)  # which measures the directions of one attribute alone
     if run is editor.run:
         editor.learn()
-    return {"network": _entry(run)}, []
+    return {"network": entry}, []
 
 
 @deed
