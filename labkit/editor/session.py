@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .. import latent, pictures
+from .. import latent
 from ..analysis import directions, naming
 from ..base import paths
 from ..base.errors import LabError
@@ -26,8 +26,6 @@ from ..training import runs
 from . import keeping
 from .history import State
 from .vectors import Vectors, plain, reports
-
-MEASURES = {"brightness": pictures.brightness, "contrast": pictures.contrast, "width": pictures.width}
 
 
 class Editor(Vectors):

@@ -84,11 +84,6 @@ class Vectors:
         z = self.z if z is None else z
         return z[:, dim] if type(dim) is int else z @ self._unit(dim)
 
-    def shown(self, dim: int | str) -> Tensor:
-        """Where the slider of ``dim`` stands, for each garment that an edit changes: its shift, or its coordinate."""
-        now = self.position(dim)[self.rows]
-        return now - self.position(dim, self.base)[self.rows] if self.mode == "shift" else now
-
     def _unit(self, dim: int | str) -> Tensor:
         """The unit vector that ``dim`` means, (latent_dim,)."""
         if not isinstance(dim, str):
@@ -123,10 +118,6 @@ class Vectors:
         else:
             z[rows] += (wanted - self.position(dim)[rows]).unsqueeze(1) * self._unit(dim)
         self._edit(z, rows, "shift", dim)
-
-    def slide(self, dim: int | str, value: float) -> None:
-        """What the slider of ``dim`` does when it is moved to ``value``: `shift` or `set`."""
-        (self.shift if self.mode == "shift" else self.set)(dim, value)
 
     @reports
     def choose_mode(self, mode: str):

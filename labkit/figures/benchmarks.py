@@ -59,12 +59,13 @@ def _shares(ax: Axes, times: dict[str, dict[str, float]]) -> None:
 def latency(results: dict) -> Figure:
     """Results of benchmarks/explorer.py, the editor's: every move a dot, with median and 95th percentile.
 
-    ``results[network][name]["times_ms"]`` are milliseconds from key to pixels. Networks are sorted by name.
+    ``results[network][name]["times_ms"]`` are milliseconds from key to pixels; a name without them has no row. Networks
+    are sorted by name.
     """
     figure = Figure(figsize=(WIDTH, 2.4))
     ax = figure.subplots()
     tables = {model: rows for model, rows in sorted(results.items()) if isinstance(rows, dict) and model != "machine"}
-    rows = [(model, name, row) for model, table in tables.items() for name, row in table.items()]
+    rows = [(model, name, row) for model, table in tables.items() for name, row in table.items() if "times_ms" in row]
     for y, (model, _, row) in enumerate(rows):
         times, colour = np.array(row["times_ms"]), palette.network(model)
         ax.plot(times, y + np.linspace(-0.25, 0.25, len(times)), ".", color=colour, alpha=0.5, ms=3)

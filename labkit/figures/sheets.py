@@ -220,23 +220,6 @@ def signed_colours() -> bytes:
     return matplotlib.colormaps[SIGNED](np.arange(256), bytes=True)[:, :3].tobytes()
 
 
-def stage(base: Tensor, edited: Tensor, change: bool = False) -> bytes:
-    """The live picture, a PNG: base (n, 1, 28, 28) above edited, and with ``change`` edited minus base below.
-
-    One screen pixel each, in cells of 29 pixels whose last column and row are transparent. Colours as in figure 13.
-    """
-    rows = [np.repeat(grey_levels(images)[:, 0, :, :, None], 3, 3) for images in (base, edited)]  # (n, 28, 28, 3)
-    if change:
-        rows.append(matplotlib.colormaps[SIGNED](((edited - base)[:, 0] / 2 + 0.5).numpy(), bytes=True)[..., :3])
-    n, h, w = rows[0].shape[:3]
-    cells = np.zeros((len(rows), h + 1, n, w + 1, 4), np.uint8)
-    cells[:, :h, :, :w, :3] = np.stack(rows).transpose(0, 2, 1, 3, 4)
-    cells[:, :h, :, :w, 3] = 255
-    content = io.BytesIO()
-    Image.fromarray(cells.reshape(len(rows) * (h + 1), n * (w + 1), 4)).save(content, "PNG", compress_level=1)
-    return content.getvalue()
-
-
 def animation(frames: list[tuple[str, Tensor]], scale: int = 4, seconds: float = 0.08) -> bytes:
     """A GIF that loops over (label, images (n, 1, 28, 28)): the images side by side under the label."""
     pictures, latin = [], all(label.isascii() for label, _ in frames)

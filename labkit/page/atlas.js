@@ -30,12 +30,14 @@ export function search(lab, text) {
         const dim = Number(number[1]);
         return lab.knows(dim) ? [dimension(dim, effects(lab, dim)[0])] : [];
     }
+    const {names, titles, also, units, mean, score} = lab.network.effects ?? {names: [], titles: [], also: []};
+    const other = ({does}) => also[names.indexOf(does)] ?? ''; // words for what a direction changes
     const directions = lab.network.directions
-        .filter(({name, title, words}) => `${name} ${title} ${words}`.toLowerCase().includes(asked))
+        .filter(one => `${one.name} ${one.title} ${one.words} ${other(one)}`.toLowerCase().includes(asked))
         .sort((a, b) => called(b, asked) - called(a, asked) || kind(b) - kind(a) || a.title.length - b.title.length)
         .map(({name, title, words}) => ({dim: name, title, words}));
-    const {names, titles, units, mean, score} = lab.network.effects ?? {names: [], titles: []};
-    const k = asked ? names.findIndex((name, i) => [name, titles[i]].some(one => one.startsWith(asked))) : -1;
+    const isCalled = k => [names[k], titles[k], ...also[k].split(' ')].some(one => one.startsWith(asked));
+    const k = asked ? [...names.keys()].findIndex(isCalled) : -1;
     if (k < 0) return directions.slice(0, MOST);
     const strongest = score.map((row, dim) => [Math.abs(row[k]), dim]).sort(([a], [b]) => b - a).slice(0, 4);
     return [...directions.slice(0, MOST - 4),

@@ -142,6 +142,7 @@ def network(run: Run, rms: tuple[float, float] | None = None) -> dict:
         "effects": {
             "names": [name.replace("_", " ") for name in effects.NAMES],
             "titles": [terms.measure(name) for name in effects.NAMES],
+            "also": [terms.also(name) if name in pictures.ATTRIBUTES else "" for name in effects.NAMES],
             "units": [terms.unit(effects.UNITS[name][0]) for name in effects.NAMES],
             "signless": [name not in pictures.ATTRIBUTES for name in effects.NAMES],
             "vectors": effects.BASES[run.config.profile],

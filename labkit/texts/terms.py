@@ -13,6 +13,11 @@ def measure(name: str) -> str:
     return say(f"measures.{name.replace(' ', '_')}", name.replace("_", " "))
 
 
+def also(attribute: str) -> str:
+    """Other words by which a reader may look for one of `pictures.ATTRIBUTES`, between spaces."""
+    return say(f"measures.also.{attribute}")
+
+
 def unit(name: str) -> str:
     """The unit of a measure, as "grey levels/px"; none is none."""
     return say(f"measures.units.{name}", name) if name else ""

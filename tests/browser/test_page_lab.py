@@ -278,6 +278,13 @@ def test_a_direction_that_does_one_thing_is_found_by_that_and_says_how_purely(la
     assert lab.page.locator(".lab-effect span").first.inner_text() == "width"
 
 
+@pytest.mark.parametrize(("typed", "found"), [("darker", "brightness"), ("narrow", "wid"), ("blurred", "outline")])
+def test_a_measure_is_found_by_the_words_of_everyday(lab, typed, found):
+    lab.find("search").fill(typed)
+    offered = lab.find("found").get_by_role("option").all_inner_texts()
+    assert len(offered) > 3 and all(found in text for text in offered), offered
+
+
 def test_a_new_slider_is_in_sight_among_many(lab):
     for dim in range(12):
         lab.find("search").fill(str(dim))
