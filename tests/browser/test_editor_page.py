@@ -26,6 +26,7 @@ from editor_page import (  # noqa: F401 (fixtures, too)
     opened,
     project,
     quiet,
+    run_editor_cell,
     run_in_the_kernel,
     server,
     status,
@@ -56,7 +57,6 @@ WATCH = """() => {
     };
     look();
 }"""
-CELL = "jupyterapp.shell.currentWidget.content.activeCell"
 
 
 # At rest.
@@ -71,11 +71,12 @@ def test_after_run_all_the_garments_are_those_of_the_vectors(opened, networks, z
 
 
 def test_the_editors_cell_shows_the_editor_and_nothing_else(lab):
-    shown = lab.page.evaluate(
-        "() => [...document.querySelector('.labkit-editor').closest('.jp-Cell').querySelectorAll("
-        "'.jp-OutputArea-output')].map(output => output.dataset.mimeType)"
+    assert lab.page.evaluate(
+        """() => {
+        const cell = document.querySelector('.labkit-editor').closest('.jp-Cell');
+        return cell.querySelectorAll('.jp-Cell-outputArea > .jp-OutputArea-child').length === 1
+            && !cell.querySelector('[data-mime-type*="std"], [data-mime-type*="error"]') }"""
     )
-    assert shown == ["application/vnd.jupyter.widget-view+json"]
 
 
 def test_the_numbers_below_the_garments_are_the_librarys(lab, networks, z):
@@ -155,7 +156,7 @@ def test_set_reset_undo_and_redo(lab, networks, z):
         lab.find("redo").click()
         torch.testing.assert_close(truth(lab), state, atol=2e-6, rtol=0)
     check(lab, networks["dcgan"], z)
-    lab.find("redo").click()
+    lab.find("redo").click(force=True)
     status(lab, "nothing to redo")
 
 
@@ -345,9 +346,6 @@ def test_another_run_of_the_same_network(lab, project, networks, z):
         keys(lab, "z[5]", "PageUp")
         ask(lab.page, "0", "from labkit.page import worlds")
         found = ask(lab.page, "[worlds.entitled(folder) for folder in worlds.worlds()]")
-        ask(lab.page, "0", "LatentExplorer()")
-        from editor_page import run_editor_cell
-
         run_editor_cell(lab.page)
         assert lab.find("networks").locator("option").all_inner_texts() == found
         take_network(lab, next(title for title in found if other.name in title))
@@ -396,6 +394,7 @@ def test_measure_and_move_along_a_direction(lab, networks, z):
     assert lab.page.locator(".lab-effect").count() >= 3
     assert not lab.page.get_by_role("button", name="Measure them").is_visible()
     add(lab, "width")
+    lab.rest()
     title, (name, *_) = lab.titles()[0], ask(lab.page, "LatentExplorer._live.dims", "")
     assert isinstance(name, str) and "width" in title
     unit = torch.tensor(ask(lab.page, f"LatentExplorer._live.directions[{name!r}].tolist()"))
@@ -416,7 +415,7 @@ def test_find_a_garment_and_the_kernel_has_its_vector(lab, networks, z):
     assert not torch.equal(found[0], z[0]) and torch.equal(found[1:], z[1:])
     check(lab, networks["dcgan"], found)
     got, wanted = (lab.canvas(f".lab-result .{name}").astype(float) for name in ("got", "wanted"))
-    alike(got[None], library(networks["dcgan"], found)[:1])
+    assert np.abs(got - library(networks["dcgan"], found)[0]).max() <= 1
     before = library(networks["dcgan"], z)[0]
     assert ((got - wanted) ** 2).mean() < ((before - wanted) ** 2).mean()  # nearer than what was there
 
@@ -469,11 +468,11 @@ def test_a_recipe_that_was_damaged_is_named(lab, project, networks, z):
     name = keep(lab)
     recipe = project / "figures/explorer" / name / "recipe.json"
     recipe.write_text(recipe.read_text()[:-40])
-    keys_before = truth(lab)
+    edited = truth(lab)
     lab.page.get_by_title(f"open {name}").click()
     lab.page.wait_for_selector(".lab-status.failed")
     assert lab.said().startswith(f"figures/explorer/{name}/recipe.json is") and "damaged" in lab.said()
-    check(lab, networks["dcgan"], keys_before)
+    check(lab, networks["dcgan"], edited)
     shutil.rmtree(recipe.parent)
 
 
