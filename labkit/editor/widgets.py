@@ -124,9 +124,9 @@ class LatentExplorer(Editor):
         known = seen == self._seen
         self._seen = seen
         if not known and (not self._asking or len(self.pages) > 1 or self._brought):
-            self.tell("state", parts, **fields, said=self.status, failed=self.failed, by=self._by)
+            self.tell("state", parts, **fields, said=_shown(self.status), failed=self.failed, by=self._by)
         elif not self._asking and self.status:
-            self.tell("said", said=self.status, failed=self.failed)
+            self.tell("said", said=_shown(self.status), failed=self.failed)
 
     def state(self) -> tuple[dict, tuple[Tensor, ...]]:
         """What a page is to know of the present state: fields for JSON, and z and base."""
@@ -161,7 +161,7 @@ class LatentExplorer(Editor):
                     self._by, self._brought = "", asked.get("deed") in deeds.BRINGING
                     fields, out = deeds.do(self, asked, parts)
             except LabError as error:
-                fields, out = {"fault": _line(str(error))}, []
+                fields, out = {"fault": _line(_shown(str(error)))}, []
             except (Exception, KeyboardInterrupt) as error:  # the page waits for an answer, whatever it is
                 why = _line(f"{type(error).__name__}: {error}")[:200]
                 fields, out = {"fault": say("editor.status.no_request", why=why)}, []
@@ -223,6 +223,11 @@ def encoded(part: Tensor) -> bytes:
 def decoded(part: bytes) -> Tensor:
     """What the page sent, (n,) float32; ValueError if it is no whole number of them."""
     return torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
+
+
+def _shown(text: str) -> str:
+    """``text`` with paths as seen from the project's folder."""
+    return text.replace(f"{paths.ROOT}/", "")
 
 
 def _line(text: str) -> str:
