@@ -130,9 +130,10 @@ def slow_link(address, seconds):
         due = queue.Queue()
 
         def give():
-            while (item := due.get())[1]:
-                time.sleep(max(0.0, item[0] - time.monotonic()))
-                target.sendall(item[1])
+            with suppress(OSError):  # who was to get it may be gone
+                while (item := due.get())[1]:
+                    time.sleep(max(0.0, item[0] - time.monotonic()))
+                    target.sendall(item[1])
             target.close()
 
         threading.Thread(target=give, daemon=True).start()

@@ -435,9 +435,8 @@ def test_a_slow_link_is_told(lab, server):
 
 
 @contextmanager
-def stopped(lab):
-    """The kernel's process stands still."""
-    pid = ask(lab.page, "__import__('os').getpid()")
+def stopped(pid):
+    """The kernel's process, ``pid``, stands still."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -454,8 +453,9 @@ def said_of_the_kernel(lab, beginning, within=1000):
 
 
 def test_a_kernel_that_does_not_answer_is_told_within_a_second(lab, networks, z):
+    pid = ask(lab.page, "__import__('os').getpid()")
     assert pulse(lab) == ""
-    with stopped(lab):
+    with stopped(pid):
         lab.slider("z[5]").focus()
         lab.page.keyboard.press("PageUp")
         assert "the kernel is busy, or the link is down" in said_of_the_kernel(lab, "No answer for ", 1200)
@@ -464,9 +464,10 @@ def test_a_kernel_that_does_not_answer_is_told_within_a_second(lab, networks, z)
 
 
 def test_a_kernel_that_runs_a_cell_and_does_not_answer_is_told(lab, networks, z):
-    run_in_the_kernel(lab.page, "import time; time.sleep(3)")
+    pid = ask(lab.page, "__import__('os').getpid()")
+    run_in_the_kernel(lab.page, "import time; time.sleep(2)")
     lab.page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator').dataset.status === 'busy'")
-    with stopped(lab):
+    with stopped(pid):
         lab.slider("z[5]").focus()
         lab.page.keyboard.press("PageUp")
         assert "a cell is running" in said_of_the_kernel(lab, "No answer for ", 1200)
