@@ -131,8 +131,6 @@ def slope(editor, asked: dict, parts: list[Tensor]) -> Answer:
     """From the slopes of an error with the pictures of z back to those with z, as of z."""
     (z, slopes), (run, g) = parts, network(editor, asked["run"])
     z, slopes = rows_of(z, run.config.latent_dim), rows_of(slopes, PIXELS, "slopes")
-    if len(z) != len(slopes):
-        raise refusal(f"slopes of {len(slopes)} pictures for {len(z)}")
     device = next(g.parameters()).device
     with torch.enable_grad():
         z = z.to(device).requires_grad_()
@@ -161,9 +159,10 @@ def measure(editor, asked: dict, _) -> Answer:
     """The same once more, after all dimensions and directions of the network are measured: that takes a minute."""
     run, _ = network(editor, asked["run"])
     directions.directions_of(run, editor.device)
+    entry = _entry(run)  # which measures the directions of one attribute alone
     if run is editor.run:
         editor.learn()
-    return {"network": _entry(run)}, []
+    return {"network": entry}, []
 
 
 @deed

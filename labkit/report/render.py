@@ -11,6 +11,7 @@ from pathlib import Path
 from pygments.formatters import HtmlFormatter
 
 from .. import data, latent
+from ..analysis.alone import alone_of
 from ..analysis.inversion import inversion_of
 from ..base import paths
 from ..base.errors import LabError
@@ -151,11 +152,14 @@ def _check_figures(stage: Path, figures: Mapping[int, tuple[str, str]]) -> None:
 def _lab(parameters: dict, models: list[str]) -> Embedded | None:
     """The lab of this report with its networks ``models``; None, and a line, where it cannot be made."""
     seed = {"seed": parameters["seed"]} if "seed" in parameters else {}
-    configs = [config_for(model, parameters["profile"], **seed, **parameters["changes"]) for model in models]
+    configs = {model: config_for(model, parameters["profile"], **seed, **parameters["changes"]) for model in reported()}
     start = {name: parameters[name] for name in ("dims",) if name in parameters}
     try:
         arms = records.load() if (paths.STUDIES / "seeds").is_dir() else {}
-        found = [load_run(run_folder(config)) for config in configs]
+        runs = {model: load_run(run_folder(config)) for model, config in configs.items()}
+        for run in runs.values():
+            alone_of(run)  # also of those that only the site shows, and the editor
+        found = [runs[model] for model in models]
         searched = {run.config.model: inversion_of(run) for run in found}  # as chapter four did
         rms = {name: (of.rms.median().item(), of.noise.median().item()) for name, of in searched.items()}
         return contents.lab(found, seed=parameters.get("latent_seed", 0), arms=arms, rms=rms, **start)

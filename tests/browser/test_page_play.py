@@ -420,7 +420,7 @@ def test_pasted_numbers_are_the_chosen_garment(lab, z):
     wanted[3] = mine[0]
     now, base = vectors(lab)
     assert torch.equal(now, wanted) and torch.equal(base, wanted)  # to the bit; edits begin there
-    lab.find("garment").nth(6).click()
+    lab.find("garment").nth(6).click(modifiers=["Shift"])
     lab.find("numbers").fill(own.written(mine))
     lab.find("take").click()
     wanted[[3, 6]] = mine
@@ -452,7 +452,7 @@ def test_undo_within_the_field_is_of_what_is_typed(lab):
 def test_pasted_numbers_that_do_not_fit_change_nothing(lab, text, said):
     before = lab.pixels()
     lab.find("garment").nth(0).click()
-    lab.find("garment").nth(1).click()
+    lab.find("garment").nth(1).click(modifiers=["Shift"])
     lab.tab("Share")
     lab.find("numbers").fill(text)
     lab.find("take").click()
