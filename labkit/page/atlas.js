@@ -34,7 +34,8 @@ export function search(lab, text) {
     const other = ({does}) => also[names.indexOf(does)] ?? ''; // words for what a direction changes
     const directions = lab.network.directions
         .filter(one => `${one.name} ${one.title} ${one.words} ${other(one)}`.toLowerCase().includes(asked))
-        .sort((a, b) => called(b, asked) - called(a, asked) || kind(b) - kind(a) || a.title.length - b.title.length)
+        .sort((a, b) => exact(b, asked) - exact(a, asked) || called(b, asked) - called(a, asked) ||
+            kind(b) - kind(a) || a.title.length - b.title.length)
         .map(({name, title, words}) => ({dim: name, title, words}));
     const isCalled = k => [names[k], titles[k], ...also[k].split(' ')].some(one => one.startsWith(asked));
     const k = asked ? [...names.keys()].findIndex(isCalled) : -1;
@@ -44,6 +45,7 @@ export function search(lab, text) {
         ...strongest.map(([, dim]) => dimension(dim, {title: titles[k], mean: mean[dim][k], unit: units[k]}))];
 }
 
+const exact = ({name, title}, asked) => [name, title].some(one => one.toLowerCase() === asked);
 const called = ({name, title}, asked) => `${name} ${title}`.toLowerCase().includes(asked);
 
 const kind = ({name}) => KINDS.indexOf(name.split(' ')[0]);

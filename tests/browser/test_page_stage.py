@@ -22,6 +22,12 @@ COLOURS = """canvas => {
     copy.drawImage(canvas, 0, 0);
     return [...copy.getImageData(0, 0, 28, 28).data];
 }"""
+# What the focus is at, if something else is seen in its place.
+COVERED = """() => {
+    const at = document.activeElement, box = at.getBoundingClientRect();
+    const seen = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+    return at.contains(seen) ? '' : at.getAttribute('aria-label') || at.className;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -510,3 +516,20 @@ def test_accessibility_of_the_stage(browser, path, width, scheme):
             assert [k for k, one in enumerate(marks) if one.is_visible()] == mark
         stops = lab.page.locator(".lab-garment[tabindex='0']").count()
         assert stops == 1
+
+
+@pytest.mark.parametrize("beside", ["none", "vanilla GAN"])
+@pytest.mark.parametrize(("width", "height"), [(390, 664), (390, 844), (1280, 600), (1280, 720)])
+def test_the_stage_covers_no_control_that_the_keyboard_is_at(browser, path, width, height, beside):
+    with opened(browser, path, viewport={"width": width, "height": height}) as lab:
+        lab.page.get_by_label("beside").select_option(label=beside)
+        if beside != "none":
+            lab.page.wait_for_selector("canvas.beside:visible")
+        lab.rest()
+        lab.find("search").focus()
+        covered = []
+        for _ in range(9):
+            lab.page.keyboard.press("Tab")
+            if name := lab.page.evaluate(COVERED):
+                covered.append(name)
+        assert covered == []
