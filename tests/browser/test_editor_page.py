@@ -393,10 +393,18 @@ def test_measure_and_move_along_a_direction(lab, networks, z):
     )
     assert lab.page.locator(".lab-effect").count() >= 3
     assert not lab.page.get_by_role("button", name="Measure them").is_visible()
-    add(lab, "width")
+    lab.find("search").fill("brightness")
+    offered = lab.page.locator(".lab-found li").all_inner_texts()
+    do = "from labkit.analysis import effects\nfound = effects.effects_of(LatentExplorer._live.run)"
+    most = ask(lab.page, "found.score[:, effects.NAMES.index('brightness')].abs().argmax().item()", do)
+    assert any(f"z[{most}]" in text for text in offered)
+    lab.find("search").press("Enter")
+    by_effect = lab.titles()[0]
+    assert by_effect != "z[33]" and by_effect in offered[0]
+    add(lab, "sefa 2")
     lab.rest()
-    title, (name, *_) = lab.titles()[0], ask(lab.page, "LatentExplorer._live.dims", "")
-    assert isinstance(name, str) and "width" in title
+    title, name, *dims = lab.titles()[0], *ask(lab.page, "LatentExplorer._live.dims")
+    assert name == "sefa 2" and len(dims) == 7 and lab.titles()[1] == by_effect
     unit = torch.tensor(ask(lab.page, f"LatentExplorer._live.directions[{name!r}].tolist()"))
     lab.find("garment").nth(1).click()
     keys(lab, title, "PageUp", "PageUp")
