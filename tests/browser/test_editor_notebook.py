@@ -90,6 +90,8 @@ def test_stage_and_eight_sliders_fit_a_small_screen(lab):
         for box in boxes:
             assert room["y"] - 1 <= box["y"] and box["y"] + box["height"] <= room["y"] + room["height"] + 1
             assert box["x"] + box["width"] <= room["x"] + room["width"]
+        rows = lab.page.locator(".lab-rows").bounding_box()  # which scrolls by itself where there are more
+        assert rows["y"] - 1 <= boxes[8]["y"] and boxes[-1]["y"] + boxes[-1]["height"] <= rows["y"] + rows["height"] + 1
         assert min(track.bounding_box()["width"] for track in lab.page.locator(".lab-row [type=range]").all()) >= 200
 
 
