@@ -424,8 +424,8 @@ def test_find_a_garment_and_the_kernel_has_its_vector(lab, networks, z):
     check(lab, networks["dcgan"], found)
     got, wanted = (lab.canvas(f".lab-result .{name}").astype(float) for name in ("got", "wanted"))
     assert np.abs(got - library(networks["dcgan"], found)[0]).max() <= 1
-    before = library(networks["dcgan"], z)[0]
-    assert ((got - wanted) ** 2).mean() < ((before - wanted) ** 2).mean()  # nearer than what was there
+    drawn = library(networks["dcgan"], latent.latents(512, 100, 9)).astype(float)
+    assert ((got - wanted) ** 2).mean() < ((drawn - wanted) ** 2).mean((1, 2)).min()  # nearer than any by chance
 
 
 def test_own_numbers_are_taken_and_given(lab, networks, z):
