@@ -5,7 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
+from lab_page import chromium, needs_chromium
 
+from labkit import latent, pictures
 from labkit.base import paths
 from labkit.page import contents
 from labkit.report import render
@@ -145,3 +148,56 @@ def opened(browser, path: Path, fragment: str = "", live: bool = True, before: s
 def own(url: str, path: Path) -> bool:
     """Whether ``url`` is the page itself, or something inside it."""
     return bool(re.match(r"data:|blob:", url)) or url.split("#")[0] == path.as_uri()
+
+
+# ----- what the tests of the lab share: imported by each of their files
+
+needs_both = [
+    needs_chromium,
+    pytest.mark.skipif(not (trained("dcgan") and trained("vanilla")), reason="no trained runs of both networks"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_page(tmp_path_factory.mktemp("page") / "report.html")
+
+
+@pytest.fixture(scope="module")
+def shared(browser, path):
+    """One page for all tests that do not need their own."""
+    with opened(browser, path) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(shared):
+    """The lab at rest, as it was when it was opened: link and history, too."""
+    shared.page.evaluate("history.replaceState(null, '', location.href.split('#')[0]), location.reload()")
+    shared.page.wait_for_load_state("load")
+    shared.page.locator(".lab-here").scroll_into_view_if_needed()
+    shared.page.wait_for_selector(".lab-here.live")
+    shared.rest()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def z():
+    return latent.latents(8)
+
+
+def drawn(z, model="dcgan"):
+    """What the library draws, uint8 (n, 28, 28)."""
+    return pictures.levels(latent.sample(trained(model).generator(), z)).numpy()
+
+
+def same(shown, wanted):
+    """To a grey level, and hardly any pixel off by one."""
+    difference = np.abs(shown.astype(int) - wanted.astype(int))
+    return difference.max() <= 1 and (difference > 0).mean() < 0.03

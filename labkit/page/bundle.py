@@ -8,7 +8,7 @@ The scripts import only from those to their left. What the reader does changes t
 state in every part, and has it drawn.
 
     words > vectors > pictures, weights > numbers, search > engine > networks > lab > atlas, link, recipe > parts
-    > draw, finder, ownvector, grip, look, sheet > tabs, stage, sliders, pad, walk, like, film, own, share
+    > draw, finder, ownvector, grip, look, sheet > files > tabs, stage, sliders, pad, walk, like, film, own, share
     > view, growth > start
 
 In a notebook, where a kernel draws, it begins elsewhere: search > kernel, view > keep, pulse > notebook.

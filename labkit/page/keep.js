@@ -1,9 +1,7 @@
 // What the kernel keeps: recipes with their pictures, animations; and files to send.
 
-import {vectorPanel} from './ownvector.js';
-import {download, element, escaped} from './parts.js';
-import {isRecipe, recipeOf} from './recipe.js';
-import {sheet} from './sheet.js';
+import {filesPart} from './files.js';
+import {element, escaped} from './parts.js';
 import {say} from './words.js';
 
 /** The panel; `kernel` keeps. */
@@ -13,13 +11,7 @@ export const keepPanel = kernel => (view, place) => {
         <div class="lab-line"><button type="button" class="lab-keep lab-main">${say('kernel.save')}</button><button
             type="button" class="lab-sweep">${say('kernel.sweep')}</button></div>
         <img class="lab-movie" hidden alt="${say('kernel.movie')}"><div class="lab-gallery"></div>
-        <h4>${say('share.files')}</h4>
-        <div class="lab-line"><button type="button" class="lab-png">${say('share.png')}</button><button
-            type="button" class="lab-save">${say('share.save')}</button><label
-            class="lab-file">${say('share.load')}<input type="file" class="lab-load"
-            accept=".json,application/json"></label></div>
-        <p class="lab-about">${say('kernel.send')}</p>
-        <div class="lab-own-vector"></div>`;
+        <div class="lab-files"></div>`;
     const part = name => place.querySelector(`.lab-${name}`), gallery = part('gallery'), movie = part('movie');
     const show = ({kept, movie: moving}) => {
         gallery.replaceChildren(...kept.map(({name, picture}) => {
@@ -38,21 +30,6 @@ export const keepPanel = kernel => (view, place) => {
     });
     part('keep').addEventListener('click', () => ask('save'));
     part('sweep').addEventListener('click', () => ask('sweep', {dim: lab.focus ?? 0}));
-    part('save').addEventListener('click', () => {
-        download(new Blob([recipeOf(lab)], {type: 'application/json'}), `${lab.network.model}-recipe.json`);
-        view.say(say('share.saved'));
-    });
-    part('png').addEventListener('click', async () => {
-        await view.draw();
-        sheet(view).toBlob(blob => download(blob, `${lab.network.model}-garments.png`));
-        view.say(say('share.saved_picture'));
-    });
-    const takeVectors = vectorPanel(view, part('own-vector'));
-    const take = async file => await isRecipe(file) ?
-        view.wait(async () => (await kernel.ask('recipe', {text: await file.text()})).said) : takeVectors(file);
-    part('load').addEventListener('change', event => {
-        if (event.target.files[0]) take(event.target.files[0]);
-        event.target.value = '';
-    });
+    const take = filesPart(view, part('files'), say('kernel.send'), text => ask('recipe', {text}));
     return {refresh() {}, show, take};
 };

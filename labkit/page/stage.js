@@ -3,7 +3,7 @@
 import {percent} from './atlas.js';
 import {gripGarments} from './grip.js';
 import {makeLook} from './look.js';
-import {canvas, choice, escaped} from './parts.js';
+import {canvas, choice, escaped, roving} from './parts.js';
 import {brightness, width} from './pictures.js';
 import {EVERY, norm} from './vectors.js';
 import {listed, say} from './words.js';
@@ -38,17 +38,7 @@ export function makeStage(view, place) {
     part('reset').addEventListener('click', () =>
         view.act(() => lab.free.length && idle().reset ? say('stage.as_they_were') : lab.reset()));
     for (const name of ['undo', 'redo']) part(name).addEventListener('click', () => view.history(name));
-    garments.forEach((button, row) => {
-        button.addEventListener('focus', () =>
-            garments.forEach(other => { other.tabIndex = other === button ? 0 : -1; }));
-        button.addEventListener('keydown', event => {
-            const across = getComputedStyle(part('stage')).gridTemplateColumns.split(' ').length;
-            const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across}[event.key];
-            if (!step || !garments[row + step]) return;
-            event.preventDefault();
-            garments[row + step].focus();
-        });
-    });
+    roving(part('stage'));
     gripGarments(view, garments);
     const look = makeLook(view, part('look'), garments);
     const idle = () => ({undo: !lab.done.length, redo: !lab.undone.length,

@@ -8,8 +8,19 @@ import time
 import numpy as np
 import pytest
 import torch
-from lab_page import chromium, needs_chromium
-from page_lab import PIXELS, opened, trained, write_page
+from page_lab import (  # noqa: F401 (fixtures, too)
+    PIXELS,
+    browser,
+    drawn,
+    lab,
+    needs_both,
+    opened,
+    path,
+    same,
+    shared,
+    trained,
+    z,
+)
 
 from labkit import latent, pictures
 from labkit.base import paths
@@ -18,56 +29,8 @@ from labkit.editor import own
 from labkit.editor.session import Editor
 from labkit.study import records
 
-pytestmark = [
-    needs_chromium,
-    pytest.mark.skipif(not (trained("dcgan") and trained("vanilla")), reason="no trained runs of both networks"),
-]
+pytestmark = needs_both
 EVERY = list(range(8))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return write_page(tmp_path_factory.mktemp("page") / "report.html")
-
-
-@pytest.fixture(scope="module")
-def shared(browser, path):
-    """One page for all tests that do not need their own."""
-    with opened(browser, path) as lab:
-        yield lab
-
-
-@pytest.fixture
-def lab(shared):
-    """The lab at rest, as it was when it was opened: link and history, too."""
-    shared.page.evaluate("history.replaceState(null, '', location.href.split('#')[0]), location.reload()")
-    shared.page.wait_for_load_state("load")
-    shared.page.locator(".lab-here").scroll_into_view_if_needed()
-    shared.page.wait_for_selector(".lab-here.live")
-    shared.rest()
-    return shared
-
-
-@pytest.fixture(scope="module")
-def z():
-    return latent.latents(8)
-
-
-def drawn(z, model="dcgan"):
-    """What the library draws, uint8 (n, 28, 28)."""
-    return pictures.levels(latent.sample(trained(model).generator(), z)).numpy()
-
-
-def same(shown, wanted):
-    """To a grey level, and hardly any pixel off by one."""
-    difference = np.abs(shown.astype(int) - wanted.astype(int))
-    return difference.max() <= 1 and (difference > 0).mean() < 0.03
 
 
 def press(lab, *keys):

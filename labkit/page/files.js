@@ -1,0 +1,41 @@
+// The garments as files: a picture, a recipe, numbers; saved, and opened.
+
+import {vectorPanel} from './ownvector.js';
+import {download} from './parts.js';
+import {isRecipe, recipeOf} from './recipe.js';
+import {sheet} from './sheet.js';
+import {say} from './words.js';
+
+const LONGEST = 5e6; // bytes of a recipe that are read
+
+/** The part of a panel in `place`: `about` says what files are for, `open(text)` opens a recipe. A function that takes
+ *  a file, a recipe or vectors. */
+export function filesPart(view, place, about, open) {
+    const {lab} = view;
+    place.innerHTML = `<h4>${say('share.files')}</h4>
+        <div class="lab-line"><button type="button" class="lab-png">${say('share.png')}</button><button
+            type="button" class="lab-save">${say('share.save')}</button><label
+            class="lab-file">${say('share.load')}<input type="file" class="lab-load"
+            accept=".json,application/json"></label></div>
+        <p class="lab-about">${about}</p>
+        <div class="lab-own-vector"></div>`;
+    const part = name => place.querySelector(`.lab-${name}`);
+    part('save').addEventListener('click', () => {
+        download(new Blob([recipeOf(lab)], {type: 'application/json'}), `${lab.network.model}-recipe.json`);
+        view.say(say('share.saved'));
+    });
+    part('png').addEventListener('click', async () => {
+        await view.draw();
+        sheet(view).toBlob(blob => {
+            download(blob, `${lab.network.model}-garments.png`);
+            view.say(say('share.saved_picture'));
+        });
+    });
+    const takeVectors = vectorPanel(view, part('own-vector'));
+    const takeRecipe = async file => open(file.size > LONGEST ? ' '.repeat(LONGEST) : await file.text());
+    part('load').addEventListener('change', event => {
+        if (event.target.files[0]) takeRecipe(event.target.files[0]);
+        event.target.value = '';
+    });
+    return async file => await isRecipe(file) ? takeRecipe(file) : takeVectors(file);
+}
