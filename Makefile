@@ -113,6 +113,9 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 	@"$$PYTHON" -m ruff format --check .
 	@"$$PYTHON" -m ruff check .
 	@"$$PYTHON" -m mypy
+	@biome="$$("$$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')/biome"; \
+		if [ -x "$$biome" ]; then "$$biome" lint --error-on-warnings labkit; \
+		else echo "check: scripts and styles are left out, Biome is not installed (it has wheels for Linux on x86_64)"; fi
 
 test: $(READY) ## all tests, every notebook included, in two processes: minutes
 	@$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -11,7 +11,7 @@ const FAR_OFF = 0.1; // radians that a garment's distance, in widths of one, cou
 
 /** Let `buttons`, the garments of `view`, be chosen, pinned and dragged onto one another. */
 export function gripGarments(view, buttons) {
-    const drags = buttons.map((button, row) => new Drag(view, buttons, row));
+    const drags = buttons.map((_button, row) => new Drag(view, buttons, row));
     clicks(view, buttons, row => drags[row].began);
 }
 

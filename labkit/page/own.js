@@ -2,7 +2,7 @@
 
 import {Drawing} from './draw.js';
 import {canvas, choice, escaped} from './parts.js';
-import {GREY, PIXELS, fromFile, levels, paint} from './pictures.js';
+import {PIXELS, fromFile, levels, paint} from './pictures.js';
 import {normals} from './vectors.js';
 import {say} from './words.js';
 
@@ -50,7 +50,7 @@ export function ownPanel(view, place) {
         part('result').hidden = false;
         part('error-words').textContent = say('find.looking');
         paint(place.querySelector('.wanted'), drawing.pixels);
-        const onStep = (step, all, found) => {
+        const onStep = (step, _all, found) => {
             best = found;
             showFound(place, network, best);
             part('goes').textContent = say('find.step', {k: step, all: constants.steps});
