@@ -61,7 +61,7 @@ class TrainConfig:
         2,
         1_000_000,
     )
-    latent_dim: int = _field(100, "numbers", "the lab's z ~ N(0, I)", 1, 4096)
+    latent_dim: int = _field(100, "numbers", "the original's length of z; that it comes from N(0, I) is our choice", 1, 4096)
     lr: float = _field(2e-4, "1", "Adam's step size for both networks, our choice", 1e-8, 1.0)
     lr_d: float = _field(
         0.0, "1", "D's step size, if it is to have its own (Heusel et al. 2017); 0 is that of both", 0.0, 1.0
@@ -69,9 +69,9 @@ class TrainConfig:
     d_steps: int = _field(
         1, "steps of D", "between two steps of G, each on a batch of its own (Goodfellow et al. 2014)", 1, 100
     )
-    beta1: float = _field(0.5, "1", "less momentum than Adam's 0.9: the opponent moves", 0.0, 0.9999)
-    beta2: float = _field(0.999, "1", "Adam's own", 0.0, 0.999999)
-    loss: str = _field("non-saturating", "name", "what D and G minimise", choices=LOSSES)
+    beta1: float = _field(0.5, "1", "our choice: less momentum than Adam's 0.9, the opponent moves", 0.0, 0.9999)
+    beta2: float = _field(0.999, "1", "our choice: Adam's own", 0.0, 0.999999)
+    loss: str = _field("non-saturating", "name", "what D and G minimise; the original names none", choices=LOSSES)
     penalty: float = _field(0.0, "weight", "of a loss's gradient penalty; 0 is the loss's own", 0.0, 1e6)
     label_smoothing: float = _field(0.0, "1", "target 1 - this for real images (one-sided); off", 0.0, 0.5)
     feature_matching: float = _field(0.0, "weight", "pull on D's mean features in G's loss; off", 0.0, 1000.0)
