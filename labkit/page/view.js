@@ -158,16 +158,15 @@ export class View {
         }
     }
 
-    /** Show the state in every part, and have the garments drawn in the next frame. */
+    /** Show the state in every part, and have the garments drawn, once for all that was done at one time. */
     refresh() {
         this.parts.forEach(show => show());
-        this.due ??= requestAnimationFrame(() => this.draw());
+        this.due ??= Promise.resolve().then(() => this.draw());
         this.rest();
     }
 
     /** Draw the garments whose vectors have changed, and those that change meanwhile. */
     draw() {
-        cancelAnimationFrame(this.due);
         this.due = null;
         return this.drawing ??= this.catchUp().catch(fault => {
             this.say(say('start.undrawn', {fault: fault.message}), true);
