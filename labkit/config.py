@@ -61,7 +61,7 @@ class TrainConfig:
         2,
         1_000_000,
     )
-    latent_dim: int = _field(100, "numbers", "the original's length of z; that it comes from N(0, I) is our choice", 1, 4096)
+    latent_dim: int = _field(100, "numbers", "the original's length of z; N(0, I) is our choice", 1, 4096)
     lr: float = _field(2e-4, "1", "Adam's step size for both networks, our choice", 1e-8, 1.0)
     lr_d: float = _field(
         0.0, "1", "D's step size, if it is to have its own (Heusel et al. 2017); 0 is that of both", 0.0, 1.0

@@ -152,8 +152,8 @@ CLAIMS = (
           "dimensions", VANILLA, 16, partial(over_dimensions, partial(inequality, names=["image change"])), above=1.2),
     _meaning("L5", 5, 4, "dimension 5 codes completeness: low is blurred and incomplete, high sharp and symmetric",
              "completeness", "outline_sharpness", "symmetry",
-             note="The axes of z are alike before training, so what an axis comes to mean is an accident of the run. The"
-                  " meanings in the original belong to its own network: L5 to L80 could not be reproduced."),
+             note="The axes of z are alike before training, so what an axis comes to mean is an accident of the run."
+                  " The meanings in the original belong to its own network: L5 to L80 could not be reproduced."),
     _meaning("L20", 20, 5, "dimension 20 codes brightness and contrast: higher is brighter, on a cleaner background",
              "brightness", "contrast", "-background"),
     _meaning("L40", 40, 6, "dimension 40 codes local texture and detail", "|texture|",
@@ -170,15 +170,15 @@ CLAIMS = (
           "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
           "(vanilla GAN)",
           "vectors", VANILLA, 15, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
-          note="The original names blur, saturation and distortion, and as causes blind spots or mode collapse. Neither"
-               " kinds nor causes are told apart here; collapse has an alarm of its own.",
+          note="What the original names as kinds and causes (blur, saturation, distortion, blind spots, mode collapse) is"
+               " not told apart.",
           beside=partial(readings, crossings)),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
           f"share of the time that its mean over {DIVISOR} is inside",
           "steps", DCGAN, 11,
           partial(over_steps, partial(inside, 0.05 * DIVISOR, 0.10 * DIVISOR), after=0.1, columns=["loss_d"]),
-          above=0.95, epochs=200, note=f"The divisor {DIVISOR} was guessed after the ranges had been seen. That the loss swings most in the first 20"
-               " epochs, with a peak near 0.22, is no part of the test; chapter two has our numbers."),
+          above=0.95, epochs=200, note=f"The divisor {DIVISOR} was guessed after the ranges had been seen. The swings"
+               " and the peak near 0.22 of the first 20 epochs are looked at in chapter two."),
     Claim("D2", "its G loss stays within 0.03 to 0.06",
           f"share of the time that its mean over {DIVISOR} is inside",
           "steps", DCGAN, 11, partial(over_steps, partial(inside, 0.03 * DIVISOR, 0.06 * DIVISOR), columns=["loss_g"]),
@@ -187,34 +187,30 @@ CLAIMS = (
           "share of the second half of training with mean D(G(z)) between 0.2 and 0.8; "
           "0 if a class is missing from the samples",
           "steps", DCGAN, 11, balance, above=0.95, epochs=200,
-          note="The original also says that the two losses alternate. That, and collapse within a class, are no part of"
-               " the test."),
+          note="Whether the losses alternate, or a class collapses within, is not tested."),
     Claim("D4", "the DCGAN's loss curves move far less than the vanilla GAN's",
           "swing divided by level, mean of D and G; that of the DCGAN divided by that of the vanilla GAN",
           "steps", BOTH, 18, partial(over_steps, calmer), below=0.5),
-    Claim("D5", "DCGAN samples beat the vanilla GAN's in outline, texture and style",
+    Claim("D5", "DCGAN samples beat the vanilla GAN's in all of outline, texture and style",
           "distance from real images, vanilla GAN's divided by DCGAN's, the smallest of: Fréchet distances in both "
           "spaces; Kolmogorov's distance of outline sharpness, and of texture",
           "images", BOTH, 17, closer, above=1.0, epochs=20,
-          note="The original speaks of samples after 200 epochs, and this is judged from 20 on. Of the consistency of"
-               " style there is no measure but the Fréchet distances.",
+          note="The original speaks of 200 epochs. Style has no measure but the Fréchet distances.",
           beside=_distances),
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
           "share of samples farther from the nearest test images than 99 % of real training images are, minus that 1 %",
           "images", VANILLA, 17, deformed, above=0.05, epochs=20,
-          note="The original speaks of samples after 200 epochs, and this is judged from 20 on: the value of this report's"
-               " own networks stands beside. This distance does not see garments that are too smooth, since they lie near to many real ones. The"
-               " two-sample AUC does see them; it stands among the scores."),
+          note="The original speaks of 200 epochs. This distance does not see garments that are too smooth, since they lie"
+               " near to many real ones. The two-sample AUC does see them; it stands among the scores."),
     Claim("D7", "an edit of the DCGAN mostly keeps the class",
           "share of pictures whose class an edit of the lab's five dimensions changes",
           "vectors", DCGAN, 13, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS,
-          note="The original also says that an edit changes local structure, texture, pose or brightness, and that the"
-               " outline mostly stays. Chapter three has these effects, but of pose there is no measure."),
+          note="What else changes, or stays, stands in chapter three; pose has no measure."),
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
           "mean image change of an edit divided by that of a random pair, the larger of both networks",
           "dimensions", BOTH, 16, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
-          note="Of class, which the original names here, D7 and S4 speak. If pictures were linear in z, geometry alone would give 0.42 for an edit from -3 to 3, and 0.21 for "
-               "one from the base vector to either end, which is what is measured here."),
+          note="Class: see D7 and S4. If pictures were linear in z, geometry alone would give 0.42 for an edit from -3 to 3,"
+               " and 0.21 for one from the base vector to either end, which is what is measured here."),
     Claim("S2", "single dimensions have a recognisable meaning",
           "number of dimensions with any effect beyond random directions' (false discovery rate 5 %), "
           "the smaller of both networks",
