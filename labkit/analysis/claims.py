@@ -170,8 +170,8 @@ CLAIMS = (
           "of edits along the lab's five dimensions from a base inside the real manifold, the share that ends outside "
           "(vanilla GAN)",
           "vectors", VANILLA, 15, partial(at_lab, "breakage"), above=0.05, dims=LAB_DIMS,
-          note="What the original names as kinds and causes (blur, saturation, distortion, blind spots, mode collapse) is"
-               " not told apart.",
+          note="What the original names as kinds and causes (blur, saturation, distortion, blind spots, mode collapse)"
+               " is not told apart.",
           beside=partial(readings, crossings)),
     Claim("D1", "the DCGAN's D loss stays within 0.05 to 0.10 after the first tenth of training",
           f"share of the time that its mean over {DIVISOR} is inside",
@@ -200,8 +200,8 @@ CLAIMS = (
     Claim("D6", "the vanilla GAN still shows deformed or noisy samples",
           "share of samples farther from the nearest test images than 99 % of real training images are, minus that 1 %",
           "images", VANILLA, 17, deformed, above=0.05, epochs=20,
-          note="The original speaks of 200 epochs. This distance does not see garments that are too smooth, since they lie"
-               " near to many real ones. The two-sample AUC does see them; it stands among the scores."),
+          note="The original speaks of 200 epochs. This distance does not see garments that are too smooth, since they"
+               " lie near to many real ones. The two-sample AUC does see them; it stands among the scores."),
     Claim("D7", "an edit of the DCGAN mostly keeps the class",
           "share of pictures whose class an edit of the lab's five dimensions changes",
           "vectors", DCGAN, 13, partial(at_lab, "class flips"), below=0.5, dims=LAB_DIMS,
@@ -209,8 +209,8 @@ CLAIMS = (
     Claim("S1", "the base vector decides the picture, single dimensions only vary it",
           "mean image change of an edit divided by that of a random pair, the larger of both networks",
           "dimensions", BOTH, 16, partial(over_dimensions, share_of_pair, worse=max), below=0.5,
-          note="Class: see D7 and S4. If pictures were linear in z, geometry alone would give 0.42 for an edit from -3 to 3,"
-               " and 0.21 for one from the base vector to either end, which is what is measured here."),
+          note="Class: see D7 and S4. If pictures were linear in z, geometry alone would give 0.42 for an edit from -3"
+               " to 3, and 0.21 for one from the base vector to either end, which is what is measured here."),
     Claim("S2", "single dimensions have a recognisable meaning",
           "number of dimensions with any effect beyond random directions' (false discovery rate 5 %), "
           "the smaller of both networks",
