@@ -1,6 +1,7 @@
 // What dimensions and directions were measured to do: effects beside random directions, and the search for a slider.
 
 import {signed} from './vectors.js';
+import {say} from './words.js';
 
 const MOST = 24; // sliders that a search offers
 const KINDS = ['more', 'only']; // of directions, by the beginning of the name: the last ones are offered first
@@ -25,7 +26,8 @@ const said = ({title, mean, unit}) => `${title} ${signed(mean)} ${unit}`.trim();
 /** What fits `text`: a number, a name, or what it does; each {dim, title, words}. Without a text, the directions. */
 export function search(lab, text) {
     const asked = text.trim().toLowerCase(), number = /^(?:z\[?)?\s*(\d+)\s*\]?$/.exec(asked);
-    const dimension = (dim, effect) => ({dim, title: lab.title(dim), words: effect ? said(effect) : ''});
+    const words = effect => effect ? say('sliders.to_the_right', {effect: said(effect)}) : '';
+    const dimension = (dim, effect) => ({dim, title: lab.title(dim), words: words(effect)});
     if (number) {
         const dim = Number(number[1]);
         return lab.knows(dim) ? [dimension(dim, effects(lab, dim)[0])] : [];

@@ -4,6 +4,7 @@ import {vectorPanel} from './ownvector.js';
 import {download} from './parts.js';
 import {isRecipe, recipeOf} from './recipe.js';
 import {sheet} from './sheet.js';
+import {GARMENTS} from './vectors.js';
 import {say} from './words.js';
 
 const LONGEST = 5e6; // bytes of a recipe that are read
@@ -21,14 +22,17 @@ export function filesPart(view, place, about, open) {
         <div class="lab-own-vector"></div>`;
     const part = name => place.querySelector(`.lab-${name}`);
     part('save').addEventListener('click', () => {
-        download(new Blob([recipeOf(lab)], {type: 'application/json'}), `${lab.network.model}-recipe.json`);
-        view.say(say('share.saved'));
+        const file = `${lab.network.model}-recipe.json`;
+        download(new Blob([recipeOf(lab)], {type: 'application/json'}), file);
+        view.say(say('share.saved', {file}));
     });
     part('png').addEventListener('click', async () => {
         await view.draw();
         sheet(view).toBlob(blob => {
-            download(blob, `${lab.network.model}-garments.png`);
-            view.say(say('share.saved_picture'));
+            const which = lab.chosen.length < GARMENTS ? lab.chosen.map(row => `-${row + 1}`).join('') : 's';
+            const file = `${lab.network.model}-garment${which}.png`;
+            download(blob, file);
+            view.say(say('share.saved', {file}));
         });
     });
     const takeVectors = vectorPanel(view, part('own-vector'));

@@ -9,7 +9,7 @@ const KEPT = 20, ACROSS = 4; // states; garments side by side in the picture of 
 
 /** The strip of states in `place`: {refresh, keep}, functions that mark the present state, and that take it up. */
 export function makeFilm(view, place) {
-    const {lab} = view, strip = element('div', {className: 'lab-film', hidden: true});
+    const {lab} = view, strip = element('div', {className: 'lab-film lab-bare'}); // its room is kept
     strip.setAttribute('role', 'toolbar');
     strip.setAttribute('aria-label', say('film.name'));
     place.append(strip);
@@ -29,7 +29,7 @@ export function makeFilm(view, place) {
             frame.button.setAttribute('aria-label', say(several ? 'film.state_of' : 'film.state', fields));
             frame.button.title = several ? fields.network : '';
         });
-        strip.hidden = frames.length < 2;
+        strip.classList.toggle('lab-bare', frames.length < 2);
     };
     const back = frame => view.act(() => {
         const index = lab.data.networks.findIndex(one => one.generator_sha256 === frame.by);

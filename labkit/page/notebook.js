@@ -66,6 +66,7 @@ export async function render({model, el}) {
     const lab = Object.assign(view.lab, brought(now, parts));
     await view.start();
     if (!open) hear.over();
+    whole(el);
     const page = el.closest('.jp-NotebookPanel')?.id ?? '', before = lost.get(page);
     if (before && now.fresh && before.z.length === lab.z.length) view.act(() => {
         lab.take(before);
@@ -85,6 +86,13 @@ export async function render({model, el}) {
         window.removeEventListener('keydown', ownKeys, true);
         kernel.close();
     };
+}
+
+// A reader who has run the cell sees its beginning, and is shown the whole; one who reads elsewhere stays there.
+function whole(el) {
+    const pane = el.closest('.jp-WindowedPanel-outer')?.getBoundingClientRect(), box = el.getBoundingClientRect();
+    if (pane && box.top > pane.top && box.top < pane.bottom && box.bottom > pane.bottom)
+        el.scrollIntoView({block: 'start'});
 }
 
 // A letter alone is the lab's; JupyterLab, which would delete a cell at d d, looks for this mark on what has the focus.

@@ -39,6 +39,8 @@ export class View {
         const {open, panels} = makeTabs(right, say('tabs.name'), all.map(([name]) => [name, say(`tabs.${name}`)]));
         this.stage = makeStage(this, left);
         this.status = left.querySelector('.lab-status');
+        new ResizeObserver(() => this.fit(left)).observe(left);
+        window.addEventListener('resize', () => this.fit(left));
         const made = Object.fromEntries(all.map(([name, make]) => [name, make(this, panels[name])]));
         const like = makeLike(this, panels.walk), film = makeFilm(this, left), last = made[host.panels.at(-1)[0]];
         this.parts = [this.stage.refresh, ...Object.values(made).map(part => part.refresh), like.refresh, film.refresh,
@@ -62,6 +64,13 @@ export class View {
         this.refresh();
         await this.draw();
         if (!this.drawn.z.length) throw Error(this.status.textContent);
+    }
+
+    /** `left`, the stage, stays in view above the controls, unless it would cover most of a low window. */
+    fit(left) {
+        const above = left.offsetWidth > 0.8 * this.root.offsetWidth, high = left.offsetHeight > 0.65 * innerHeight;
+        this.root.classList.toggle('lab-low', above && high);
+        this.root.style.setProperty('--held', above && !high ? `${left.offsetHeight}px` : '0px');
     }
 
     /** What concerns the lab as a whole: pointers that hold, keys of undo, files that are dropped. */

@@ -179,7 +179,7 @@ def test_the_keyboard_alone_does_everything_within_25_stops(lab, networks, z):
     tab_to(lab, "Sliders")
     for _ in range(4):
         lab.page.keyboard.press("ArrowRight")
-    tab_to(lab, "Save picture and recipe")
+    tab_to(lab, "Keep in the project")
     lab.page.keyboard.press("Enter")
     status(lab, "kept in")
 

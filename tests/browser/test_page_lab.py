@@ -661,13 +661,22 @@ def test_a_damaged_recipe_changes_nothing(lab):
     assert lab.moved(before) == []
 
 
-def test_the_picture_that_is_saved(lab):
+@pytest.mark.parametrize("chosen", [[2], [0, 2, 7], [*range(8)]], ids=str)
+def test_the_picture_that_is_saved(lab, chosen):
+    """Of the garments that are chosen, as they were and as they are; the status line says what it is called."""
     edited(lab)
+    lab.find("all").click()
+    if len(chosen) < 8:
+        for n, k in enumerate(chosen):
+            lab.find("garment").nth(k).click(modifiers=["Shift"] * (n > 0))
+    assert lab.chosen() == chosen
     with Image.open(lab.saved("png")) as png:
         seen = np.asarray(png.convert("L"))
-    assert seen.shape == (2 * 172 - 4, 8 * 172 - 4)
+    which = "s" if len(chosen) == 8 else "".join(f"-{k + 1}" for k in chosen)
+    assert lab.said() == f"dcgan-garment{which}.png is in your downloads."
+    assert seen.shape == (2 * 172 - 4, len(chosen) * 172 - 4)
     for row, kind in enumerate(("before", "picture")):
-        for k, garment in enumerate(lab.pixels(kind)):
+        for k, garment in enumerate(lab.pixels(kind)[chosen]):
             assert np.array_equal(seen[172 * row + 3 : 172 * row + 168 : 6, 172 * k + 3 : 172 * k + 168 : 6], garment)
 
 
@@ -815,7 +824,7 @@ def test_in_chinese_no_english_word_is_left(browser, chinese):
         lab.page.locator(".growth-here").scroll_into_view_if_needed()
         lab.page.wait_for_selector(".growth canvas")
         seen.append(lab.page.locator(".growth-here").evaluate(READ))
-        assert [one for text in seen for one in english(text)] == []
+        assert [one for text in seen for one in english(re.sub(r"[\w-]+\.(?:json|png)", "", text))] == []
         assert all(
             word in "".join(seen) for word in ("滑块", "对宽度回归", "短靴", "没有可以撤销的操作", "召回率", "真实")
         )

@@ -64,7 +64,7 @@ def states(lab):
 
 
 def test_the_film_keeps_what_came_to_rest_and_leads_back(lab):
-    assert states(lab) == [] and lab.find("film").is_hidden()  # no room for one state
+    assert states(lab) == [] and lab.find("film").is_hidden()  # there is nowhere to go back to
     first = lab.pixels()
     edit(lab, "z[5]", "PageUp", "PageUp")  # one state: nothing came to rest between them
     second = lab.pixels()

@@ -32,7 +32,11 @@ def table(dim, name, sign=1.0, q=0.9):
 
 @pytest.mark.parametrize(
     ("dcgan", "vanilla", "said"),
-    [(0.3, 1.0, "Epoch for epoch, the DCGAN draws the better"), (1.0, 0.3, "The vanilla GAN draws"), (1.0, 1.0, "Neither network")],
+    [
+        (0.3, 1.0, "Epoch for epoch, the DCGAN draws the better"),
+        (1.0, 0.3, "The vanilla GAN draws"),
+        (1.0, 1.0, "Neither network"),
+    ],
 )
 def test_the_better_network_is_the_one_that_is_nearer(dcgan, vanilla, said):
     text = answers.better({"dcgan-ours": arm(dcgan), "vanilla-ours": arm(vanilla)}, {})
