@@ -140,8 +140,8 @@ def z():
     return latent.latents(8, 100, 0)
 
 
-def run_editor_cell(page):
-    """Run the editor's cell again, as Shift+Enter does, and scroll to it."""
+def run_editor_cell(page, seek=True):
+    """Run the editor's cell again, as Shift+Enter does, and scroll to it unless ``seek`` is false."""
     page.evaluate(
         """async wanted => {
         document.querySelectorAll('.labkit-editor').forEach(editor => { editor.dataset.old = 'yes' });
@@ -152,7 +152,8 @@ def run_editor_cell(page):
         EDITOR,
     )
     page.wait_for_selector(SHOWN.replace(".labkit-editor", ".labkit-editor:not([data-old])"), timeout=20_000)
-    page.locator(".labkit-editor").scroll_into_view_if_needed()
+    if seek:
+        page.locator(".labkit-editor").scroll_into_view_if_needed()
 
 
 # What the tests do and see.

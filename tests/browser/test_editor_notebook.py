@@ -95,6 +95,17 @@ def test_stage_and_eight_sliders_fit_a_small_screen(lab):
         assert min(track.bounding_box()["width"] for track in lab.page.locator(".lab-row [type=range]").all()) >= 200
 
 
+def test_when_its_cell_has_run_the_whole_of_it_is_in_view(lab):
+    pane = lab.page.locator(".jp-WindowedPanel-outer").first
+    pane.evaluate("pane => { pane.scrollTop = 0; }")
+    run_editor_cell(lab.page, seek=False)
+    lab.rest()
+    top = lab.page.locator(".labkit-editor").bounding_box()["y"] - pane.bounding_box()["y"]
+    assert abs(top) < 20
+    last = lab.page.locator(".lab-row").last.bounding_box()
+    assert last["y"] + last["height"] <= pane.bounding_box()["y"] + pane.bounding_box()["height"]
+
+
 @pytest.mark.parametrize("width", [1280, 900])
 def test_no_text_on_a_button_is_cut_off_and_nothing_hangs_over(lab, width):
     cut = "all => all.filter(button => button.scrollWidth > button.clientWidth + 1).map(button => button.textContent)"

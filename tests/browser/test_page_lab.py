@@ -661,6 +661,23 @@ def test_a_damaged_recipe_changes_nothing(lab):
     assert lab.moved(before) == []
 
 
+@pytest.mark.parametrize("asked", ["darker", "wider"])
+def test_what_is_offered_says_which_way_it_goes(lab, asked):
+    """And there it goes: the words of a dimension are of its slider to the right."""
+    lab.find("search").fill(asked)
+    offered = [one.split() for one in lab.page.locator(".lab-found li").all_inner_texts() if one.startswith("z[")]
+    assert offered and all(words[1:3] == ["to", "the"] for words in offered)
+    dim, _, _, _, measure, effect = offered[0][:6]
+    lab.find("search").fill(dim)
+    press(lab, "Enter")
+    before = lab.pixels()
+    lab.slider(dim).focus()
+    press(lab, "PageUp", "PageUp", "PageUp")
+    after, sign = lab.pixels(), -1 if effect.startswith("\u2212") else 1
+    of = {"brightness": lambda images: images.mean(), "width": lambda images: (images > 64).any(1).sum() / len(images)}
+    assert sign * (of[measure](after) - of[measure](before)) > 0
+
+
 @pytest.mark.parametrize("chosen", [[2], [0, 2, 7], [*range(8)]], ids=str)
 def test_the_picture_that_is_saved(lab, chosen):
     """Of the garments that are chosen, as they were and as they are; the status line says what it is called."""
