@@ -43,7 +43,9 @@ def chinese(tmp_path_factory):
 
 def drag(lab, locator, start, end, steps=12):
     """Pull the mouse over ``locator`` between two points, in shares of its size."""
-    box = locator.bounding_box()
+    box = None
+    while box != (box := locator.bounding_box()):  # the page may scroll still, to what was touched before
+        lab.page.wait_for_timeout(60)
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
     lab.page.mouse.move(*at[0])
     lab.page.mouse.down()
