@@ -9,7 +9,8 @@ const KEPT = 20, ACROSS = 4; // states; garments side by side in the picture of 
 
 /** The strip of states in `place`: {refresh, keep}, functions that mark the present state, and that take it up. */
 export function makeFilm(view, place) {
-    const {lab} = view, strip = element('div', {className: 'lab-film lab-bare'}); // its room is kept
+    const {lab} = view, strip = element('div', {className: 'lab-film'});
+    strip.classList.add('lab-bare'); // its room is kept
     strip.setAttribute('role', 'toolbar');
     strip.setAttribute('aria-label', say('film.name'));
     place.append(strip);
