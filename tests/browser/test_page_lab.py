@@ -43,13 +43,11 @@ def chinese(tmp_path_factory):
 
 def drag(lab, locator, start, end, steps=12):
     """Pull the mouse over ``locator`` between two points, in shares of its size."""
-    box = None
-    while box != (box := locator.bounding_box()):  # the page may scroll still, to what was touched before
-        lab.page.wait_for_timeout(60)
-    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
-    lab.page.mouse.move(*at[0])
+    box = locator.bounding_box()
+    locator.hover(position={"x": start[0] * box["width"], "y": start[1] * box["height"]})  # scrolls until it is free
+    box = locator.bounding_box()
     lab.page.mouse.down()
-    lab.page.mouse.move(*at[1], steps=steps)
+    lab.page.mouse.move(box["x"] + end[0] * box["width"], box["y"] + end[1] * box["height"], steps=steps)
     lab.page.mouse.up()
 
 

@@ -132,7 +132,8 @@ def test_measures_say_their_unit():
 
 
 # Numbers that are no results: of figures, of the original report and what would explain it, of the edits (-3, 3).
-FIGURES, ORIGINAL = {"2", "3", "11", "12", "15", "16", "19", "28"}, {"0.05", "0.10", "0.03", "0.06", "16", "14", "23"}
+FIGURES = {"2", "3", "11", "12", "15", "16", "19", "28"}
+ORIGINAL = {"0.05", "0.10", "0.03", "0.06", "0.22", "14", "16", "20", "23"}
 OTHERS = {"1", "3", "95"}  # what BatchNorm makes of a deviation, an edit's end, the level of an interval
 
 
