@@ -30,7 +30,7 @@ from .. import pictures
 from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..evaluation.scoring import OF_PROFILE, load_reference
-from ..training.runs import Run
+from ..training.runs import Run, checked
 from . import directions, effects
 from .effects import EffectTable
 
@@ -80,6 +80,7 @@ def alone_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], EffectTa
 
     Measured once and kept in the run's folder. Their table says nothing of sweeps.
     """
+    run = checked(run)
     with contextlib.suppress(LookupError, TypeError, LabError):  # no classifier yet, of another data set
         return cached_alone(run)
     axes, _ = effects.effects_of(run, device), directions.directions_of(run, device)

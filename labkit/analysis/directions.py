@@ -19,7 +19,7 @@ from ..base.errors import LabError
 from ..base.machine import own_torch
 from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, load_reference
-from ..training.runs import Run
+from ..training.runs import Run, checked
 from . import effects
 from .effects import Effects, EffectTable
 
@@ -160,6 +160,7 @@ def directions_of(run: Run, device: str = "cpu") -> tuple[dict[str, Tensor], Eff
 
     Measured once and kept in the run's folder.
     """
+    run = checked(run)
     with contextlib.suppress(LookupError, TypeError, LabError):  # no classifier yet, of another data set
         return cached_directions(run)
     axes = effects.effects_of(run, device)

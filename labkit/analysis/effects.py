@@ -20,7 +20,7 @@ from ..evaluation.classifier import load_classifier
 from ..evaluation.scoring import OF_PROFILE, Reference, load_reference
 from ..latent import LAB_DIMS, LAB_VALUES
 from ..texts import listed, say, terms
-from ..training.runs import Run
+from ..training.runs import Run, checked
 from .statistics import bootstrap, false_discovery, t_two_sided
 
 VERSION = 2  # of the definitions below
@@ -126,12 +126,14 @@ def broken(base: Tensor, edited: Tensor, reference: Reference) -> Tensor:
 
 def broken_of(run: Run, z: Tensor, grid: Tensor, device: str = "cpu") -> Tensor:
     """Which pictures of ``grid`` (..., n, latent_dim), edits of ``z`` (n, latent_dim), are `broken`; kept with it."""
+    z = doors.latents(z, checked(run).config.latent_dim)
+    edits = doors.latents(grid.reshape(-1, grid.shape[-1]), z.shape[1], "grid")
     identity: tuple = VERSION, run.generator_sha256, load_classifier(dataset=run.config.dataset)[1]["sha256"]
-    identity += OF_PROFILE[run.config.profile], *(sha256(part.contiguous().numpy().tobytes()) for part in (z, grid))
+    identity += OF_PROFILE[run.config.profile], *(sha256(part.contiguous().numpy().tobytes()) for part in (z, edits))
     with contextlib.suppress(LookupError):
         return cache.load(run.folder, "broken", identity, ["broken"])["broken"].bool()
     g, reference = run.generator(device), load_reference(OF_PROFILE[run.config.profile], device, run.config.dataset)
-    edited = latent.sample(g, grid.flatten(0, -2)).unflatten(0, grid.shape[:-1])
+    edited = latent.sample(g, edits).unflatten(0, grid.shape[:-1])
     found = broken(latent.sample(g, z), edited, reference)
     cache.save(run.folder, "broken", identity, {"broken": found.to(torch.uint8)})
     return found
@@ -273,6 +275,7 @@ def random_pairs(g: nn.Module, reference: Reference, latent_dim: int, n: int = 1
 @own_torch()
 def effects_of(run: Run, device: str = "cpu") -> EffectTable:
     """The effects of a run's generator over all its dimensions; measured once and kept in the run's folder."""
+    run = checked(run)
     card, bases = load_classifier(dataset=run.config.dataset)[1], BASES[run.config.profile]
     identity = (VERSION, run.generator_sha256, card["sha256"], bases)
     with contextlib.suppress(LookupError, TypeError):

@@ -17,7 +17,7 @@ from ..base import cache
 from ..base.machine import own_torch
 from ..base.rng import seeded
 from ..data.loading import to_unit
-from ..training.runs import Run
+from ..training.runs import Run, checked
 from .statistics import bootstrap
 
 VERSION = 1  # of the definitions below
@@ -62,7 +62,8 @@ def shuffled(images: Tensor) -> Tensor:
 @own_torch()
 def inversion_of(run: Run, device: str = "cpu") -> Inversion:
     """Test garments looked for in a run's generator; done once and kept in the run's folder."""
-    profile, dataset, d = run.config.profile, run.config.dataset, run.config.latent_dim
+    config = checked(run).config
+    profile, dataset, d = config.profile, config.dataset, config.latent_dim
     per_class, steps = of_each(profile, dataset), STEPS[profile]
     method = (latent.STARTS, latent.KEPT, latent.RATE, latent.BETA1, latent.BETA2, latent.LONGEST)
     identity = (VERSION, run.generator_sha256, per_class, steps, *method)

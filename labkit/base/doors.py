@@ -1,6 +1,7 @@
-"""Three doors: what people bring as numbers, as latent vectors and as pictures is taken, or refused in one line.
+"""Doors: what people bring as numbers, as paths, as latent vectors and as pictures is taken, or refused in one line.
 
 numbers   `whole`, `real`, `wholes`, `reals`, `text`, `switch`: Python's, NumPy's and torch's, as Python's own
+paths     `path`: text or a path, as an absolute path
 latents   `latents`: vectors of z as float32 (n, latent_dim)
 pictures  `grey_images`: uint8 (n, 28, 28), to train on; `unit_images`: float32 (n, 1, 28, 28) in [-1, 1], to measure
 
@@ -10,6 +11,8 @@ Whose meaning cannot be told is refused: a door never guesses. Public functions 
 import math
 import numbers
 import operator
+import os
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -164,6 +167,20 @@ def switch(name: str, value: object, unit: str = "yes or no") -> bool:
     if not isinstance(found, bool):
         raise LabError(f"{name} = {said(value)}: give True or False ({unit})")
     return found
+
+
+def path(name: str, value: object) -> Path:
+    """``value``, text or a path, as the absolute path of a file or folder; ~ is the reader's home.
+
+    Raises:
+        LabError: it is something else, or empty, or nobody's home.
+    """
+    try:
+        if isinstance(value, str | os.PathLike) and (found := os.fspath(value)) and "\0" not in found:
+            return Path(found).expanduser().absolute()
+    except (RuntimeError, TypeError):  # a home that is not known; bytes
+        pass
+    raise LabError(f"{name} = {said(value)}: give the path of a file or folder")
 
 
 # ----- arrays

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import importlib
 import re
 import signal
@@ -87,25 +88,38 @@ def import_whole(*names: str) -> None:
         signal.raise_signal(came[0])  # for whoever heard it before
 
 
-def pick_device(name: str = "auto") -> str:
+def pick_device(device: object = "auto") -> str:
     """``auto`` is the GPU when torch sees one of CUDA, else the CPU; others mean themselves: cpu, cuda, cuda:1, mps.
 
-    ``mps``, the GPU of a Mac, is untested, which is said where it is chosen, and why ``auto`` leaves it alone.
+    One of torch's own devices is taken, too. ``mps``, the GPU of a Mac, is untested, which is said where it is chosen,
+    and why ``auto`` leaves it alone.
+
+    Raises:
+        LabError: it is none of these, or is not here.
     """
     import torch
 
-    if name == "auto":
+    name = str(device)  # of torch's own, what it is called
+    if not isinstance(device, str | torch.device) or not re.fullmatch(r"auto|cpu(:0)?|mps(:0)?|cuda(:[0-9]+)?", name):
+        raise LabError(f"device = {device!r} is unknown: use auto, cpu, cuda, cuda:N or mps")
+    kind, _, number = name.partition(":")
+    if kind == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "mps":
+    if kind == "mps":
         if not torch.backends.mps.is_available():
             raise LabError("device = 'mps', the GPU of a Mac, is not here: use auto or cpu")
-        print("labkit: device = mps is untested: if anything fails or looks wrong, take device = cpu", file=sys.stderr)
+        _say_untested()
+    elif kind == "cuda":
+        if int(number or 0) >= torch.cuda.device_count():
+            here = torch.cuda.device_count()
+            raise LabError(f"device = {name!r} is not here (torch sees {here} GPUs): use auto or cpu")
         return name
-    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", str(name)):
-        raise LabError(f"device = {name!r} is unknown: use auto, cpu, cuda, cuda:N or mps")
-    if name != "cpu" and int(name.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise LabError(f"device = {name!r} is not here (torch sees {torch.cuda.device_count()} GPUs): use auto or cpu")
-    return name
+    return kind
+
+
+@functools.cache
+def _say_untested() -> None:
+    print("labkit: device = mps is untested: if anything fails or looks wrong, take device = cpu", file=sys.stderr)
 
 
 def on_cuda(device: str) -> bool:

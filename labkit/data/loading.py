@@ -25,10 +25,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.files import exclusive, part_of, sha256, sweep
-from ..base.machine import progress
+from ..base.machine import pick_device, progress
 from .fashion_mnist import FASHION_MNIST
 from .own import Own, checked_name, own_record
 from .registry import DATASETS, Dataset
@@ -42,7 +42,7 @@ SLACK = 1 << 16  # bytes by which an archive may be larger than is known
 def load(
     split: str = "train",
     device: str = "cpu",
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     dataset: Dataset | str = FASHION_MNIST,
 ) -> tuple[Tensor, Tensor]:
     """Images, uint8 (n, 28, 28), and labels, uint8 (n,), of ``split`` ("train" or "test"), fetched if need be.
@@ -52,18 +52,19 @@ def load(
     Raises:
         LabError: a file is damaged, or is nowhere and cannot be fetched; there is no such data set.
     """
-    dataset = find(dataset) if isinstance(dataset, str) else dataset
+    dataset = dataset if isinstance(dataset, Dataset) else find(dataset)
     if split not in dataset.splits:
         raise LabError(f"split = {split!r} is unknown: use {' or '.join(dataset.splits)}")
     if isinstance(dataset, Own):
         images, labels = dataset.load(split)
     else:
-        folder = ensure(folder or paths.DATA, dataset)
+        folder = ensure(paths.DATA if folder is None else folder, dataset)
         images, labels = (
             parse_idx(_content(folder, name, dataset), name, dataset.shape) for name in dataset.splits[split]
         )
         images = images.transpose(1, 2).contiguous() if dataset.transposed else images
         labels = labels - dataset.lowest
+    device = pick_device(device)
     return images.to(device), labels.to(device)
 
 
@@ -212,7 +213,7 @@ def _missing(folder: Path, dataset: Dataset) -> list[str]:
     return [name for name in dataset.digests if locate(folder, name, dataset) is None]
 
 
-def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
+def ensure(folder: str | Path, dataset: Dataset = FASHION_MNIST) -> Path:
     """Fetch what is missing into ``folder``, from the first source that works, and return ``folder``.
 
     Raises:
@@ -220,6 +221,7 @@ def ensure(folder: Path, dataset: Dataset = FASHION_MNIST) -> Path:
     """
     if isinstance(dataset, Own):
         return dataset.folder
+    folder = doors.path("folder", folder)
     sweep(folder / dataset.place)
     if not _missing(folder, dataset):
         return folder

@@ -119,7 +119,7 @@ def own_record(name: str) -> Own:
 # ----- what is brought
 
 
-def bring(path: Path, name: str = "") -> Own:
+def bring(path: str | Path, name: str = "") -> Own:
     """Make a data set of the folder or .npz ``path``, called ``name`` or after it, and say what was done.
 
     The same pictures under the same name are found again; others are refused.
@@ -127,8 +127,8 @@ def bring(path: Path, name: str = "") -> Own:
     Raises:
         LabError: no pictures, too few, too many that cannot be read, a name that is taken.
     """
-    path = Path(path).expanduser()
-    name = re.sub(r"[^a-z0-9]+", "_", (name or path.absolute().stem).lower()).strip("_")[:40] or "pictures"
+    path = doors.path("path", path)
+    name = re.sub(r"[^a-z0-9]+", "_", (name or path.stem).lower()).strip("_")[:40] or "pictures"
     if name in EDITIONS:  # a report in another language has its name where that of a data set stands
         raise LabError(f"{path}: {name} stands for a language in the names of reports: give another --name")
     if name in DATASETS:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import latent, pictures
-from ..base import cache, kept
+from ..base import cache, doors, kept
 from ..base.errors import LabError
 from ..base.files import faults_in
 
@@ -46,9 +46,9 @@ def keep(g: nn.Module, latent_dim: int, epoch: int, folder: Path) -> Album:
     return album
 
 
-def read(folder: Path) -> Album:
+def read(folder: str | Path) -> Album:
     """The album in ``folder``; an empty one if there is none, or a damaged one, which is named in a line."""
-    path, none = folder / FILE, Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))
+    path, none = doors.path("folder", folder) / FILE, Album([], torch.empty(0, PICTURES, 28, 28, dtype=torch.uint8))
     try:
         with faults_in(path, kept.REMEDY):
             try:

@@ -92,7 +92,7 @@ def folder_of(dataset: str) -> Path:
 
 @own_torch()
 def load_classifier(
-    folder: Path | None = None, dataset: str = data.DEFAULT, train: bool = True
+    folder: str | Path | None = None, dataset: str = data.DEFAULT, train: bool = True
 ) -> tuple[Classifier, dict]:
     """The classifier of ``dataset``, verified, in eval mode; and its card: sha256, accuracy, how it was made.
 
@@ -103,7 +103,7 @@ def load_classifier(
         LabError: a file is missing, or the weights are not those of the card; there is no such data set.
     """
     record = data.find(dataset)
-    folder = folder or folder_of(record.name)
+    folder = folder_of(record.name) if folder is None else doors.path("folder", folder)
     if not record.plain and not _is_of(folder, data.images_sha256(record.name)):
         if not train:
             raise LabError(f"{folder} has no classifier of {record.title}: 'make classifier DATASET={record.name}'")

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from .. import latent
-from ..base import kept
+from ..base import doors, kept
 from ..base.errors import LabError
 from ..base.files import faults_in
 from ..gans.losses import LOSSES
@@ -165,13 +165,13 @@ class Rows(list):
     fault = ""
 
 
-def read(path: Path) -> Rows:
+def read(path: str | Path) -> Rows:
     """The rows of a file that `Monitor` wrote; none if it is not there.
 
     One that is damaged is named in a line and has none, and their ``fault`` says so: it must not pass for a watch that
     saw nothing.
     """
-    rows = Rows()
+    rows, path = Rows(), doors.path("path", path)
     try:
         rows.extend(rows_of(path))
     except LabError as error:

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -365,21 +365,23 @@ def score_with_interval(images: Tensor, reference: Reference, seed: int = 0, sig
 
 @own_torch()
 def score_runs(
-    found: list[runs.Run], n: int = IMAGES, device: str = "cpu", dataset: str = data.DEFAULT
+    found: Sequence[runs.Run], n: int = IMAGES, device: str = "cpu", dataset: str = data.DEFAULT
 ) -> dict[str, dict[str, dict]]:
     """Every score with its interval (`score_with_interval`): its value "mean", "low", "high", and the number "n".
 
-    For "floor", "ceiling" and every run of ``found`` by its path below data/runs. Measured once for a classifier, a
-    generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The latent
-    vectors are those of evaluation seed 0. All are of ``dataset``; of a small one fewer are scored (`most_scored`).
+    For "floor", "ceiling" and every run of ``found`` by its path, below data/runs if it is there. Measured once for a
+    classifier, a generator and ``n`` images, and kept: a run's in its folder, floor and ceiling in build/measured/. The
+    latent vectors are those of evaluation seed 0. All are of ``dataset``; of a small one fewer are scored
+    (`most_scored`).
     """
+    found = [runs.checked(run) for run in ([found] if isinstance(found, runs.Run) else found)]
     n = most_scored(n, dataset)
     pictures_of = () if dataset == data.DEFAULT else (data.images_sha256(dataset),)
     wanted: list[tuple[str, Path, str, runs.Run | None]] = [
         ("floor", paths.MEASURED, "training images", None),
         ("ceiling", paths.MEASURED, "noise", None),
     ]
-    wanted += [(run.folder.relative_to(paths.RUNS).as_posix(), run.folder, run.generator_sha256, run) for run in found]
+    wanted += [(_called(run.folder), run.folder, run.generator_sha256, run) for run in found]
     reference, rows = None, {}
     for name, folder, of, run in wanted:
         identity = VERSION, load_classifier(dataset=dataset)[1]["sha256"], n, of, *pictures_of
@@ -394,6 +396,11 @@ def score_runs(
             key: dict(zip(("mean", "low", "high"), scores[key].tolist(), strict=True)) | {"n": n} for key in names()
         }
     return rows
+
+
+def _called(folder: Path) -> str:
+    below = folder.is_relative_to(paths.RUNS)
+    return (folder.relative_to(paths.RUNS) if below else folder).as_posix()
 
 
 def _kept(folders: list[Path], identity: tuple) -> dict[str, Tensor]:

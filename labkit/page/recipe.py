@@ -71,12 +71,13 @@ def encode_recipe(recipe: Recipe) -> bytes:
     return json.dumps(content).encode()
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: str | Path) -> Recipe:
     """The recipe in the file ``path``, with the run that it was made with, verified. All is checked before it returns.
 
     Raises:
         LabError: the file is damaged or no recipe; its run is missing, damaged, or another one by now.
     """
+    path = doors.path("path", path)
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
             raise ValueError(f"it is no file of at most {LARGEST >> 20} MB")

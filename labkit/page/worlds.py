@@ -6,7 +6,7 @@ A world is the folder of one of them.
 import json
 from pathlib import Path
 
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..gans import GANS
 from ..study import records
@@ -26,27 +26,27 @@ def worlds(model: str | None = None) -> list[Path]:
     return found + kept
 
 
-def open_world(folder: Path) -> runs.Run:
+def open_world(folder: str | Path) -> runs.Run:
     """The run in ``folder``, verified.
 
     Raises:
         LabError: there is none, or it is damaged.
     """
+    folder = doors.path("folder", folder)
     return records.load_record(folder).run() if (folder / "record.json").exists() else runs.load_run(folder)
 
 
-def listed(folder: Path) -> Path:
+def listed(folder: str | Path) -> Path:
     """``folder`` as `worlds` spells it, or as it is if it holds no run.
 
     Raises:
         LabError: it is no path, or it holds a run that is not in the list.
     """
-    if not isinstance(folder, str | Path):
-        raise LabError(f"run = {folder!r} is not the folder of a run")
-    found = next((known for known in worlds() if known.resolve() == Path(folder).resolve()), None)
-    if not found and (Path(folder) / "run.json").exists():
+    folder = doors.path("run", folder)
+    found = next((known for known in worlds() if known.resolve() == folder.resolve()), None)
+    if not found and (folder / "run.json").exists():
         raise LabError(f"{folder} is not below {paths.RUNS}: the editor opens the runs there")
-    return found or Path(folder)
+    return found or folder
 
 
 def name_of_world(folder: Path) -> str:

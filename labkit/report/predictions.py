@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..analysis.effects import NAMES, effects_of
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, faults_in, seal, write_atomic
 from ..config import TrainConfig
@@ -55,12 +55,13 @@ class Verdict:
     q: float | None = None
 
 
-def predict(path: Path, config: TrainConfig) -> dict:
+def predict(path: str | Path, config: TrainConfig) -> dict:
     """Seal the sentences in the file ``path`` about the training of ``config``; the seal, as it is kept.
 
     Raises:
         LabError: there is no such file, or a sentence of it has no threshold or cannot be judged.
     """
+    path = doors.path("path", path)
     with faults_in(path, "see docs/handin.md for what it should hold"):
         if path.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST:,} bytes")

@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..base import paths
+from ..base import doors, paths
 from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, seal, sha256, write_atomic
 from ..texts import EDITIONS, chapter
@@ -90,8 +90,9 @@ class Found:
         return f"{', '.join(filter(None, who))}: {'; '.join(parts)}"
 
 
-def verify(path: Path) -> Found:
+def verify(path: str | Path) -> Found:
     """All that can be said about the hand-in ``path``; what is wrong with it stands in the result."""
+    path = doors.path("path", path)
     found = Found(path)
     try:
         found.files = _contents(path, found.findings)

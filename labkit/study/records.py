@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from .. import latent, pictures
 from ..analysis.effects import EffectTable, compare, edit_effects, random_pairs
-from ..base import paths
+from ..base import doors, paths
 from ..base.cache import check_finite, tensors_in
 from ..base.errors import LabError
 from ..base.files import FAULTS, fault_of, read_sealed, seal, sha256, write_atomic
@@ -228,12 +228,13 @@ def write(files: dict[str, bytes], job: tuple[str, TrainConfig], folder: Path) -
 
 
 @own_torch()
-def load_record(folder: Path, weights: bool = False) -> Record:
+def load_record(folder: str | Path, weights: bool = False) -> Record:
     """The record in ``folder``; with ``weights``, those that it keeps are verified too.
 
     Raises:
         LabError: a file is missing or damaged, or of another format.
     """
+    folder = doors.path("folder", folder)
     manifest = _manifest(folder)
     try:
         names = [name for name in manifest["files"] if weights or name == "record.safetensors"]

@@ -84,11 +84,11 @@ class Run:
 
     def generator(self, device: str = "cpu") -> nn.Module:
         """The trained generator in eval mode, its BatchNorm statistics re-estimated over many z."""
-        return self._network(0, self.generator_state, device)
+        return self._network(0, self.generator_state, pick_device(device))
 
     def discriminator(self, device: str = "cpu") -> nn.Module:
         """The trained discriminator in eval mode."""
-        return self._network(1, self.discriminator_state, device)
+        return self._network(1, self.discriminator_state, pick_device(device))
 
     def column(self, name: str) -> Tensor:
         """One column of the history, (epochs, steps): loss_d, loss_g, d_real or d_fake."""
@@ -107,16 +107,38 @@ class Run:
         return fuse(network.to(device).eval())
 
 
-def run_folder(config: TrainConfig, root: Path | None = None, images_sha256: str | None = None) -> Path:
+def checked(run: object) -> Run:
+    """``run``, if it is one.
+
+    Raises:
+        LabError: it is something else.
+    """
+    if not isinstance(run, Run):
+        raise LabError(f"run = {doors.said(run)}: give a Run, for instance runs.load_run(folder)")
+    return run
+
+
+def _checked_config(config: object) -> TrainConfig:
+    if not isinstance(config, TrainConfig):
+        raise LabError(f"config = {doors.said(config)}: give a TrainConfig, for instance config_for('dcgan', 'quick')")
+    return config
+
+
+def run_folder(config: TrainConfig, root: str | Path | None = None, images_sha256: str | None = None) -> Path:
     """Where the run of ``config`` lives that is trained on the images with this digest, or on its training set.
 
     Older versions gave a run on other images the plain name. It keeps it, and is given for these alone.
     """
-    plain = Path(root or paths.RUNS) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
+    config = _checked_config(config)
+    plain = _root(root) / config.profile / config.model / f"seed{config.seed}-{config.digest()}"
     wanted, there = images_sha256 or images_for(config.dataset), images_of(plain)
     if there == wanted or (there is None and wanted == GARMENTS):
         return plain
     return plain.with_name(f"{plain.name}-{wanted[:8]}")
+
+
+def _root(root: str | Path | None) -> Path:
+    return paths.RUNS if root is None else doors.path("root", root)
 
 
 def images_for(dataset: str) -> str:
@@ -128,8 +150,9 @@ def images_for(dataset: str) -> str:
     return GARMENTS if dataset == data.DEFAULT else data.images_sha256(dataset)
 
 
-def images_of(folder: Path) -> str | None:
+def images_of(folder: str | Path) -> str | None:
     """The digest of the images of the run in ``folder``, finished or not, as it says; None where it says nothing."""
+    folder = doors.path("folder", folder)
     with contextlib.suppress(*FAULTS):
         return read_sealed(folder / "run.json", FORMAT)["images_sha256"]
     for path in checkpoints_in(folder):
@@ -138,24 +161,23 @@ def images_of(folder: Path) -> str | None:
     return None
 
 
-def dataset_of(folder: Path) -> str:
+def dataset_of(folder: str | Path) -> str:
     """The name of the data set of the finished run in ``folder``, if it says one other than the default."""
+    folder = doors.path("folder", folder)
     with contextlib.suppress(*FAULTS):
         name = read_sealed(folder / "run.json", FORMAT)["config"].get("dataset", data.DEFAULT)
         return "" if name == data.DEFAULT else name
     return ""
 
 
-def finished(root: Path | None = None, dataset: str = "") -> list[Path]:
+def finished(root: str | Path | None = None, dataset: str = "") -> list[Path]:
     """The folders of all finished runs, <profile>/<model>/<run>, the longest profile first; nothing is verified yet.
 
     With ``dataset``, only of those on its training set, as far as they can be read.
     """
     wanted = images_for(dataset) if dataset else ""
     found = [
-        path.parent
-        for profile in reversed(PROFILES)
-        for path in sorted((root or paths.RUNS).glob(f"{profile}/*/*/run.json"))
+        path.parent for profile in reversed(PROFILES) for path in sorted(_root(root).glob(f"{profile}/*/*/run.json"))
     ]
     return [folder for folder in found if not dataset or (images_of(folder) or GARMENTS) == wanted]
 
@@ -164,8 +186,9 @@ def choose_profile(profile: str, device: str, **changes) -> str:
     """What ``auto`` means: ``full`` on a GPU or where its runs are at hand, as in the repository; else ``quick``.
 
     Raises:
-        LabError: no such profile or setting.
+        LabError: no such profile, device or setting.
     """
+    device = pick_device(device)
     if profile not in ("auto", *PROFILES):
         raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
     full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in reported()]
@@ -177,7 +200,7 @@ def choose_profile(profile: str, device: str, **changes) -> str:
 def fit_or_load(
     config: TrainConfig,
     device: str = "auto",
-    root: Path | None = None,
+    root: str | Path | None = None,
     images: Tensor | None = None,
     monitor: Monitor | None = None,
     whole: bool | None = None,
@@ -202,7 +225,7 @@ def fit_or_load(
 def fit_or_load_seeds(
     configs: Sequence[TrainConfig],
     device: str = "auto",
-    root: Path | None = None,
+    root: str | Path | None = None,
     images: Tensor | None = None,
     monitor: Monitor | None = None,
     whole: bool | None = None,
@@ -213,10 +236,7 @@ def fit_or_load_seeds(
         LabError: as `fit_or_load`; or the configs differ in more, or not in that.
     """
     device = pick_device(device)
-    if strange := [one for one in configs if not isinstance(one, TrainConfig)]:
-        raise LabError(
-            f"config = {doors.said(strange[0])}: give a TrainConfig, for instance config_for('dcgan', 'quick')"
-        )
+    configs = [_checked_config(one) for one in ([configs] if isinstance(configs, TrainConfig) else configs)]
     images = None if images is None else doors.grey_images(images)
     given = None if images is None else _digest(images)
     found = {config: _finished(config, root, given, device != "cpu" if whole is None else whole) for config in configs}
@@ -241,7 +261,7 @@ def fit_or_load_seeds(
     return [run for config in configs if (run := found[config])]
 
 
-def _finished(config: TrainConfig, root: Path | None, given: str | None, whole: bool) -> Run | None:
+def _finished(config: TrainConfig, root: str | Path | None, given: str | None, whole: bool) -> Run | None:
     """The finished run of ``config``, if there is one, of the images with the digest ``given``."""
     folder = run_folder(config, root, given)
     if not os.path.lexists(folder / "run.json"):
@@ -301,7 +321,7 @@ def _faults_in_a_line(folders: dict[TrainConfig, Path]):
 
 
 @own_torch()
-def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor | None = None) -> Run:
+def finish_early(config: TrainConfig, root: str | Path | None = None, images: Tensor | None = None) -> Run:
     """Make the whole epochs that an interrupted training of ``config`` has done a finished run, loaded from now on.
 
     ``images`` are those it was given, as for `fit_or_load`.
@@ -309,6 +329,7 @@ def finish_early(config: TrainConfig, root: Path | None = None, images: Tensor |
     Raises:
         LabError: there is no checkpoint, or the training is still running.
     """
+    config = _checked_config(config)
     images = data.load("train", dataset=config.dataset)[0] if images is None else doors.grey_images(images)
     state = TrainState(config, "cpu", _digest(images))
     folder = run_folder(config, root, state.images_sha256)
@@ -353,12 +374,13 @@ def finish(state: TrainState, folder: Path) -> Run:
 
 
 @own_torch()
-def load_run(folder: Path, config: TrainConfig | None = None) -> Run:
+def load_run(folder: str | Path, config: TrainConfig | None = None) -> Run:
     """The finished run in ``folder``; with ``config``, it must be that config's.
 
     Raises:
         LabError: a file is missing or damaged, of another format, or the run is another config's.
     """
+    folder = doors.path("folder", folder)
     path = folder / "run.json"
     try:
         manifest = read_sealed(path, FORMAT)

@@ -1,8 +1,10 @@
-"""Three doors: every number, vector and picture is taken for what it is, or refused in a line; never guessed at."""
+"""The doors: every number, path, vector and picture is taken for what it is, or refused in a line; never guessed at."""
 
 import decimal
 import fractions
 import math
+import os
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -106,6 +108,27 @@ def test_whatever_comes_as_a_number(value):
         assert found is None or (all(type(one) is kind for one in found) and found == [*map(kind, value)])
     for door in (doors.latents, doors.grey_images, doors.unit_images):
         taken_or_refused(door, value)
+
+
+# ----- paths
+
+
+def test_a_path_is_absolute_and_text_is_as_good(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for value, wanted in (("a/b", "a/b"), (Path("a"), "a"), (PurePosixPath("a"), "a"), ("~/a", "home/a"), (".", "")):
+        found = doors.path("folder", value)
+        assert found == tmp_path / wanted and found.is_absolute() and type(found) is type(Path())
+    with os.scandir("/") as entries:
+        entry = next(entries)
+        assert doors.path("folder", entry) == Path("/", entry.name)
+
+
+@pytest.mark.parametrize("value", ["", b"a", 5, None, True, ["a"], "a\0b", "~nobody-of-this-name/a", Path, {}],
+                         ids=lambda value: doors.said(value)[:20])  # fmt: skip
+def test_what_is_no_path(refused, value):
+    with refused("folder = ", "give the path of a file or folder"):
+        doors.path("folder", value)
 
 
 # ----- latent vectors
