@@ -132,16 +132,24 @@ def most_scored(n: int, dataset: str = data.DEFAULT) -> int:
     return min(n, sizes["test"], sizes["train"] // 2)
 
 
-@own_torch()
 def load_reference(n: int = IMAGES, device: str = "cpu", dataset: str = data.DEFAULT) -> Reference:
     """The reference for ``n`` images of ``dataset``, 100 to 10,000; of a small one for `most_scored`.
+
+    The last one is kept: to make one takes a second or more. Nobody changes what is in it.
 
     Raises:
         LabError: a number that is none of these.
     """
     n, device = doors.whole("n", n, 100, IMAGES, "images, for a score"), pick_device(device)
+    ruler, images = load_classifier(dataset=dataset)[1]["sha256"], data.images_sha256(dataset)
+    return _reference(most_scored(n, dataset), device, data.find(dataset).name, ruler, images)
+
+
+@functools.lru_cache(maxsize=1)
+@own_torch()
+def _reference(n: int, device: str, dataset: str, ruler: str, images_sha256: str) -> Reference:
     classifier, card = load_classifier(dataset=dataset)
-    images, test, n = *(data.load(split, dataset=dataset)[0] for split in ("train", "test")), most_scored(n, dataset)
+    images, test = (data.load(split, dataset=dataset)[0] for split in ("train", "test"))
     with seeded("reference"):
         mine = torch.randperm(min(IMAGES, len(test)))[:n]
         train = torch.randperm(len(images))

@@ -11,8 +11,8 @@ from ..base.rooms import import_all
 from .description import describe
 from .layers import plain
 from .losses import LOSSES, loss_of
-from .registry import GANS, build, reported
+from .registry import GANS, build, build_empty, reported
 
 import_all(__name__, __path__)
 
-__all__ = ["GANS", "LOSSES", "build", "describe", "loss_of", "plain", "reported"]
+__all__ = ["GANS", "LOSSES", "build", "build_empty", "describe", "loss_of", "plain", "reported"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import nn
 
 from ..base.errors import LabError
@@ -58,10 +59,27 @@ def build(config) -> tuple[nn.Module, nn.Module]:
     if config.model not in GANS:
         raise LabError(f"model = {config.model!r} is unknown: use one of {', '.join(GANS)}")
     gan = GANS[config.model]
-    networks = gan.generator(config.latent_dim), gan.discriminator()
-    networks[0].latent_dim = config.latent_dim  # what `latent` checks vectors by
+    networks = _generator(config), gan.discriminator()
     for network in networks:
         gan.initialise(network)
     if config.without:
         gan.parts[config.without](*networks)
     return networks
+
+
+def build_empty(config, index: int) -> nn.Module:
+    """The generator, 0, or the discriminator, 1, of `build` without numbers, to be given some; none is drawn.
+
+    The other one is not made, nor is this one initialised, where that changes nothing: on the device "meta" a normal
+    number takes torch two seconds, for it imports its compiler.
+    """
+    with torch.device("meta"):
+        if config.without:
+            return build(config)[index]
+        return GANS[config.model].discriminator() if index else _generator(config)
+
+
+def _generator(config) -> nn.Module:
+    made = GANS[config.model].generator(config.latent_dim)
+    made.latent_dim = config.latent_dim  # what `latent` checks vectors by
+    return made

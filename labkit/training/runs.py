@@ -30,7 +30,7 @@ from ..base.errors import LabError
 from ..base.files import FAULTS, exclusive, fault_of, faults_in, read_sealed, seal, sha256, write_atomic
 from ..base.machine import on_cuda, own_torch, pick_device
 from ..config import PROFILES, TrainConfig, config_for
-from ..gans import build, reported
+from ..gans import build_empty, reported
 from ..gans.layers import fuse
 from ..texts import say
 from .checkpoints import (
@@ -96,8 +96,7 @@ class Run:
 
     @own_torch()
     def _network(self, index: int, tensors: dict[str, Tensor], device: str) -> nn.Module:
-        with torch.device("meta"):  # no numbers are drawn: a training may be running beside
-            network = build(self.config)[index]
+        network = build_empty(self.config, index)
         try:
             network.load_state_dict(tensors, assign=True)
         except FAULTS as error:
