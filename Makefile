@@ -117,8 +117,8 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 		if [ -x "$$biome" ]; then "$$biome" lint --error-on-warnings labkit; \
 		else echo "check: scripts and styles are left out, Biome is not installed (it has wheels for Linux on x86_64)"; fi
 
-test: $(READY) ## all tests, every notebook included, in two processes: minutes
-	@$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: $(READY) ## all tests, every notebook included, in three processes: half an hour
+	@$(RUN) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
 	@$(RUN) -m pytest tests/unit -m "not slow"

@@ -16,7 +16,7 @@ from labkit.training import runs
 
 NAMES = list(pictures.ATTRIBUTES)
 ONLY = [f"only {name.replace('_', ' ')}" for name in NAMES]
-HERE = runs.finished(paths.RUNS)
+HERE = [folder for folder in runs.finished(paths.RUNS) if folder.parts[-3] == "full"]  # those that ship
 
 
 def mixed(size, latent_dim=40):
