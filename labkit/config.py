@@ -22,7 +22,7 @@ class Budget(NamedTuple):
     bases: int  # latent vectors that each dimension is edited in
 
 
-BUDGETS = {"smoke": Budget(200, 5), "quick": Budget(2000, 100), "full": Budget(10_000, 1000)}
+BUDGETS = {"smoke": Budget(200, 10), "quick": Budget(2000, 100), "full": Budget(10_000, 1000)}
 PROFILES = tuple(BUDGETS)
 PRECISIONS = ("auto", "float32", "bfloat16")
 

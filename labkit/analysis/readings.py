@@ -132,7 +132,10 @@ def found_directions(maps: Mapping[str, EffectTable], found: Mapping[str, tuple[
             )
             factors.append((measured.mean[k, i] / axes.mean[axis, i]).abs())
             purities.append(pure[k])
-    times, purity = torch.stack(factors), 100 * torch.stack(purities).median().item()
+    if not rows:
+        return say("chapters123.directions.none")
+    times = torch.stack(factors).nan_to_num(1.0, torch.inf)  # neither direction nor axis does anything: as much
+    purity = 100 * torch.stack(purities).nan_to_num(0.0).median().item()
     return say(
         "chapters123.directions.says",
         table=table(say("chapters123.directions.head").split(" | "), rows),

@@ -185,14 +185,17 @@ def choose_profile(profile: str, device: str, **changes) -> str:
     """What ``auto`` means: ``full`` on a GPU or where its runs are at hand, as in the repository; else ``quick``.
 
     Raises:
-        LabError: no such profile, device or setting.
+        LabError: no such profile or setting.
     """
-    device = pick_device(device)
     if profile not in ("auto", *PROFILES):
         raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
     full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in reported()]
     return (
-        profile if profile != "auto" else "full" if on_cuda(device) or all(path.exists() for path in full) else "quick"
+        profile
+        if profile != "auto"
+        else "full"
+        if on_cuda(str(device)) or all(path.exists() for path in full)
+        else "quick"
     )
 
 

@@ -74,7 +74,6 @@ USERS = {
     "discriminator": lambda run, device: run.discriminator(device),
     "load": lambda run, device: labkit.load("dcgan", device),
     "data": lambda run, device: data.load("test", device),
-    "profile": lambda run, device: runs.choose_profile("auto", device),
     "train": lambda run, device: runs.fit_or_load(run.config, device, run.folder.parents[2]),
     "reference": lambda run, device: scoring.load_reference(200, device),
 }

@@ -101,6 +101,16 @@ def test_directions_are_held_against_the_best_axis(language):
     assert re.search(better, said)
 
 
+@pytest.mark.parametrize("language", EDITIONS)
+def test_directions_that_do_nothing_are_a_sentence_and_no_nan(language):
+    still, axes = table(2), table()  # no axis and no direction changes anything
+    with using(language):
+        for labels in ([], ["more width", "more area"]):
+            said = readings.found_directions({"dcgan": axes}, {"dcgan": (labels, still)})
+            assert "nan" not in said and "inf" not in said
+        assert readings.found_directions({"dcgan": axes}, {"dcgan": ([], still)}) == say("chapters123.directions.none")
+
+
 def pictures_of(steps):
     """Images (1, n, 1, 28, 28) of a walk whose steps change every pixel by so many grey levels."""
     levels = torch.tensor([0.0, *steps]).cumsum(0) / 127.5 - 1
