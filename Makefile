@@ -53,7 +53,7 @@ endif
 # A Python with the arguments that follow, and those in ARGS.
 RUN = "$$PYTHON" -I labkit/base/arguments.py
 
-.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf predict handin verify check test test-quick docs soak bench bench-explorer bench-page bench-quality lock clean distclean
+.PHONY: help packages environment setup data doctor lab explore report smoke site study score examine classifier pdf predict handin verify check test test-quick test-all docs soak bench bench-explorer bench-page bench-quality lock clean distclean
 
 help:
 	@echo "The GAN lab on Fashion-MNIST. Every target sets up what it needs."
@@ -117,8 +117,11 @@ check: $(READY) ## format, lint and types, as every change must pass them: secon
 		if [ -x "$$biome" ]; then "$$biome" lint --error-on-warnings labkit; \
 		else echo "check: scripts and styles are left out, Biome is not installed (it has wheels for Linux on x86_64)"; fi
 
-test: $(READY) ## all tests, every notebook included, in three processes: half an hour
-	@$(RUN) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+test: $(READY) ## the tests, every notebook and a real browser included: a quarter of an hour or more
+	@$(RUN) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not thorough"
+
+test-all: $(READY) ## those that take longest, too: half an hour
+	@$(RUN) -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-quick: $(READY) ## the tests of single modules, but for slow ones: a minute or two
 	@$(RUN) -m pytest tests/unit -m "not slow"

@@ -434,6 +434,7 @@ def test_a_second_tab_follows_the_first(lab, server, networks, z):
         check(lab, networks["dcgan"], both)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_slow_link_is_told(lab, server):
     address, token = server

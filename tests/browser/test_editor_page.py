@@ -383,6 +383,7 @@ def test_sliders_by_number_and_by_name_and_their_measures(lab, networks, z):
     assert ask(lab.page, "LatentExplorer._live.dims") == [33, 5, 20, 60, 80]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_measure_and_move_along_a_direction(lab, networks, z):
     add(lab, "33")

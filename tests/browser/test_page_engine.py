@@ -135,6 +135,7 @@ SEARCH = """
     return [textOf(found.z), textOf(found.image), found.rms, seen];"""
 
 
+@pytest.mark.thorough
 @needs_chromium
 @pytest.mark.parametrize("model", MODELS)
 def test_a_search_comes_as_near_to_real_garments_as_in_torch(opened, model):
@@ -178,6 +179,7 @@ def test_a_search_can_be_stopped_and_refuses_what_is_no_picture(opened):
     assert fault == "AbortError" and seen == [0, 1, 2, 3] and "784" in other
 
 
+@pytest.mark.thorough
 @needs_chromium
 @pytest.mark.parametrize("model", MODELS)
 def test_a_thousand_moves_take_no_memory(opened, model):

@@ -532,6 +532,7 @@ def test_a_direction_of_a_recipe_that_is_another_one_claims_nothing(lab):
 # ----- how it looks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 768, 1280, 1440, 1920])
 def test_at_every_width_nothing_hangs_over(browser, path, width):
     with opened(browser, path, viewport={"width": width, "height": 844}, has_touch=width < 700) as lab:

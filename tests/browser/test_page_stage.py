@@ -452,6 +452,7 @@ def test_a_network_that_cannot_be_beside(browser, path, tmp_path, spoil, z):
 # ----- seen and found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (1920, "dark")])
 def test_accessibility_of_the_stage(browser, path, width, scheme):
     """axe-core finds nothing serious when garments are chosen, pinned, edited and compared; nothing hangs over."""

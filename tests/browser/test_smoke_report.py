@@ -76,6 +76,7 @@ def test_the_report_says_how_it_was_made_and_leaves_no_hole(smoke):
     assert str(smoke) not in page and "/build/" not in text
 
 
+@pytest.mark.thorough
 def test_a_second_report_trains_nothing_and_draws_the_same_bytes(smoke):
     """Also when the project was moved meanwhile, and `make` is called from elsewhere; it makes the site with it."""
     runs, figures = snapshot(smoke / "data/runs"), snapshot(smoke / "figures/smoke")
@@ -123,6 +124,7 @@ def test_the_report_in_a_browser_without_a_network(smoke):
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280  # nothing hangs over the edge
 
 
+@pytest.mark.thorough
 @needs_chromium
 def test_the_site_below_a_path_of_a_static_host(smoke, tmp_path):
     """Every address in it leads within it, and a browser finds all it asks for."""
@@ -160,7 +162,7 @@ def test_the_site_below_a_path_of_a_static_host(smoke, tmp_path):
 
 
 @needs_chromium
-@pytest.mark.parametrize("edition", ["en", "zh"])
+@pytest.mark.parametrize("edition", ["en", pytest.param("zh", marks=pytest.mark.thorough)])
 def test_the_report_on_a_telephone_sent_away_and_on_paper(smoke, edition):
     """Nothing hangs over the edge or is cut, no link leads out of the file, and no name of the machinery is left."""
     folder = smoke / ("build/smoke" if edition == "en" else f"build/smoke-{edition}")

@@ -744,6 +744,7 @@ def test_the_trial_of_folders_leaves_none_behind(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("limits", "words"), [("-n 20", "only 20 files"), ("-Sn 20", "")])
 def test_few_open_files(tmp_path, limits, words):
     """One line before anything is done; a limit that may be lifted is, for the kernels too."""
@@ -933,6 +934,7 @@ def test_a_kernel_that_an_interruption_ended_is_no_news(lab, tmp_path, caplog):
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
 
 
+@pytest.mark.thorough
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_kernel(tmp_path):
     """Chapter one is its settings, its imports and its training: a figure before it is no part of the question."""
     root = copy_project(tmp_path / "copy")

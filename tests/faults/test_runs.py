@@ -608,6 +608,7 @@ def test_killed_at_every_stage_of_a_save(straight, server, tiny_config, tmp_path
     assert list(folder.glob(".*")) == [] and checkpoints(folder) == [3]
 
 
+@pytest.mark.thorough
 def test_killed_at_random(tmp_path, capsys):
     """Eight times; `make soak` does it a hundred times."""
     seed = random.SystemRandom().randrange(10**6)

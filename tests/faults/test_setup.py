@@ -91,6 +91,7 @@ def test_a_venv_of_another_folder_is_made_to_fit(made, tmp_path):
     assert sound(root) and setup(root) == (0, [])
 
 
+@pytest.mark.thorough
 def test_the_interpreter_below_is_gone(copied, wheels):
     assert setup(copied)[0] == 0
     for path in (copied / ".venv/bin").glob("python*"):
@@ -102,6 +103,7 @@ def test_the_interpreter_below_is_gone(copied, wheels):
     assert setup(copied, PIP_FIND_LINKS=str(wheels))[0] == 0 and sound(copied)
 
 
+@pytest.mark.thorough
 def test_two_at_once(tmp_path, wheels):
     root = project(tmp_path / "two", wheels)
     both = [
@@ -119,6 +121,7 @@ def test_two_at_once(tmp_path, wheels):
     assert sorted(map(str.count, said, ["Installing"] * 2)) == [0, 1] and sound(root)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_set_up_that_is_stopped_keeps_what_was_there(copied, wheels, end):
     """Whenever it is stopped: the next one puts back what was there, even if it cannot do what the first one began."""
@@ -159,6 +162,7 @@ def versions(root: Path) -> dict[str, str]:
     return dict(path.name.removesuffix(".dist-info").split("-") for path in found)
 
 
+@pytest.mark.thorough
 def test_torch_without_cuda_is_chosen_once(tmp_path, wheels):
     """And neither choice is taken for the other, nor forgotten: by a later command, a move, a killed one."""
     root, folder, builds = project(tmp_path / "cpu", wheels), tmp_path / "wheels", tmp_path / "builds"

@@ -134,6 +134,7 @@ def start(studies):
     )
 
 
+@pytest.mark.thorough
 @needs_dask
 @pytest.mark.slow
 def test_ctrl_c_and_then_a_killed_worker(tmp_path, undisturbed):
@@ -268,6 +269,7 @@ def studies(tmp_path, monkeypatch):
     return tmp_path / "studies"
 
 
+@pytest.mark.thorough
 @needs_dask
 @pytest.mark.slow
 def test_a_worker_of_a_cluster_is_killed_with_all_that_it_has(cluster, studies, undisturbed, capsys):
@@ -314,6 +316,7 @@ def test_a_shard_that_fails_is_named_and_the_rest_is_done(cluster, studies, undi
     check_bits(studies / "failing", undisturbed, [1, 2])
 
 
+@pytest.mark.thorough
 @needs_dask
 @pytest.mark.slow
 def test_a_full_disk_at_the_client_loses_nothing(cluster, studies, undisturbed, monkeypatch, refused):
@@ -371,6 +374,7 @@ def test_a_worker_that_will_not_do_is_refused(cluster, studies, tmp_path, refuse
             wait_for(lambda seen=seen: cluster.removed() > seen)
 
 
+@pytest.mark.thorough
 @needs_dask
 @pytest.mark.slow
 def test_a_study_on_another_data_set(cluster, studies, mine, said, refused, capsys, tmp_path, monkeypatch):

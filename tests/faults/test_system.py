@@ -537,6 +537,7 @@ print(runs.fit_or_load(config, "cpu", folder, images).epochs)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 0.6, 1.2])
 def test_a_stop_during_the_imports_of_the_first_training_breaks_nothing(
@@ -573,6 +574,7 @@ print(torch.optim.Adam(torch.nn.Linear(2, 2).parameters()).defaults["lr"])
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["from labkit import pictures", "from labkit.editor.widgets import LatentExplorer"])
 def test_a_cell_that_was_stopped_while_it_imported_torch_runs_again(cell):

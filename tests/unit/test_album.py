@@ -52,6 +52,7 @@ def test_a_damaged_album_is_begun_anew(g, tmp_path, content):
     assert album.keep(g, 100, 7, tmp_path).epochs == [7]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_training_that_is_watched_has_the_same_bits_and_shows_every_look(
     tiny_config, tmp_path, sample_images, capsys

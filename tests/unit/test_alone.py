@@ -140,6 +140,7 @@ def changes(g, units, z):
     return last - first
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(not HERE, reason="no trained run")
 @pytest.mark.parametrize("folder", HERE, ids=lambda folder: folder.parts[-2])
@@ -162,6 +163,7 @@ def test_each_is_purer_than_its_plain_one_on_vectors_that_it_was_not_found_on(fo
     assert left.median() > (0.5 if run.config.model == "dcgan" else 0.3) and (left > 0.15).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_measured_once_and_what_is_kept_is_what_is_given(tmp_path, monkeypatch):
     """From effects of the axes that are kept: not a picture is drawn for them again."""

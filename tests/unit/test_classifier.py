@@ -216,6 +216,7 @@ def test_training_leaves_the_callers_random_numbers(sample_images, sample_labels
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_retraining_puts_a_classifier_where_the_old_one_was(trained, copied, monkeypatch, capsys):
     """With a card that vouches for it; the training itself takes minutes, so it is another's."""

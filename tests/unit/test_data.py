@@ -604,6 +604,7 @@ def fetching(server, folder, digests):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_killed_while_fetching(server, tmp_path, sample_folder, sample_digests):
     """Nothing half-fetched has the name of a file, nobody else fetches meanwhile, and the next call completes."""

@@ -1,10 +1,13 @@
 """The four networks are the report's, layer for layer, and compute what they print."""
 
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from project_copy import clean_environment
 from torch import nn
 
 import labkit
@@ -497,3 +500,19 @@ def test_a_part_that_a_network_does_not_have_is_refused_in_one_line():
         config_for("dcgan", "smoke", without="depth")
     with pytest.raises(LabError, match="use one of shortcut, batchnorm"):
         config_for("vanilla", "smoke", without="roof")
+
+
+def test_a_network_is_read_without_the_compiler_of_torch():
+    """Which takes two seconds to import, in every process that reads one."""
+    read = """
+import sys
+from labkit import latent
+from labkit.base import paths
+from labkit.training import runs
+for model in ("vanilla", "dcgan"):
+    [folder] = [one for one in runs.finished(paths.RUNS) if one.parts[-3:-1] == ("full", model)]
+    latent.sample(runs.load_run(folder).generator(), latent.latents(1))
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    environment = clean_environment(PYTHONPATH=str(paths.ROOT))
+    assert subprocess.run([sys.executable, "-c", read], env=environment).returncode == 0

@@ -183,6 +183,7 @@ def test_fused_layers_give_the_steps_of_plain_ones(name, model):
     torch.testing.assert_close(results[1], results[0], rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("model", ["vanilla", "dcgan"])

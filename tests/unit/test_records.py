@@ -241,6 +241,7 @@ class Killed(BaseException):
     """In place of a kill."""
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("damaged", [False, True], ids=["whole", "a look is damaged"])
 def test_a_worker_goes_on_where_another_was_killed(made, tmp_path, monkeypatch, damaged):
@@ -270,6 +271,7 @@ def test_a_worker_goes_on_where_another_was_killed(made, tmp_path, monkeypatch, 
     assert not worker.folder_of("s", job).exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_one_run_of_a_group_that_fails_does_not_take_the_others_with_it(made, tmp_path, monkeypatch):
     """Here a loss that is not finite; and the other run is the one that it is alone."""
