@@ -190,13 +190,9 @@ def choose_profile(profile: str, device: str, **changes) -> str:
     if profile not in ("auto", *PROFILES):
         raise LabError(f"profile = {profile!r} is unknown: use one of auto, {', '.join(PROFILES)}")
     full = [run_folder(config_for(model, "full", **changes)) / "run.json" for model in reported()]
-    return (
-        profile
-        if profile != "auto"
-        else "full"
-        if on_cuda(str(device)) or all(path.exists() for path in full)
-        else "quick"
-    )
+    if profile != "auto":
+        return profile
+    return "full" if on_cuda(str(device)) or all(path.exists() for path in full) else "quick"
 
 
 def fit_or_load(
