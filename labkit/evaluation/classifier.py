@@ -10,6 +10,7 @@ two, and kept in data/own/<name>/. One without labels has kinds of like pictures
 
 import contextlib
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def load_classifier(
     if not record.plain and not _is_of(folder, data.images_sha256(record.name)):
         if not train:
             raise LabError(f"{folder} has no classifier of {record.title}: 'make classifier DATASET={record.name}'")
-        print(f"training the classifier of {record.title} that scores are measured with, once", flush=True)
+        print(f"training the classifier of {record.title} that scores are measured with, once", file=sys.stderr)
         retrain(record.name)
     return saved_classifier(folder, record)
 

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -397,7 +398,7 @@ def score_runs(
             scores = _kept([folder] if run else [folder, paths.GIVEN], identity)
         except LookupError:
             reference = reference or load_reference(max(n, 100), device, dataset)
-            print(f"scores of {name}", flush=True)
+            print(f"scores of {name}", file=sys.stderr)  # no part of the report
             scores = score_with_interval(_images_of(name, run, reference, device), reference, signed=True)
             cache.save(folder, "scores", identity, scores)
         rows[name] = {

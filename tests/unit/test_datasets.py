@@ -75,7 +75,7 @@ def test_its_scores_are_its_own(home, capsys):
     rows, sizes = scoring.score_runs([home], 200, "cpu", "mine"), data.find("mine").sizes
     n = min(sizes["test"], sizes["train"] // 2)  # two sets of real pictures that it was trained on, one that it was not
     assert 95 <= n <= 105
-    assert "training the classifier of mine" in capsys.readouterr().out
+    assert "training the classifier of mine" in capsys.readouterr().err
     assert {entry["n"] for row in rows.values() for entry in row.values()} == {n}
     assert rows["floor"]["frechet"]["mean"] < rows["ceiling"]["frechet"]["mean"]
     ruler, card = classifier.load_classifier(dataset="mine")
