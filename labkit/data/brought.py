@@ -13,9 +13,10 @@ from PIL import Image
 from ..base import doors
 from ..base.errors import LabError
 from ..base.machine import progress
-from .convert import SUFFIXES, is_light, read_picture, small
+from .convert import SUFFIXES, grounds, read_picture, small
 
 LOST = 0.1  # share of the pictures that may be unreadable
+FEW = 0.05  # share of the pictures that may differ from the rest in their ground without a word
 LARGEST = 4 << 30  # bytes of an .npz, unpacked
 SPLITS = frozenset(["train", "training", "test", "testing", "val", "valid", "validation"])  # folders, but no classes
 IMAGES, LABELS = ("images", "x", "X", "data", "arr_0"), ("labels", "y", "Y", "target", "arr_1")  # in an .npz
@@ -169,11 +170,14 @@ def _grounded(both: np.ndarray, bright: Sequence[float | None], said: list[str])
 
 
 def _dark_ground(images: np.ndarray, said: list[str]) -> np.ndarray:
-    """``images`` (n, 28, 28), inverted if most of them are light all around."""
-    if not is_light(images):
-        return images
-    said.append("all were inverted, since most are light all around: the networks draw bright on black")
-    return 255 - images
+    """``images`` (n, 28, 28), inverted if most of them are light all around; what then differs is counted."""
+    ground = grounds(images)
+    if np.median(ground) > 127:
+        said.append("all were inverted, since most are light all around: the networks draw bright on black")
+        images, ground = 255 - images, 255 - ground
+    if (light := int((ground > 127).sum())) > FEW * len(images):
+        said.append(f"{light:,} are light all around even so, unlike the others: a network learns to draw both")
+    return images
 
 
 def some(names: Sequence[str], n: int = 3) -> str:

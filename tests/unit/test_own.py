@@ -143,6 +143,19 @@ def test_dark_on_white_is_inverted_and_said(album, garments, paper, done, capsys
     assert {one.tobytes() for one in both.numpy()} == {one.tobytes() for one in garments[:260]}
 
 
+@pytest.mark.parametrize(("inverted", "said"), [(50, "50 are light"), (210, "50 are light"), (5, ""), (0, "")])
+def test_pictures_of_both_grounds_are_counted(album, inverted, said, capsys):
+    """All are inverted or none, so those of the other ground stay as they are."""
+
+    def drawn(i, picture):
+        return picture if i >= inverted else Image.fromarray(255 - np.asarray(picture))
+
+    data.bring(album(260, drawn))
+    out = capsys.readouterr().out
+    assert said in out and ("all around even so" in out) == bool(said)
+    assert ("all were inverted" in out) == (inverted > 130)
+
+
 @pytest.mark.parametrize(("level", "ground"), [(240, "black"), (10, "white")])
 def test_the_ground_of_what_is_transparent_is_what_it_stands_out_from(album, garments, level, ground, capsys):
     def icon(i, picture):
