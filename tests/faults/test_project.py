@@ -212,7 +212,7 @@ def test_jupyter_is_for_this_machine_and_asks_for_its_token(tmp_path, target):
 FAULTS = {
     "Data": ("D", 13),
     "Checkpoints": ("C", 12),
-    "Training": ("T", 10),
+    "Training": ("T", 11),
     "Notebook and report": ("N", 19),
     "Interactive": ("I", 8),
     "Supply chain": ("S", 7),
