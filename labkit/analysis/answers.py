@@ -205,8 +205,10 @@ def variety(scores: Scores, floor: Mapping[str, Mapping[str, float]], searched: 
     copying = say(
         f"answers.copying.{'none' if min(ratios) > 0.9 else 'some'}", **dict(zip(MODELS, ratios, strict=True))
     )
-    n = len(searched[MODELS[0]].rms)
-    return joined(say("answers.variety", floor=floor["recall"]["mean"], n=n, **values), copying)
+    n, reached = len(searched[MODELS[0]].rms), floor["recall"]["mean"]
+    fewer = sum(values[f"{model}_recall"] < reached for model in MODELS)
+    is_it = say(f"answers.variety_is.{'missing' if fewer == len(MODELS) else 'missing_in_one' if fewer else 'there'}")
+    return joined(say("answers.variety", is_it=is_it, floor=reached, n=n, **values), copying)
 
 
 def losses(run: Run, looked: Sequence[Mapping[str, float]]) -> str:
@@ -248,6 +250,8 @@ def verdicts(rows: Sequence[claims.Verdict]) -> str:
     )
     first = say("answers.verdicts", n=len(rows), counted=counted)
     lines = []
+    if kinds["does not hold"]:
+        first = joined(first, say("answers.verdicts_these"))
     for row in rows:
         if row.verdict == "does not hold":
             over = say(f"answers.over.{'runs' if row.level == claims.RUNS else 'here'}", k=row.passes or 0, n=row.runs)

@@ -100,3 +100,26 @@ def test_the_best_of_a_class_is_the_nearest_to_a_real_one():
     ruler = SimpleNamespace(measure=lambda x, signed: (x[:, 0, 0, :1], torch.tensor([[0.0, 1.0, 0.0]] * len(x))))
     found = answers.best_of_each(images, ruler, images[2:], 3)
     assert found[1].unique().item() == pytest.approx(0.9) and found[[0, 2]].isnan().all()
+
+
+@pytest.mark.parametrize("language", texts.EDITIONS)
+@pytest.mark.parametrize(
+    ("recall", "said"), [((0.2, 0.3), "missing"), ((0.2, 0.8), "missing_in_one"), ((0.6, 0.8), "there")]
+)
+def test_variety_is_missing_where_real_pictures_reach_farther(recall, said, language):
+    """Of few pictures of one's own the networks may cover more than other real ones do."""
+    scores = {
+        model: {"recall": {"mean": one}, "neighbour_ratio": {"mean": 1.0}}
+        for model, one in zip(answers.MODELS, recall, strict=True)
+    }
+    searched = {model: SimpleNamespace(missed=torch.tensor([1.0, 0.0]), rms=[1, 2]) for model in answers.MODELS}
+    with texts.using(language):
+        found = answers.variety(scores, {"recall": {"mean": 0.5}}, searched)
+        assert found.startswith(texts.say(f"answers.variety_is.{said}"))
+
+
+@pytest.mark.parametrize("language", texts.EDITIONS)
+def test_no_list_is_announced_where_no_claim_fails(language):
+    row = SimpleNamespace(verdict="not tested")
+    with texts.using(language):
+        assert texts.say("answers.verdicts_these") not in answers.verdicts([row])
